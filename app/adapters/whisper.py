@@ -1,0 +1,65 @@
+"""Whisper writes down what was said: https://platform.openai.com/docs/api-reference/audio/createTranscription"""
+
+from typing import TYPE_CHECKING
+
+from app.adapters.retry_after import retry_after_s
+from app.audio import Audio
+from app.errors import Permanent, Transient
+from app.lazily import Lazily
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+MODEL = "whisper-1"
+LANGUAGE = "en"
+TIMEOUT_S = 180.0
+# "File uploads are currently limited to 25 MB": https://platform.openai.com/docs/guides/speech-to-text
+MAX_FILE_BYTES = 25 * 1024 * 1024
+
+# The answers by which Whisper says that this file will never do.
+_REFUSALS = {400, 413, 415, 422}
+
+
+class Whisper:
+    """Asks Whisper once per call: QStash does the retrying, so that a retry is seen, counted and spaced out."""
+
+    def __init__(self, client: "Lazily[AsyncOpenAI]") -> None:
+        self._client = client
+
+    async def transcribe(self, audio: Audio, prompt: str = "") -> str:
+        """The words spoken in ``audio``; empty when there are none. ``prompt`` is the text that came before.
+
+        Raises Permanent when Whisper refuses the file, Transient when it does not answer.
+        """
+        client = await self._client()
+        from openai import APIError, APIStatusError, omit
+
+        try:
+            response = await client.audio.transcriptions.create(
+                model=MODEL,
+                file=(audio.filename, audio.file, audio.content_type),
+                language=LANGUAGE,
+                prompt=prompt or omit,
+            )
+        except APIStatusError as error:
+            if error.status_code in _REFUSALS:
+                raise Permanent("The recording could not be read as audio") from None
+            raise Transient(
+                "The transcription service could not answer", retry_after_s(error.response.headers)
+            ) from None
+        except APIError:
+            raise Transient("The transcription service did not answer") from None
+        # PostgreSQL stores no NUL.
+        return response.text.replace("\x00", "")
+
+
+def open_openai(api_key: str, base_url: str) -> "AsyncOpenAI":
+    """A client that answers within TIMEOUT_S or fails, and never retries by itself."""
+    from openai import AsyncOpenAI
+
+    return AsyncOpenAI(api_key=api_key, base_url=base_url, timeout=TIMEOUT_S, max_retries=0)
+
+
+async def close_openai(client: "AsyncOpenAI") -> None:
+    """Close the client's connections."""
+    await client.close()

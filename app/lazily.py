@@ -1,0 +1,30 @@
+"""Clients that are opened at first use: importing an SDK takes up to 1.5 s of CPU, which the first request need not pay."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+Client = TypeVar("Client")
+
+
+class Lazily(Generic[Client]):
+    """Opens a client once, in a worker thread, when it is first asked for; closes it if it was ever opened."""
+
+    def __init__(self, open_client: Callable[[], Client], close: Callable[[Client], Awaitable[None]]) -> None:
+        self._open, self._close = open_client, close
+        self._client: Client | None = None
+        self._lock = asyncio.Lock()
+
+    async def __call__(self) -> Client:
+        """The client. Raises what opening it raises, and tries again the next time."""
+        if self._client is None:
+            async with self._lock:
+                if self._client is None:
+                    self._client = await asyncio.to_thread(self._open)
+        return self._client
+
+    async def aclose(self) -> None:
+        """Close the client if it is open. Idempotent."""
+        client, self._client = self._client, None
+        if client is not None:
+            await self._close(client)

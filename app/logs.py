@@ -1,0 +1,74 @@
+"""Structured logs that can hold nothing private: only known keys pass, and exceptions are named, never quoted."""
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+# A key that is not here is dropped, so that a careless line cannot leak. None of these holds text from outside.
+ALLOWED_KEYS = frozenset(
+    (
+        *("event", "level", "timestamp", "session_id", "message_id", "attempt", "method", "route", "status", "took_ms"),
+        *(
+            "error",
+            "code",
+            "reason",
+            "retryable",
+            "logger",
+            "audio_bytes",
+            "words",
+            "insights",
+            "parts",
+            "dropped_keys",
+        ),
+        *("published", "audio_deleted", "created_removed", "counts"),
+    )
+)
+
+
+def configure_logging(log_format: str) -> None:
+    """Set up logging for the process: ``json``, or ``console`` for a reader at a terminal. Idempotent."""
+    renderer: Processor = structlog.processors.JSONRenderer()
+    if log_format == "console":
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            drop_unknown_keys,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        cache_logger_on_first_use=False,
+    )
+    _quieten_libraries()
+
+
+def drop_unknown_keys(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Keep the allowed keys; say how many were dropped."""
+    kept = {key: value for key, value in event.items() if key in ALLOWED_KEYS}
+    if len(kept) < len(event):
+        kept["dropped_keys"] = len(event) - len(kept)
+    return kept
+
+
+def _quieten_libraries() -> None:
+    # Libraries log requests, headers and exception texts. What they say is reduced to who said it and how loudly.
+    root = logging.getLogger()
+    root.handlers[:] = [_NameOnly(logging.WARNING)]
+    root.setLevel(logging.WARNING)
+    # uvicorn's access lines hold query strings; web/middleware.py writes ours.
+    logging.getLogger("uvicorn.access").disabled = True
+    # asyncio and warnings propagate to the root; nothing else may bring a handler of its own.
+    logging.captureWarnings(True)
+
+
+class _NameOnly(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = record.exc_info[0] if record.exc_info else None
+        structlog.get_logger().warning(
+            "library_logged", logger=record.name, error=kind.__name__ if kind else None, code=record.levelname
+        )

@@ -1,0 +1,77 @@
+"""The services the application talks to: every client opened once, closed in reverse."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from app.adapters.authjs import AuthJs
+from app.adapters.claude import Claude, close_anthropic, open_anthropic
+from app.adapters.qstash import Deliveries, Queue, close_qstash, open_qstash
+from app.adapters.r2 import R2, close_s3, open_s3
+from app.adapters.whisper import Whisper, close_openai, open_openai
+from app.database import Database
+from app.lazily import Lazily
+from app.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """What an endpoint or the pipeline may reach. ``lease_s`` is how long a claim holds, in seconds."""
+
+    database: Database
+    storage: R2
+    whisper: Whisper
+    claude: Claude
+    queue: Queue
+    deliveries: Deliveries
+    authjs: AuthJs
+    lease_s: int
+
+
+OpenServices = Callable[[Settings], AbstractAsyncContextManager[Services]]
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
+    """All services for the life of the application. Nothing is connected before it is used, so an outage fails no start."""
+    s = settings
+    r2 = Lazily(
+        partial(open_s3, s.storage_url, s.r2_access_key_id, s.r2_secret_access_key.get_secret_value()), close_s3
+    )
+    openai = Lazily(partial(open_openai, s.openai_api_key.get_secret_value(), s.openai_base_url), close_openai)
+    anthropic = Lazily(
+        partial(open_anthropic, s.anthropic_api_key.get_secret_value(), s.anthropic_base_url), close_anthropic
+    )
+    qstash = Lazily(partial(open_qstash, s.qstash_token.get_secret_value(), s.qstash_url), close_qstash)
+    database = Database(s.database_url.get_secret_value())
+    async with AsyncExitStack() as stack:
+        for client in (database, r2, openai, anthropic, qstash):
+            stack.push_async_callback(client.aclose)
+        yield Services(
+            database=database,
+            storage=R2(r2, s.r2_bucket_name),
+            whisper=Whisper(openai),
+            claude=Claude(anthropic),
+            queue=Queue(
+                qstash,
+                process_url=s.process_url,
+                failed_url=s.process_failed_url,
+                timeout_s=s.processing_timeout_seconds,
+                flow_control=_flow_control(s),
+            ),
+            deliveries=Deliveries(
+                s.qstash_current_signing_key.get_secret_value(), s.qstash_next_signing_key.get_secret_value()
+            ),
+            authjs=AuthJs(s.auth_secret.get_secret_value(), s.app_url),
+            lease_s=s.processing_lease_seconds,
+        )
+
+
+def _flow_control(settings: Settings) -> dict[str, str | int] | None:
+    if not settings.qstash_flow_control_key:
+        return None
+    return {
+        "key": settings.qstash_flow_control_key,
+        "parallelism": settings.qstash_flow_control_parallelism,
+    }

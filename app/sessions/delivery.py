@@ -1,0 +1,164 @@
+"""What a delivery does to a session's rows: claim, checkpoint, complete, fail.
+
+Each function is one SQL statement, and so one transaction: it looks at the row's status and changes it in the same breath.
+Whoever finds another status than expected changes nothing. The states are those of docs/decisions/exactly-once.md.
+"""
+
+import json
+from dataclasses import dataclass, field
+
+from app.analysis import Analysis
+from app.cuid import new_cuid
+from app.database import Database
+from app.errors import Code, InvalidState, Refused, SessionGone
+from app.patterns import tally
+
+
+@dataclass(frozen=True)
+class Work:
+    """A claimed session: what is known of it and which checkpoints it has passed."""
+
+    session_id: str
+    audio_key: str | None
+    audio_deleted: bool
+    transcript: str | None = field(repr=False)
+
+
+# One statement decides and claims. Two deliveries at once: the second waits for the row, finds it TRANSCRIBING with a fresh
+# lease and claims nothing. The lease is "updatedAt" plus $3 seconds.
+_CLAIM = """
+WITH transcribed AS (
+  SELECT text FROM transcripts WHERE "sessionId" = $1
+), claimed AS (
+  UPDATE speaking_sessions
+     SET status = (CASE WHEN EXISTS (SELECT FROM transcribed) THEN 'ANALYZING' ELSE 'TRANSCRIBING' END)::"SessionStatus",
+         "errorMessage" = NULL, "updatedAt" = timezone('utc', clock_timestamp())
+   WHERE id = $1
+     AND (status = 'UPLOADED'
+          OR status = 'FAILED' AND $2::boolean
+          OR status IN ('TRANSCRIBING', 'ANALYZING')
+             AND "updatedAt" <= timezone('utc', clock_timestamp()) - make_interval(secs => $3::int))
+  RETURNING id
+)
+SELECT s.status::text AS status, s."audioUrl" AS audio_key, s."audioDeletedAt" IS NOT NULL AS audio_deleted,
+       (SELECT text FROM transcribed) AS transcript, EXISTS (SELECT FROM claimed) AS claimed,
+       ceil(extract(epoch FROM s."updatedAt" - timezone('utc', clock_timestamp())) + $3::int)::int AS lease_left_s
+  FROM speaking_sessions s
+ WHERE s.id = $1
+"""
+
+
+async def claim(db: Database, session_id: str, *, retried: int, lease_s: int) -> Work | None:
+    """Take the session for this delivery, or None if it is DONE and this is a retry: nothing is left to do.
+
+    ``retried`` is how often QStash has delivered this message before. Raises Refused (404) for an unknown session,
+    InvalidState for one that is not this delivery's to take, Unavailable.
+    """
+    rows = await db.write(_CLAIM, session_id, retried > 0, lease_s)
+    if not rows:
+        raise Refused(404, Code.NOT_FOUND, "Session not found")
+    row = rows[0]
+    if row["claimed"]:
+        return Work(session_id, row["audio_key"], row["audio_deleted"], row["transcript"])
+    match row["status"]:
+        case "DONE" if retried > 0:
+            return None
+        case "TRANSCRIBING" | "ANALYZING":
+            raise InvalidState(retry_after_s=max(1, row["lease_left_s"]))
+        case "UPLOADED":  # another delivery claimed it between our look and our update
+            raise InvalidState(retry_after_s=lease_s)
+        case _:
+            raise InvalidState
+
+
+# Checkpoint (a): the transcript and the status stand or fall together.
+_SAVE_TRANSCRIPT = """
+WITH session AS (
+  UPDATE speaking_sessions SET status = 'ANALYZING', "updatedAt" = timezone('utc', clock_timestamp())
+   WHERE id = $1 AND status = 'TRANSCRIBING'
+  RETURNING id
+), saved AS (
+  INSERT INTO transcripts (id, "sessionId", text, "wordCount") SELECT $2, id, $3, $4::int FROM session
+  RETURNING id
+)
+SELECT (SELECT count(*)::int FROM saved) AS changed, EXISTS (SELECT FROM speaking_sessions WHERE id = $1) AS exists
+"""
+
+
+async def save_transcript(db: Database, session_id: str, text: str, word_count: int) -> None:
+    """Store the transcript and move to ANALYZING. Raises SessionGone, InvalidState if another delivery was first."""
+    await _change(db, _SAVE_TRANSCRIPT, session_id, new_cuid(), text, word_count)
+
+
+# Checkpoint (b).
+_AUDIO_DELETED = """
+WITH session AS (
+  UPDATE speaking_sessions
+     SET "audioDeletedAt" = timezone('utc', clock_timestamp()), "updatedAt" = timezone('utc', clock_timestamp())
+   WHERE id = $1 AND status = 'ANALYZING'
+  RETURNING id
+)
+SELECT (SELECT count(*)::int FROM session) AS changed, EXISTS (SELECT FROM speaking_sessions WHERE id = $1) AS exists
+"""
+
+
+async def mark_audio_deleted(db: Database, session_id: str) -> None:
+    """Record when the recording was deleted. Raises SessionGone, InvalidState."""
+    await _change(db, _AUDIO_DELETED, session_id)
+
+
+# Checkpoint (c), all or nothing. The update locks the session row and finds it ANALYZING; only then is the profile row
+# reached, so the order of locks is always session, profile. A stored profile that is not an object counts as empty, a count
+# that is not a number as zero: the Next.js side may have left either.
+_COMPLETE = """
+WITH session AS (
+  UPDATE speaking_sessions
+     SET status = 'DONE', "focusNext" = $2, "errorMessage" = NULL, "updatedAt" = timezone('utc', clock_timestamp())
+   WHERE id = $1 AND status = 'ANALYZING'
+  RETURNING id, "userId"
+), stored AS (
+  INSERT INTO insights (id, "sessionId", category, pattern, detail, frequency, severity, examples, suggestion)
+  SELECT i.id, session.id, i.category, i.pattern, i.detail, i.frequency, i.severity, coalesce(i.examples, 'null'), i.suggestion
+    FROM session, jsonb_to_recordset($3::text::jsonb) AS i (id text, category text, pattern text, detail text,
+         frequency int, severity text, examples jsonb, suggestion text)
+), profile AS (
+  INSERT INTO pattern_profiles AS p (id, "userId", patterns, "lastUpdated")
+  SELECT $4, session."userId", $5::text::jsonb, timezone('utc', clock_timestamp()) FROM session
+  ON CONFLICT ("userId") DO UPDATE
+     SET "lastUpdated" = excluded."lastUpdated",
+         patterns = (CASE jsonb_typeof(p.patterns) WHEN 'object' THEN p.patterns ELSE '{}' END) || (
+           SELECT coalesce(jsonb_object_agg(key, added::text::numeric
+                    + CASE jsonb_typeof(p.patterns -> key) WHEN 'number' THEN (p.patterns ->> key)::numeric ELSE 0 END), '{}')
+             FROM jsonb_each(excluded.patterns) AS t (key, added))
+)
+SELECT (SELECT count(*)::int FROM session) AS changed, EXISTS (SELECT FROM speaking_sessions WHERE id = $1) AS exists
+"""
+
+
+async def complete(db: Database, session_id: str, analysis: Analysis) -> None:
+    """Store insights and focus, add to the profile, set DONE: all of it once. Raises SessionGone, InvalidState."""
+    insights = [{"id": new_cuid(), **insight.model_dump()} for insight in analysis.insights]
+    patterns = tally(analysis.insights)
+    await _change(
+        db, _COMPLETE, session_id, analysis.focus_next, json.dumps(insights), new_cuid(), json.dumps(patterns)
+    )
+
+
+_FAIL = """
+UPDATE speaking_sessions SET status = 'FAILED', "errorMessage" = $2, "updatedAt" = timezone('utc', clock_timestamp())
+ WHERE id = $1 AND status IN ('TRANSCRIBING', 'ANALYZING')
+RETURNING id
+"""
+
+
+async def fail(db: Database, session_id: str, message: str) -> None:
+    """Record a failed step with a sentence that is safe to show. Changes nothing on a session that has moved on."""
+    await db.write(_FAIL, session_id, message)
+
+
+async def _change(db: Database, sql: str, *parameters: str | int) -> None:
+    [row] = await db.write(sql, *parameters)  # pyright: ignore[reportArgumentType]  # the callers pass constants
+    if not row["exists"]:
+        raise SessionGone
+    if not row["changed"]:
+        raise InvalidState

@@ -1,0 +1,74 @@
+"""The settings: read once from the environment, checked, frozen, handed down."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, AliasChoices, Field, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Required = Annotated[str, Field(min_length=1)]
+RequiredSecret = Annotated[SecretStr, Field(min_length=1)]
+
+
+def _web_address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return value.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_web_address)]
+
+
+class Settings(BaseSettings):
+    """Every setting of the service; ``.env.example`` documents each. Raises ``ValidationError``, without values, on a bad one."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore")
+
+    database_url: RequiredSecret
+    app_url: Url
+    auth_secret: RequiredSecret = Field(validation_alias=AliasChoices("AUTH_SECRET", "NEXTAUTH_SECRET"))
+
+    qstash_url: Url = "https://qstash.upstash.io"
+    qstash_token: RequiredSecret
+    # Without its keys the service starts, and refuses every delivery.
+    qstash_current_signing_key: SecretStr = SecretStr("")
+    qstash_next_signing_key: SecretStr = SecretStr("")
+    qstash_flow_control_key: str = ""
+    qstash_flow_control_parallelism: PositiveInt = 10
+
+    r2_account_id: str = ""
+    r2_endpoint_url: str = ""
+    r2_access_key_id: Required
+    r2_secret_access_key: RequiredSecret
+    r2_bucket_name: Required
+
+    openai_api_key: RequiredSecret
+    openai_base_url: Url = "https://api.openai.com/v1"
+    anthropic_api_key: RequiredSecret
+    anthropic_base_url: Url = "https://api.anthropic.com"
+
+    # Longer than the platform lets a request run (300 s on Vercel), so that a lease ends only when its worker is dead.
+    processing_lease_seconds: PositiveInt = 330
+    # QStash gives up on an attempt a little before the platform does.
+    processing_timeout_seconds: PositiveInt = 290
+    cors_allowed_origins: str = ""
+    log_format: str = "json"
+
+    @property
+    def process_url(self) -> str:
+        """Where QStash delivers, and so the ``sub`` of every delivery's signature."""
+        return f"{self.app_url}/api/internal/process"
+
+    @property
+    def process_failed_url(self) -> str:
+        """Where QStash calls once a message has used up its attempts."""
+        return f"{self.app_url}/api/internal/process-failed"
+
+    @property
+    def sweep_url(self) -> str:
+        """Where the QStash schedule calls to mend what was left behind."""
+        return f"{self.app_url}/api/internal/sweep"
+
+    @property
+    def storage_url(self) -> str:
+        """The S3 address: the one given, or Cloudflare's for the account."""
+        return self.r2_endpoint_url or f"https://{self.r2_account_id}.r2.cloudflarestorage.com"

@@ -1,0 +1,109 @@
+"""/api/sessions: what the frontend calls."""
+
+import re
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from structlog.contextvars import bind_contextvars
+
+from app.errors import Code, Refused, Unavailable
+from app.sessions import owner
+from app.sessions.owner import Learner
+from app.upload import store_upload
+from app.web.answers import CompactJSON
+from app.web.form import read_upload
+from app.web.state import State
+
+log = structlog.get_logger()
+
+# What the frontend shows a learner as the time until the first look.
+ESTIMATED_WAIT_S = 30
+DEFAULT_LIMIT = 10
+MAX_LIMIT = 50
+MAX_PAGE = 1_000_000_000
+MAX_ID_LENGTH = 64
+
+
+async def create(request: Request[State]) -> Response:
+    """POST /api/sessions: store a recording and have it processed."""
+    learner = caller(request)
+    form = await read_upload(request.headers.get("content-type", ""), request.stream())
+    try:
+        recording, duration_s = form.valid_recording()
+        session = await store_upload(
+            request.state["services"],
+            learner,
+            recording,
+            duration_s=duration_s,
+            topic=form.fields.get("topic") or None,
+            language=form.fields.get("language") or "en",
+        )
+    except Unavailable as error:
+        log.warning("upload_failed", reason=error.message)
+        raise Refused(500, Code.INTERNAL_ERROR, "Failed to create session") from None
+    finally:
+        form.close()
+    bind_contextvars(session_id=session.id)
+    log.info("session_uploaded", audio_bytes=recording.size_bytes)
+    return CompactJSON(accepted(session), 201)
+
+
+def accepted(session: owner.NewSession) -> dict[str, str | int]:
+    """What the frontend is told of a session that waits to be processed."""
+    return {
+        "id": session.id,
+        "status": "UPLOADED",
+        "createdAt": session.created_at,
+        "estimatedWaitSecs": ESTIMATED_WAIT_S,
+    }
+
+
+async def list_(request: Request[State]) -> Response:
+    """GET /api/sessions?page=1&limit=10: the caller's sessions, newest first."""
+    learner = caller(request)
+    page = min(MAX_PAGE, max(1, _number(request, "page", 1)))
+    limit = min(MAX_LIMIT, max(1, _number(request, "limit", DEFAULT_LIMIT)))
+    return CompactJSON(await owner.list_page(request.state["services"].database, learner, page=page, limit=limit))
+
+
+async def show(request: Request[State]) -> Response:
+    """GET /api/sessions/:id: one session with its transcript and insights."""
+    learner = caller(request)
+    return CompactJSON(await owner.find(request.state["services"].database, learner, _session_id(request)))
+
+
+async def delete(request: Request[State]) -> Response:
+    """DELETE /api/sessions/:id: the stored audio if it is still there, then the rows."""
+    learner, session_id, services = caller(request), _session_id(request), request.state["services"]
+    audio_key = await owner.audio_of(services.database, learner, session_id)
+    if audio_key:
+        try:
+            await services.storage.delete(audio_key)
+        except Unavailable:
+            log.warning("audio_not_deleted", session_id=session_id)
+    await owner.delete(services.database, session_id)
+    return CompactJSON({"ok": True})
+
+
+def caller(request: Request[State]) -> Learner:
+    """Who is signed in. Raises Refused (401)."""
+    learner = request.state["services"].authjs.learner(request.cookies)
+    if learner is None:
+        raise Refused(401, Code.UNAUTHORIZED, "Unauthorized")
+    return learner
+
+
+def _number(request: Request[State], name: str, default: int) -> int:
+    # As JavaScript's parseInt reads it; of repeated parameters the first counts.
+    values = request.query_params.getlist(name)
+    digits = re.match(r"\s*([+-]?[0-9]{1,18})", values[0]) if values else None
+    return int(digits[1]) if digits else default
+
+
+def _session_id(request: Request[State]) -> str:
+    session_id: str = request.path_params["session_id"]
+    if len(session_id) > MAX_ID_LENGTH or not session_id.isascii() or not session_id.isprintable():
+        # No row has such an id, and PostgreSQL would not even take a NUL.
+        return ""
+    return session_id

@@ -1,0 +1,13 @@
+"""What every request finds in its state, put there by the lifespan."""
+
+from typing import TypedDict
+
+from app.services import Services
+from app.settings import Settings
+
+
+class State(TypedDict):
+    """The typed lifespan state."""
+
+    settings: Settings
+    services: Services

@@ -1,0 +1,44 @@
+'use strict';
+// Puts the engine together, top to bottom, and starts it.
+
+const { PrismaPg } = require('@prisma/adapter-pg');
+const { bindAdapter } = require('@prisma/driver-adapter-utils');
+const { readAddress } = require('./address.js');
+const { presentKnownTypes } = require('./columns.js');
+const { ErrorMap } = require('./errors.js');
+const { endWhenTold } = require('./lifetime.js');
+const { log, die } = require('./log.js');
+const { Metrics } = require('./metrics.js');
+const { readOptions } = require('./options.js');
+const { openPool } = require('./pool.js');
+const { Protocol } = require('./protocol.js');
+const { databaseUrl, describe } = require('./schema.js');
+const { listen } = require('./server.js');
+const { Transactions, beginOnAcquired } = require('./transactions.js');
+const { translator } = require('./translate.js');
+const { typeTable } = require('./types.js');
+const { WasmEngine } = require('./wasm.js');
+
+async function main() {
+  const options = readOptions(process.argv.slice(2), process.env);
+  const address = readAddress(databaseUrl(options.datamodel, options.overrides, process.env));
+  presentKnownTypes();
+  const pool = openPool(address);
+  const metrics = new Metrics(pool);
+  const base = new PrismaPg(pool, { schema: address.schema });
+  const acquired = beginOnAcquired(base);
+  const adapter = bindAdapter(base);
+  const errors = new ErrorMap(address, adapter.errorRegistry);
+  const engine = new WasmEngine(options.datamodel, adapter, options.logQueries);
+  const transactions = new Transactions({ pool, acquired, engine, errors });
+  const translate = translator(typeTable(describe(options.datamodel)));
+  await engine.start();
+  const protocol = new Protocol({ options, translate, engine, transactions, metrics, errors });
+  const servers = [await listen(protocol, options.port, options.host)];
+  // "localhost" may resolve to either.
+  if (options.host === '127.0.0.1') servers.push(...(await listen(protocol, options.port, '::1').then((server) => [server], () => [])));
+  endWhenTold({ servers, pool, metrics, engine });
+  log('info', `ready on ${options.port}`);
+}
+
+main().catch((error) => die(`cannot start: ${error?.message ?? error}`));

@@ -1,0 +1,84 @@
+"""The command line of the local stack: ``python -m local run|demo|token``."""
+
+import argparse
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from local import demo
+from local.environment import DIRECTORY, read_environment, read_stand_ins
+from local.process import ChildDied
+from local.stack import Stack, StackError, refuse_second, stop_on_sigterm
+from local.token import session_cookie
+
+
+def main() -> int:
+    """Run one command; its exit code."""
+    arguments = _parser().parse_args()
+    stop_on_sigterm()
+    try:
+        return int(arguments.run(arguments))
+    except KeyboardInterrupt:
+        return 130
+    except (StackError, ChildDied, TimeoutError, RuntimeError, demo.DemoError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    with Stack(DIRECTORY, port=arguments.port) as stack:
+        print(f"settings in {DIRECTORY / 'env'}, logs in {DIRECTORY / 'logs'}")
+        if stack.stand_ins:
+            print(f"stand-ins for: {', '.join(stack.stand_ins)}")
+        print(f"ready {stack.url}", flush=True)
+        try:
+            stack.wait()
+        except KeyboardInterrupt:
+            print("\nstopping", flush=True)
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    upload = demo.recording(arguments.audio)
+    with ExitStack() as stack:
+        try:
+            refuse_second(DIRECTORY)
+            started = stack.enter_context(Stack(DIRECTORY))
+            environment, stand_ins = started.environment, started.stand_ins
+        except StackError:
+            environment, stand_ins = read_environment(DIRECTORY), read_stand_ins(DIRECTORY)
+            if environment is None:
+                raise
+            print(f"using the stack at {environment['APP_URL']}")
+        return demo.run(environment["APP_URL"], environment["AUTH_SECRET"], upload, stand_ins)
+
+
+def _token(arguments: argparse.Namespace) -> int:
+    environment = read_environment(DIRECTORY)
+    if environment is None:
+        raise StackError("no stack is running: start one with make run")
+    print(session_cookie(environment["AUTH_SECRET"], environment["APP_URL"], arguments.user))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local", description="The service and all it needs, on one machine, without an account."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="start everything, print the address, stop on Ctrl-C")
+    run.add_argument(
+        "--port", type=int, help="where the application listens on 127.0.0.1 (default 8000, or a free one)"
+    )
+    run.set_defaults(run=_run)
+    show = commands.add_parser("demo", help="send one recording through and print the results")
+    show.add_argument("--audio", type=Path, help="a recording (default: a human voice that comes with a package)")
+    show.set_defaults(run=_demo)
+    token = commands.add_parser("token", help="print a cookie header value of a signed-in user")
+    token.add_argument("--user", default="demo", help="the user's name (default demo)")
+    token.set_defaults(run=_token)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""Serves ``POST /v1/messages`` as Anthropic does: ``python -m local.analysis --port N``."""
+
+import asyncio
+import json
+import secrets
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from local.analysis.compose import analyze
+from local.serving import serve_on_port
+
+# Where the service's prompt ends and the learner's words begin.
+MARK = "\n\nTranscript:\n"
+
+
+async def messages(request: Request) -> Response:
+    """Analyze the transcript in the request's one message."""
+    # Newer SDKs send the key as a bearer token, older ones under a name of its own.
+    if not (request.headers.get("x-api-key") or request.headers.get("authorization")):
+        return _error(401, "authentication_error", "x-api-key header is required")
+    try:
+        body: Any = await request.json()
+        content = body["messages"][0]["content"]
+        text: str = content if isinstance(content, str) else content[0]["text"]
+        model: str = body["model"]
+    except (ValueError, KeyError, IndexError, TypeError):
+        return _error(400, "invalid_request_error", "messages: expected one message with text")
+    answer = json.dumps(await asyncio.to_thread(analyze, text.partition(MARK)[2]), ensure_ascii=False)
+    return JSONResponse(
+        {
+            "id": f"msg_{secrets.token_hex(12)}",
+            "type": "message",
+            "role": "assistant",
+            "model": model,
+            "content": [{"type": "text", "text": answer}],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {"input_tokens": len(text) // 4, "output_tokens": len(answer) // 4},
+        }
+    )
+
+
+async def health(_request: Request) -> Response:
+    """Answers once the rules are loaded."""
+    await asyncio.to_thread(analyze, "He go home.")
+    return PlainTextResponse("ok")
+
+
+def _error(status: int, kind: str, message: str) -> Response:
+    return JSONResponse({"type": "error", "error": {"type": kind, "message": message}}, status)
+
+
+app = Starlette(routes=[Route("/v1/messages", messages, methods=["POST"]), Route("/healthz", health)])
+
+if __name__ == "__main__":
+    serve_on_port(app, "A stand-in for Claude, on this machine: grammar rules and counting.")

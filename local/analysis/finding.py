@@ -1,0 +1,61 @@
+"""One habit found in a transcript."""
+
+import re
+from dataclasses import dataclass
+
+MAX_EXAMPLES = 3
+WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)*")
+_SENTENCE = re.compile(r"[^.!?]+[.!?]*")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A habit. ``weight`` orders findings and sets the severity: occurrences for every hundred words."""
+
+    category: str
+    pattern: str
+    detail: str
+    frequency: int
+    examples: tuple[str, ...]
+    suggestion: str
+    goal: str
+    weight: float
+
+    @property
+    def severity(self) -> str:
+        """How much it matters, from how often it occurs."""
+        if self.weight >= 4:
+            return "high"
+        return "medium" if self.weight >= 1.5 else "low"
+
+    def as_insight(self) -> dict[str, object]:
+        """The finding as the service's schema has it."""
+        return {
+            "category": self.category,
+            "pattern": self.pattern,
+            "detail": self.detail,
+            "frequency": self.frequency,
+            "severity": self.severity,
+            "examples": list(self.examples),
+            "suggestion": self.suggestion,
+        }
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of ``text``, trimmed."""
+    return [match[0].strip() for match in _SENTENCE.finditer(text) if WORD.search(match[0])]
+
+
+def words(text: str) -> list[str]:
+    """The words of ``text``, in lower case."""
+    return [match[0].lower() for match in WORD.finditer(text)]
+
+
+def around(text: str, start: int, end: int, context: int = 40) -> str:
+    """The words round a place in ``text``, verbatim."""
+    left, right = max(0, start - context), min(len(text), end + context)
+    while left > 0 and not text[left - 1].isspace():
+        left -= 1
+    while right < len(text) and not text[right].isspace():
+        right += 1
+    return " ".join(text[left:right].split())

@@ -1,0 +1,92 @@
+"""A child process that writes to a log of its own and does not outlive us."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+STOP_TIMEOUT_S = 8.0
+TAIL_LINES = 15
+
+
+class ChildDied(Exception):
+    """A child ended by itself; the message names it and quotes the end of its log."""
+
+
+class Child:
+    """A running program. Its output goes to ``log_path``, or to our own where that is None."""
+
+    def __init__(
+        self, name: str, command: Sequence[str | Path], log_path: Path | None, env: Mapping[str, str] | None = None
+    ) -> None:
+        self.name, self.log_path = name, log_path
+        output = None
+        if log_path is not None:
+            log_path.parent.mkdir(parents=True, exist_ok=True)
+            output = log_path.open("ab")
+        try:
+            self._process = subprocess.Popen(
+                [str(word) for word in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=dict(env) if env is not None else None,
+                # A group of its own: Ctrl-C reaches us alone, and we stop the children in order.
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+        finally:
+            if output is not None:
+                output.close()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """False once the program has ended."""
+        return self._process.poll() is None
+
+    def check(self) -> None:
+        """Raises ChildDied if the program has ended."""
+        if not self.running:
+            raise ChildDied(f"{self.name} ended with exit code {self._process.returncode}{self._tail()}")
+
+    def wait_until(self, answers: Callable[[], bool], timeout_s: float) -> None:
+        """Wait until ``answers()``. Raises ChildDied if the program ends first, TimeoutError after ``timeout_s``."""
+        deadline = time.monotonic() + timeout_s
+        while not answers():
+            self.check()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name} did not answer within {timeout_s:.0f} s{self._tail()}")
+            time.sleep(0.05)
+
+    def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
+        """End the program: politely, then for certain. Idempotent."""
+        if self.running:
+            self._process.send_signal(with_signal)
+            try:
+                self._process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        self._process.wait()
+
+    def _tail(self) -> str:
+        if self.log_path is None:
+            return ""
+        lines = self.log_path.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        return f"; the end of {self.log_path}:\n" + "\n".join(lines)
+
+
+def _die_with_parent() -> None:
+    # If we are killed outright, the kernel tells the child.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() == 1:
+        os._exit(1)

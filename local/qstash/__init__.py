@@ -1,0 +1,1 @@
+"""A local QStash: publishes, signs, delivers, retries. Start it with ``python -m local.qstash``."""

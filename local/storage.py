@@ -1,0 +1,120 @@
+"""An S3 server: SeaweedFS from its wheel, as a child process. Why this one: docs/decisions/local-storage.md."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.ports import LOOPBACK, free_port
+from local.process import Child
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+START_TIMEOUT_S = 30.0
+ACCESS_KEY = "local-access-key"
+SECRET_KEY = "local-secret-key-for-one-machine"
+BUCKET = "recordings"
+# SeaweedFS looks for its admin server's gRPC at this distance from its port.
+GRPC_OFFSET = 10_000
+
+
+class Storage:
+    """A server with its objects in ``directory``, one bucket and one pair of keys. A context manager."""
+
+    access_key, secret_key, bucket = ACCESS_KEY, SECRET_KEY, BUCKET
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.absolute()
+        self._child: Child | None = None
+        self.port = 0
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where S3 clients connect."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, port: int | None = None) -> None:
+        """Start and wait until the bucket is there. Raises ChildDied, TimeoutError."""
+        (self.directory / "data").mkdir(parents=True, exist_ok=True)
+        self.port = port or free_port()
+        self._child = Child("the S3 server", self._command(), self.directory / "storage.log")
+        self._child.wait_until(self._answers, START_TIMEOUT_S)
+
+    def stop(self) -> None:
+        """Stop the server; the objects stay. Idempotent."""
+        if self._child is not None:
+            self._child.stop(signal.SIGTERM)
+            self._child = None
+            # It forgets this one.
+            Path(f"/tmp/seaweedfs-s3-{self.port}.sock").unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """End the server as a crash would."""
+        if self._child is not None:
+            self._child.stop(signal.SIGKILL)
+            self._child = None
+
+    def keys(self) -> list[str]:
+        """The keys of all objects stored."""
+        return [item.get("Key", "") for item in self.client().list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+    def client(self) -> "S3Client":
+        """A boto3 client of this server."""
+        return boto3.client(  # pyright: ignore[reportUnknownMemberType]  # its stubs cover every service but those not installed
+            "s3",
+            endpoint_url=self.endpoint_url,
+            region_name="auto",
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, s3={"addressing_style": "path"}),
+        )
+
+    def _command(self) -> list[str | Path]:
+        identity = {
+            "name": "local",
+            "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+            "actions": ["Admin", "Read", "Write", "List"],
+        }
+        config = self.directory / "identities.json"
+        config.write_text(json.dumps({"identities": [identity]}))
+        ports: list[str] = []
+        for server in ("master", "volume", "filer"):
+            ports += [f"-{server}.port={free_port()}", f"-{server}.port.grpc={free_port()}"]
+        admin = _admin_port()
+        return [
+            *(Path(sys.executable).parent / "weed", "-logtostderr=true", "-v=-1", "mini"),
+            *(f"-dir={self.directory / 'data'}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"),
+            *(f"-s3.config={config}", f"-bucket={BUCKET}", f"-s3.port={self.port}", f"-s3.port.grpc={free_port()}"),
+            *(*ports, f"-admin.port={admin}", f"-admin.port.grpc={admin + GRPC_OFFSET}"),
+            *("-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+            *("-master.telemetry=false", "-master.volumeSizeLimitMB=256"),
+        ]
+
+    def _answers(self) -> bool:
+        try:
+            self.client().head_bucket(Bucket=BUCKET)
+        except (BotoCoreError, ClientError):
+            return False
+        return True
+
+
+def _admin_port() -> int:
+    while (port := free_port()) > 65_535 - GRPC_OFFSET:
+        pass
+    return port

@@ -1,0 +1,1 @@
+"""The tests: unit (pure rules), integration (real parts), e2e (the whole, over sockets)."""

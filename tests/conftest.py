@@ -1,0 +1,115 @@
+"""The real parts that tests share: one PostgreSQL, one S3 server, one set of scripted providers, one application."""
+
+import logging
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from app.application import create_app
+from app.logs import configure_logging
+from app.settings import Settings
+from local.migrate import ROOT, migrate
+from local.ports import LOOPBACK, free_port
+from local.postgres import Postgres
+from local.qstash.__main__ import environment as qstash_environment
+from local.qstash.signing import Keys
+from local.storage import Storage
+from tests.support.providers import Providers
+from tests.support.serving import served
+from tests.support.world import SECRET, Database, World
+
+os.environ.setdefault("PRISMA_QUERY_ENGINE_BINARY", str(ROOT / "engine" / "query-engine"))
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The event loop that asynchronous tests run on."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Generator[Postgres, None, None]:
+    """A PostgreSQL server."""
+    with Postgres(tmp_path_factory.mktemp("postgres"), max_connections=150) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Storage, None, None]:
+    """An S3 server."""
+    with Storage(tmp_path_factory.mktemp("storage")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: Postgres) -> Database:
+    """A database with the tables."""
+    migrate(postgres.create_database("tests"))
+    return Database(postgres, "tests")
+
+
+@pytest.fixture(scope="session")
+def shared_providers() -> Generator[tuple[Providers, str], None, None]:
+    """The scripted providers and their address."""
+    providers = Providers()
+    with served(providers.app) as url:
+        yield providers, url
+
+
+def make_settings(database: Database, storage: Storage, providers_url: str, app_url: str, **changes: str) -> Settings:
+    """Settings for an application in these surroundings."""
+    values = {
+        **qstash_environment(1),
+        "DATABASE_URL": database.url,
+        "APP_URL": app_url,
+        "AUTH_SECRET": SECRET,
+        "QSTASH_URL": providers_url,
+        "R2_ENDPOINT_URL": storage.endpoint_url,
+        "R2_ACCESS_KEY_ID": storage.access_key,
+        "R2_SECRET_ACCESS_KEY": storage.secret_key,
+        "R2_BUCKET_NAME": storage.bucket,
+        "OPENAI_API_KEY": "sk-test",
+        "OPENAI_BASE_URL": f"{providers_url}/v1",
+        "ANTHROPIC_API_KEY": "sk-ant-test",
+        "ANTHROPIC_BASE_URL": providers_url,
+        **changes,
+    }
+    return Settings(
+        **{("AUTH_SECRET" if name == "AUTH_SECRET" else name.lower()): value for name, value in values.items()}
+    )  # pyright: ignore[reportArgumentType]
+
+
+@pytest.fixture(scope="session")
+def shared_world(
+    migrated: Database, storage: Storage, shared_providers: tuple[Providers, str]
+) -> Generator[World, None, None]:
+    """The application on a socket, once for all tests."""
+    providers, providers_url = shared_providers
+    port = free_port()
+    settings = make_settings(
+        migrated, storage, providers_url, f"http://{LOOPBACK}:{port}", processing_lease_seconds="60"
+    )
+    with served(create_app(settings), port) as url:
+        yield World(url, settings, migrated, storage, providers, Keys())
+
+
+@pytest.fixture
+def world(shared_world: World) -> Generator[World, None, None]:
+    """The application, its database and storage empty, the providers unscripted."""
+    shared_world.providers.reset()
+    yield shared_world
+    shared_world.database.clear()
+    for key in shared_world.storage.keys():
+        shared_world.storage.client().delete_object(Bucket=shared_world.storage.bucket, Key=key)
+
+
+@pytest.fixture(autouse=True)
+def _logging(tmp_path: Path) -> Generator[None, None, None]:  # pyright: ignore[reportUnusedFunction]
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    configure_logging("json")
+    yield
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+    logging.captureWarnings(False)

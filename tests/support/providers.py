@@ -1,0 +1,114 @@
+"""OpenAI, Anthropic and QStash's publish endpoint on a real socket, with answers a test can script and calls it can read."""
+
+import asyncio
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+TRANSCRIPT = "I go to school yesterday. So I think that is good."
+ANALYSIS: dict[str, Any] = {
+    "insights": [
+        {
+            "category": "grammar",
+            "pattern": "Past tense",
+            "detail": "Present forms stand for the past.",
+            "frequency": 3,
+            "severity": "high",
+            "examples": ["I go to school yesterday"],
+            "suggestion": "Say 'I went'.",
+        },
+        {"category": "structure", "pattern": "So openers", "detail": "Sentences begin with 'so'.", "severity": "low"},
+    ],
+    "focusNext": "Use the past tense three times.",
+    "summary": "A short story about school.",
+}
+
+
+@dataclass
+class Reply:
+    """A scripted answer. ``delay_s`` is waited first."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    delay_s: float = 0.0
+
+
+@dataclass
+class Providers:
+    """The scripts (what is not scripted succeeds) and the record of calls."""
+
+    whisper: deque[Reply] = field(default_factory=deque[Reply])
+    claude: deque[Reply] = field(default_factory=deque[Reply])
+    qstash: deque[Reply] = field(default_factory=deque[Reply])
+    transcriptions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    messages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    published: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    def reset(self) -> None:
+        """Forget scripts and calls."""
+        for each in (self.whisper, self.claude, self.qstash, self.transcriptions, self.messages, self.published):
+            each.clear()
+
+    def claude_says(self, text: str, stop_reason: str = "end_turn") -> None:
+        """Script Claude's next answer."""
+        self.claude.append(Reply(body=_message(text, stop_reason)))
+
+    @property
+    def app(self) -> Starlette:
+        """The application to serve."""
+        return Starlette(
+            routes=[
+                Route("/v1/audio/transcriptions", self._transcribe, methods=["POST"]),
+                Route("/v1/messages", self._analyze, methods=["POST"]),
+                Route("/v2/publish/{destination:path}", self._publish, methods=["POST"]),
+            ]
+        )
+
+    async def _transcribe(self, request: Request) -> Response:
+        async with request.form() as form:
+            file = form["file"]
+            assert isinstance(file, UploadFile)
+            fields = {name: value for name, value in form.items() if isinstance(value, str)}
+            content = await file.read()
+            self.transcriptions.append(
+                {**fields, "filename": file.filename, "content_type": file.content_type, "content": content}
+            )
+        return await self._answer(self.whisper, {"text": TRANSCRIPT})
+
+    async def _analyze(self, request: Request) -> Response:
+        self.messages.append(await request.json())
+        return await self._answer(self.claude, _message(json.dumps(ANALYSIS), "end_turn"))
+
+    async def _publish(self, request: Request) -> Response:
+        url = request.url.path.removeprefix("/v2/publish/")
+        self.published.append({"url": url, "headers": dict(request.headers), "body": await request.body()})
+        return await self._answer(self.qstash, {"messageId": f"msg_{len(self.published)}"})
+
+    async def _answer(self, script: deque[Reply], default: Any) -> Response:
+        reply = script.popleft() if script else Reply(body=default)
+        if reply.delay_s:
+            await asyncio.sleep(reply.delay_s)
+        return JSONResponse(
+            default if reply.body is None and reply.status == 200 else reply.body, reply.status, reply.headers
+        )
+
+
+def _message(text: str, stop_reason: str) -> dict[str, Any]:
+    return {
+        "id": "msg_01",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-haiku-4-5",
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": stop_reason,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    }

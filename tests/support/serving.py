@@ -1,0 +1,32 @@
+"""Web applications served on real sockets from a thread of the test process."""
+
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from local.ports import LOOPBACK, free_port
+
+START_TIMEOUT_S = 20
+
+
+@contextmanager
+def served(app: ASGIApp, port: int | None = None) -> Generator[str, None, None]:
+    """Serve ``app`` for the length of the block; its address."""
+    port = port or free_port()
+    config = uvicorn.Config(app, host=LOOPBACK, port=port, log_config=None, timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not server.started:
+            assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
+            time.sleep(0.01)
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -1,0 +1,112 @@
+"""The world a test lives in: the application on a socket, and what is around it."""
+
+import base64
+import json
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from app.settings import Settings
+from local.postgres import Postgres
+from local.qstash.signing import Keys
+from local.storage import Storage
+from local.token import session_cookie
+from tests.support.providers import Providers
+
+SECRET = "a secret for tests only, long enough"
+AUDIO = b"\x1aE\xdf\xa3 not really a recording, but nobody here decodes it" * 20
+
+
+@dataclass
+class Database:
+    """A migrated database, read and changed from outside the application."""
+
+    server: Postgres
+    name: str
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return self.server.url_of(self.name)
+
+    def execute(self, sql: str) -> str:
+        """Run statements; what they print."""
+        return self.server.psql(sql, self.name)
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of a query."""
+        printed = self.execute(f"SELECT row_to_json(q) FROM ({sql}) q")
+        return [json.loads(line) for line in printed.splitlines()]
+
+    def session(self, session_id: str) -> dict[str, Any]:
+        """One session's row."""
+        [row] = self.rows(f"SELECT * FROM speaking_sessions WHERE id = '{session_id}'")
+        return row
+
+    def clear(self) -> None:
+        """Empty every table."""
+        self.execute("TRUNCATE users CASCADE")
+
+
+@dataclass
+class World:
+    """The running application and its surroundings."""
+
+    url: str
+    settings: Settings
+    database: Database
+    storage: Storage
+    providers: Providers
+    keys: Keys
+
+    def client(self, user: str = "ada", **claims: Any) -> httpx.Client:
+        """A browser in which ``user`` is signed in."""
+        cookie = session_cookie(SECRET, self.settings.app_url, user, **claims)
+        return httpx.Client(base_url=self.url, headers={"cookie": cookie}, timeout=60, trust_env=False)
+
+    def upload(
+        self, user: str = "ada", content: bytes = AUDIO, content_type: str = "audio/webm;codecs=opus", **fields: str
+    ) -> str:
+        """Upload a recording as a browser does; the session's id."""
+        with self.client(user) as client:
+            data = {"duration": "12.5", "language": "en", **fields}
+            answer = client.post("/api/sessions", files={"audio": ("blob", content, content_type)}, data=data)
+        assert answer.status_code == 201, answer.text
+        session_id: str = answer.json()["id"]
+        return session_id
+
+    def deliver(self, session_id: str, retried: int = 0) -> httpx.Response:
+        """Deliver a session's message as QStash does."""
+        body = json.dumps({"sessionId": session_id}, separators=(",", ":")).encode()
+        return self.signed("/api/internal/process", body, {"upstash-retried": str(retried)})
+
+    def deliver_failure(self, session_id: str, status: int = 500) -> httpx.Response:
+        """Call the failure callback as QStash does once it has given up."""
+        source = json.dumps({"sessionId": session_id}).encode()
+        body = json.dumps({"status": status, "sourceBody": base64.b64encode(source).decode(), "dlqId": "1-0"}).encode()
+        return self.signed("/api/internal/process-failed", body)
+
+    def signed(self, path: str, body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
+        """POST ``body`` with a true signature."""
+        signature = self.keys.sign(self.settings.app_url + path, body)
+        given = {"upstash-signature": signature, "content-type": "application/json", **(headers or {})}
+        return httpx.post(self.url + path, content=body, headers=given, timeout=60, trust_env=False)
+
+    def deliver_until_quiet(self, session_id: str, attempts: int = 4) -> httpx.Response:
+        """Deliver as QStash would: until an answer is 2xx, asks for no retry, or the attempts are used up."""
+        answer = self.deliver(session_id)
+        for retried in range(1, attempts):
+            if answer.is_success or answer.status_code == 489:
+                break
+            answer = self.deliver(session_id, retried)
+        return answer
+
+
+def psql_available(server: Postgres) -> bool:
+    """Whether the server answers a query."""
+    try:
+        return server.psql("SELECT 1") == "1"
+    except subprocess.CalledProcessError:
+        return False
