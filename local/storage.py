@@ -70,7 +70,7 @@ class Storage:
             self._child.stop(signal.SIGKILL)
             self._child = None
 
-    def keys(self) -> list[str]:
+    def stored_keys(self) -> list[str]:
         """The keys of all objects stored."""
         return [item.get("Key", "") for item in self.client().list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 

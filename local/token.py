@@ -18,14 +18,14 @@ def cookie_name(app_url: str) -> str:
     return ("__Secure-" if app_url.startswith("https://") else "") + "authjs.session-token"
 
 
-def session_cookie(secret: str, app_url: str, name: str, **claims: object) -> str:
-    """The value of a Cookie header for a signed-in ``name``; ``claims`` override any of the token's."""
+def session_cookie(secret: str, app_url: str, user: str, **claims: object) -> str:
+    """The value of a Cookie header for a signed-in ``user``; ``claims`` override any of the token's."""
     cookie = cookie_name(app_url)
     info = f"Auth.js Generated Encryption Key ({cookie})"
     secret_key = HKDF(SHA256(), KEY_BYTES, salt=cookie.encode(), info=info.encode()).derive(secret.encode())
     key = OctKey.import_key(secret_key)
     now = int(time.time())
-    person = {"externalId": f"local-{name}", "email": f"{name}@example.com", "name": name}
+    person = {"externalId": f"local-{user}", "email": f"{user}@example.com", "name": user}
     payload = {**person, "iat": now, "exp": now + LIFETIME_S, "jti": str(uuid4()), **claims}
     header = {"alg": "dir", "enc": "A256CBC-HS512", "kid": key.thumbprint()}
     token = jwt.encode(header, payload, key, registry=JWERegistry(algorithms=["dir", "A256CBC-HS512"]))

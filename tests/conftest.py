@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,9 +77,8 @@ def make_settings(database: Database, storage: Storage, providers_url: str, app_
         "ANTHROPIC_BASE_URL": providers_url,
         **changes,
     }
-    return Settings(
-        **{("AUTH_SECRET" if name == "AUTH_SECRET" else name.lower()): value for name, value in values.items()}
-    )  # pyright: ignore[reportArgumentType]
+    named: dict[str, Any] = {name if name == "AUTH_SECRET" else name.lower(): value for name, value in values.items()}
+    return Settings(**named)
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +101,7 @@ def world(shared_world: World) -> Generator[World, None, None]:
     shared_world.providers.reset()
     yield shared_world
     shared_world.database.clear()
-    for key in shared_world.storage.keys():
+    for key in shared_world.storage.stored_keys():
         shared_world.storage.client().delete_object(Bucket=shared_world.storage.bucket, Key=key)
 
 

@@ -41,7 +41,9 @@ class UploadForm:
         duration_s = parse_duration(self.fields.get("duration", ""))
         if recording.size_bytes > MAX_AUDIO_BYTES:
             raise Refused(413, Code.INVALID_FILE, "File size exceeds 50MB limit")
-        if not recording.content_type.lower().startswith("audio/"):
+        kind = recording.content_type
+        # It becomes a header of the stored object.
+        if not (kind.lower().startswith("audio/") and kind.isascii() and kind.isprintable()):
             raise Refused(400, Code.INVALID_FILE, "File must be an audio file")
         return recording, duration_s
 

@@ -19,7 +19,7 @@ def test_delivery_brings_a_session_to_done(world: World) -> None:
     assert row["status"] == "DONE"
     assert row["focusNext"] == ANALYSIS["focusNext"]
     assert row["audioDeletedAt"] and row["errorMessage"] is None
-    assert world.storage.keys() == []
+    assert world.storage.stored_keys() == []
     [transcript] = world.database.rows("SELECT * FROM transcripts")
     assert (transcript["text"], transcript["wordCount"]) == (TRANSCRIPT, 11)
     insights = world.database.rows("SELECT * FROM insights ORDER BY id")
@@ -152,7 +152,7 @@ def test_refused_recording_is_permanent(world: World) -> None:
 def test_missing_audio_is_permanent(world: World) -> None:
     """A recording that is not in storage does not come back."""
     session_id = world.upload()
-    [key] = world.storage.keys()
+    [key] = world.storage.stored_keys()
     world.storage.client().delete_object(Bucket=world.storage.bucket, Key=key)
     answer = world.deliver(session_id)
 
@@ -171,7 +171,7 @@ def test_silence_is_told_without_asking_claude(world: World, text: str) -> None:
     row = world.database.session(session_id)
     assert (row["status"], row["errorMessage"]) == ("FAILED", "No speech was detected in the recording")
     assert world.database.rows('SELECT "wordCount" FROM transcripts') == [{"wordCount": 0}]
-    assert world.providers.messages == [] and world.storage.keys() == []
+    assert world.providers.messages == [] and world.storage.stored_keys() == []
 
 
 def test_retry_after_claude_failed_does_not_transcribe_again(world: World) -> None:

@@ -1,0 +1,365 @@
+"""What the frontend calls, as the contract has it."""
+
+import json
+import re
+import threading
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.providers import Reply
+from tests.support.world import AUDIO, World
+
+DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+CUID = re.compile(r"c[0-9a-z]{24}")
+BOUNDARY = "----WebKitFormBoundaryabcdefghijklmnop"
+
+
+def form(*parts: tuple[str, bytes]) -> bytes:
+    """A multipart body of (headers, content) parts."""
+    body = b""
+    for headers, content in parts:
+        body += f"--{BOUNDARY}\r\n{headers}\r\n\r\n".encode() + content + b"\r\n"
+    return body + f"--{BOUNDARY}--\r\n".encode()
+
+
+def audio_part(content: bytes = AUDIO, content_type: str | None = "audio/webm") -> tuple[str, bytes]:
+    """The recording's part."""
+    kind = f"\r\nContent-Type: {content_type}" if content_type is not None else ""
+    return f'Content-Disposition: form-data; name="audio"; filename="blob"{kind}', content
+
+
+def field(name: str, value: str) -> tuple[str, bytes]:
+    """A text field's part."""
+    return f'Content-Disposition: form-data; name="{name}"', value.encode()
+
+
+def post(world: World, body: bytes, content_type: str = f"multipart/form-data; boundary={BOUNDARY}") -> httpx.Response:
+    """POST a body to /api/sessions as a signed-in learner."""
+    with world.client() as client:
+        return client.post("/api/sessions", content=body, headers={"content-type": content_type})
+
+
+def test_upload_stores_and_publishes(world: World) -> None:
+    """The row, the object and the message are what the contract says."""
+    body = form(audio_part(AUDIO, "audio/webm;codecs=opus"), field("duration", "12.5"), field("language", "en"))
+    answer = post(world, body)
+
+    assert answer.status_code == 201 and answer.headers["content-type"] == "application/json"
+    created = answer.json()
+    assert list(created) == ["id", "status", "createdAt", "estimatedWaitSecs"]
+    assert created["status"] == "UPLOADED" and created["estimatedWaitSecs"] == 30
+    assert CUID.fullmatch(created["id"]) and DATE.fullmatch(created["createdAt"])
+    row = world.database.session(created["id"])
+    assert (row["durationSecs"], row["language"], row["topic"]) == (12, "en", None)
+    assert row["audioUrl"] == f"sessions/{row['userId']}/{created['id']}/audio.webm"
+    stored = world.storage.client().get_object(Bucket=world.storage.bucket, Key=row["audioUrl"])
+    assert (stored["ContentType"], stored["Body"].read()) == ("audio/webm;codecs=opus", AUDIO)
+    [message] = world.providers.published
+    assert message["body"] == f'{{"sessionId":"{created["id"]}"}}'.encode()
+    assert message["url"] == world.settings.process_url
+    headers = message["headers"]
+    assert headers["upstash-retries"] == "3" and headers["upstash-label"] == "speaking-session"
+    assert headers["upstash-failure-callback"] == world.settings.process_failed_url
+    assert ":" not in headers["upstash-deduplication-id"] and headers["content-type"] == "application/json"
+    [user] = world.database.rows("SELECT * FROM users")
+    assert (user["externalId"], user["email"], user["displayName"]) == ("local-ada", "ada@example.com", "ada")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "ending"),
+    [
+        ("audio/mp4", "mp4"),
+        ("audio/mpeg", "mpeg"),
+        ("AUDIO/OGG;codecs=opus", "ogg"),
+        ("audio/", "webm"),
+        ("audio/;x", "webm"),
+    ],
+)
+def test_key_ends_in_the_mime_type(world: World, content_type: str, ending: str) -> None:
+    """The second half of the type before any parameter, webm if empty."""
+    session_id = world.upload(content_type=content_type)
+
+    assert world.database.session(session_id)["audioUrl"].endswith(f"/audio.{ending}")
+
+
+D, A = field("duration", "1"), audio_part()
+
+
+@pytest.mark.parametrize(
+    ("parts", "status", "code", "message"),
+    [
+        ([D], 400, "MISSING_AUDIO", "Audio file is required"),
+        ([field("audio", "text"), D], 400, "MISSING_AUDIO", "Audio file is required"),
+        ([A], 400, "INVALID_DURATION", "Valid duration is required"),
+        *[
+            ([A, field("duration", value)], 400, "INVALID_DURATION", "Valid duration is required")
+            for value in ("", " ", "abc", "-1", "0x10", "Infinity", "NaN", "1,5", "12 s", "9" * 400, "2147483648", "١")
+        ],
+        ([audio_part(content_type="video/webm"), D], 400, "INVALID_FILE", "File must be an audio file"),
+        ([audio_part(content_type=None), D], 400, "INVALID_FILE", "File must be an audio file"),
+        ([audio_part(content_type=""), D], 400, "INVALID_FILE", "File must be an audio file"),
+        ([audio_part(content_type="audio/wébm"), D], 400, "INVALID_FILE", "File must be an audio file"),
+        ([audio_part(content_type="video/webm")], 400, "INVALID_DURATION", "Valid duration is required"),
+    ],
+)
+def test_bad_upload_is_told_why(
+    world: World, parts: list[tuple[str, bytes]], status: int, code: str, message: str
+) -> None:
+    """The checks, their order and their answers; nothing is stored."""
+    answer = post(world, form(*parts))
+
+    assert (answer.status_code, answer.json()) == (status, {"error": message, "code": code})
+    assert world.database.rows("SELECT id FROM speaking_sessions") == [] and world.storage.stored_keys() == []
+
+
+GOOD = form(A, D)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"", "multipart/form-data; boundary=x"),
+        (b"{}", "application/json"),
+        (b"a=b", "application/x-www-form-urlencoded"),
+        (GOOD, "multipart/form-data"),
+        (GOOD, ""),
+        (GOOD[:-10], f"multipart/form-data; boundary={BOUNDARY}"),
+        (GOOD[: len(GOOD) // 2], f"multipart/form-data; boundary={BOUNDARY}"),
+        (b"\x00" * 1000, f"multipart/form-data; boundary={BOUNDARY}"),
+        (form(("X: y", b"no disposition")), f"multipart/form-data; boundary={BOUNDARY}"),
+        (form((f"Content-Disposition: form-data; name=\"{'n' * 20_000}\"", b"")), f"multipart/form-data; boundary={BOUNDARY}"),
+        (form(A, D, field("topic", "t" * 100_000)), f"multipart/form-data; boundary={BOUNDARY}"),
+        (form(*[field(f"f{n}", "v") for n in range(200)]), f"multipart/form-data; boundary={BOUNDARY}"),
+    ],
+)  # fmt: skip
+def test_body_that_is_no_form_is_refused(world: World, body: bytes, content_type: str) -> None:
+    """Not multipart, cut off, or absurd: one clear answer, nothing stored."""
+    answer = post(world, body, content_type)
+
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"error": "Expected multipart form data", "code": "INVALID_BODY"},
+    )
+    assert world.storage.stored_keys() == []
+
+
+def test_size_limit_is_exact(world: World) -> None:
+    """52,428,800 bytes are accepted, one more is not."""
+    limit = bytes(50 * 1024 * 1024)
+
+    assert post(world, form(audio_part(limit), D)).status_code == 201
+    answer = post(world, form(audio_part(limit + b"\x00"), D))
+    assert (answer.status_code, answer.json()) == (
+        413,
+        {"error": "File size exceeds 50MB limit", "code": "INVALID_FILE"},
+    )
+
+
+def test_first_of_repeated_fields_counts(world: World) -> None:
+    """As FormData.get does in a browser."""
+    body = form(A, D, field("topic", "first"), field("topic", "second"), field("duration", "9"))
+    row = world.database.session(post(world, body).json()["id"])
+
+    assert (row["topic"], row["durationSecs"]) == ("first", 1)
+
+
+@pytest.mark.parametrize(
+    "cookie", ["", "authjs.session-token=", "authjs.session-token=garbage", "authjs.session-token=a.b.c.d.e"]
+)
+def test_nobody_without_a_valid_cookie(world: World, cookie: str) -> None:
+    """401 everywhere, and before the body is read."""
+    for method, path in [
+        ("POST", "/api/sessions"),
+        ("GET", "/api/sessions"),
+        ("GET", "/api/sessions/x"),
+        ("DELETE", "/api/sessions/x"),
+    ]:
+        answer = httpx.request(method, world.url + path, headers={"cookie": cookie}, trust_env=False)
+
+        assert (answer.status_code, answer.json()) == (401, {"error": "Unauthorized", "code": "UNAUTHORIZED"})
+
+
+@pytest.mark.parametrize(
+    "claims", [{"exp": 1}, {"externalId": None}, {"externalId": ""}, {"externalId": 5}, {"exp": "soon"}]
+)
+def test_expired_or_nameless_cookie_is_nobody(world: World, claims: dict[str, Any]) -> None:
+    """A cookie of ours that says nothing of use."""
+    with world.client(**claims) as client:
+        assert client.get("/api/sessions").status_code == 401
+
+
+def test_cookie_in_chunks_is_joined(world: World) -> None:
+    """A value over the browser's limit arrives in numbered pieces."""
+    with world.client() as client:
+        name, _, value = client.headers["cookie"].partition("=")
+        pieces = [value[i : i + 40] for i in range(0, len(value), 40)]
+        cookie = "; ".join(f"{name}.{i}={piece}" for i, piece in reversed(list(enumerate(pieces))))
+        client.headers["cookie"] = cookie
+
+        assert len(pieces) > 10 and client.get("/api/sessions").status_code == 200
+
+
+def test_session_is_shown_whole_and_in_order(world: World) -> None:
+    """All columns in schema order, then transcript and insights, highest severity first; compact JSON, not cached."""
+    session_id = world.upload(topic="Schule äöü")
+    world.deliver(session_id)
+    with world.client() as client:
+        answer = client.get(f"/api/sessions/{session_id}")
+
+    session = answer.json()
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.content == json.dumps(session, separators=(",", ":"), ensure_ascii=False).encode()
+    assert list(session) == [
+        *("id", "userId", "status", "durationSecs", "language", "topic", "promptUsed", "audioUrl", "audioDeletedAt"),
+        *("errorMessage", "focusNext", "createdAt", "updatedAt", "transcript", "insights"),
+    ]
+    assert list(session["transcript"]) == ["id", "sessionId", "text", "wordCount"]
+    assert list(session["insights"][0]) == [
+        *("id", "sessionId", "category", "pattern", "detail", "frequency", "severity", "examples", "suggestion")
+    ]
+    assert [insight["severity"] for insight in session["insights"]] == ["high", "low"]
+    assert session["insights"][1]["examples"] is None
+    assert all(DATE.fullmatch(session[name]) for name in ("createdAt", "updatedAt", "audioDeletedAt"))
+
+
+def test_list_is_newest_first_and_the_callers_own(world: World) -> None:
+    """Pages, clamps and defaults."""
+    mine = [world.upload() for _ in range(3)]
+    world.upload(user="eve")
+    with world.client() as client:
+        page = client.get("/api/sessions?page=1&limit=2").json()
+        assert [row["id"] for row in page["sessions"]] == mine[:0:-1]
+        assert (page["total"], page["page"], page["limit"]) == (3, 1, 2)
+        assert list(page["sessions"][0]) == [
+            "id",
+            "status",
+            "durationSecs",
+            "language",
+            "topic",
+            "createdAt",
+            "updatedAt",
+        ]
+        for query, expected in {
+            "": (1, 10),
+            "?page=abc&limit=abc": (1, 10),
+            "?page=0&limit=0": (1, 1),
+            "?page=-5&limit=999": (1, 50),
+            "?page=99999999999999999999&limit=2.9": (1_000_000_000, 2),
+            "?page=&limit=": (1, 10),
+        }.items():
+            page = client.get("/api/sessions" + query).json()
+            assert (page["page"], page["limit"], page["total"]) == (*expected, 3), query
+
+
+def test_newcomer_has_an_empty_list_and_no_sessions(world: World) -> None:
+    """A signed-in caller without a user row."""
+    with world.client("nobody") as client:
+        assert client.get("/api/sessions").json() == {"sessions": [], "total": 0, "page": 1, "limit": 10}
+        answer = client.get("/api/sessions/x")
+        assert (answer.status_code, answer.json()["code"]) == (404, "USER_NOT_FOUND")
+
+
+@pytest.mark.parametrize("session_id", ["unknown", "%00", "%ff", "a" * 5000, "..%2f", "%F0%9F%8E%A4", "'%20OR%201=1"])
+def test_unknown_session_is_404(world: World, session_id: str) -> None:
+    """Whatever stands in the path."""
+    world.upload()
+    with world.client() as client:
+        for method in ("GET", "DELETE"):
+            answer = client.request(method, f"/api/sessions/{session_id}")
+            assert answer.status_code == 404 and answer.json()["code"] in ("SESSION_NOT_FOUND", "NOT_FOUND")
+
+
+def test_somebody_elses_session_is_unknown(world: World) -> None:
+    """Neither read nor deleted."""
+    session_id = world.upload()
+    world.upload(user="eve")
+    with world.client("eve") as eve:
+        assert eve.get(f"/api/sessions/{session_id}").json()["code"] == "SESSION_NOT_FOUND"
+        assert eve.delete(f"/api/sessions/{session_id}").status_code == 404
+    assert world.database.session(session_id)
+
+
+def test_delete_takes_everything_along(world: World) -> None:
+    """Audio, row, transcript, insights; a second time it is 404."""
+    waiting, done = world.upload(), world.upload()
+    world.deliver(done)
+    with world.client() as client:
+        for session_id in (waiting, done):
+            answer = client.delete(f"/api/sessions/{session_id}")
+            assert (answer.status_code, answer.json()) == (200, {"ok": True})
+            assert client.delete(f"/api/sessions/{session_id}").status_code == 404
+
+    assert world.storage.stored_keys() == []
+    for table in ("speaking_sessions", "transcripts", "insights"):
+        assert world.database.rows(f"SELECT id FROM {table}") == []
+
+
+def test_first_uploads_of_a_new_user_at_once(world: World) -> None:
+    """32 at the same moment: 32 times 201, one user row."""
+    results: list[str] = []
+    threads = [threading.Thread(target=lambda: results.append(world.upload("newcomer"))) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(set(results)) == 32
+    assert len(world.database.rows("SELECT id FROM users")) == 1
+
+
+def test_user_is_never_changed_by_later_uploads(world: World) -> None:
+    """The first upload makes the row; another name in a later cookie does not touch it."""
+    world.upload()
+    before = world.database.rows("SELECT * FROM users")
+    with world.client(name="Other", email="other@example.com") as client:
+        client.post("/api/sessions", files={"audio": ("b", AUDIO, "audio/webm")}, data={"duration": "1"})
+
+    assert world.database.rows("SELECT * FROM users") == before
+
+
+def test_upload_stands_when_qstash_is_busy(world: World) -> None:
+    """A passing failure to publish: the recording is stored, the sweep will publish it."""
+    world.providers.qstash.append(Reply(503, {"error": "down"}))
+    session_id = world.upload()
+
+    assert world.database.session(session_id)["status"] == "UPLOADED"
+    assert len(world.storage.stored_keys()) == 1
+
+
+def test_upload_fails_when_qstash_refuses_us(world: World) -> None:
+    """A bad token will not get better: FAILED, the audio deleted, 500."""
+    world.providers.qstash.append(Reply(401, {"error": "unable to authenticate: invalid token"}))
+    answer = post(world, GOOD)
+
+    assert (answer.status_code, answer.json()) == (500, {"error": "Failed to create session", "code": "INTERNAL_ERROR"})
+    [row] = world.database.rows("SELECT * FROM speaking_sessions")
+    assert row["status"] == "FAILED" and row["audioDeletedAt"] and world.storage.stored_keys() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/", 404, "NOT_FOUND"),
+        ("GET", "/api/sessions/", 404, "NOT_FOUND"),
+        ("GET", "/api/nothing", 404, "NOT_FOUND"),
+        ("PUT", "/api/sessions", 405, "METHOD_NOT_ALLOWED"),
+        ("POST", "/api/sessions/x", 405, "METHOD_NOT_ALLOWED"),
+        ("GET", "/api/internal/process", 405, "METHOD_NOT_ALLOWED"),
+        ("TRACE", "/api/health", 405, "METHOD_NOT_ALLOWED"),
+    ],
+)
+def test_every_error_has_the_same_body(world: World, method: str, path: str, status: int, code: str) -> None:
+    """``error`` and ``code``, nothing else, on every path and method."""
+    answer = httpx.request(method, world.url + path, trust_env=False)
+
+    assert answer.status_code == status and answer.json()["code"] == code
+    assert set(answer.json()) == {"error", "code"}
+    assert ("allow" in answer.headers) == (status == 405)
+
+
+def test_health(world: World) -> None:
+    """Alive, and able to reach the database."""
+    assert httpx.get(f"{world.url}/api/health", trust_env=False).json() == {"status": "ok"}
+    assert httpx.get(f"{world.url}/api/health/ready", trust_env=False).status_code == 200
