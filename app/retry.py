@@ -10,18 +10,22 @@ import time
 
 from app.adapters.qstash import QueueRefused
 from app.errors import AppError
-from app.services import open_services
+from app.services import Services, open_services
 from app.sessions import upkeep
 from app.settings import Settings
 
 
-async def retry(session_id: str, settings: Settings) -> str | None:
+async def retry(session_id: str, services: Services) -> str | None:
     """Take the session back to UPLOADED and publish it. None, or why not. Raises Unavailable, QueueRefused."""
-    async with open_services(settings) as services:
-        if not await upkeep.reopen(services.database, session_id):
-            return "only a FAILED session with its recording or its transcript left can be retried"
-        await services.queue.publish(session_id, run=f"retry-{time.time_ns()}")
+    if not await upkeep.reopen(services.database, session_id):
+        return "only a FAILED session with its recording or its transcript left can be retried"
+    await services.queue.publish(session_id, run=f"retry-{time.time_ns()}")
     return None
+
+
+async def _run(session_id: str) -> str | None:
+    async with open_services(Settings()) as services:  # pyright: ignore[reportCallIssue]  # from the environment
+        return await retry(session_id, services)
 
 
 def main() -> None:
@@ -29,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m app.retry", description="Process a FAILED session again.")
     parser.add_argument("session", help="the session's id")
     try:
-        problem = asyncio.run(retry(parser.parse_args().session, Settings()))  # pyright: ignore[reportCallIssue]
+        problem = asyncio.run(_run(parser.parse_args().session))
     except (AppError, QueueRefused) as error:
         problem = f"{error}; run this again"
     sys.exit(f"error: {problem}" if problem else 0)

@@ -1,6 +1,6 @@
 """The settings: read once from the environment, checked, frozen, handed down."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -50,8 +50,7 @@ class Settings(BaseSettings):
     processing_lease_seconds: PositiveInt = 330
     # QStash gives up on an attempt a little before the platform does.
     processing_timeout_seconds: PositiveInt = 290
-    cors_allowed_origins: str = ""
-    log_format: str = "json"
+    log_format: Literal["json", "console"] = "json"
 
     @property
     def process_url(self) -> str:

@@ -1,16 +1,21 @@
 """Free ports on the loopback."""
 
+import secrets
 import socket
 
 LOOPBACK = "127.0.0.1"
 
 
+# Below the range from which the kernel takes ports for outgoing connections: one of those could take a server's port while it
+# restarts.
+PORTS = range(15_000, 32_000)
+
+
 def free_port() -> int:
     """A port that nothing listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while not is_free(port := secrets.choice(PORTS)):
+        pass
+    return port
 
 
 def is_free(port: int) -> bool:

@@ -86,7 +86,8 @@ class Child:
 
 
 def _die_with_parent() -> None:
-    # If we are killed outright, the kernel tells the child.
+    # If we are killed outright, the kernel tells the child. It does so when the thread that started the child ends, so
+    # children are started from the main thread.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() == 1:
         os._exit(1)

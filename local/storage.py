@@ -33,6 +33,7 @@ class Storage:
     def __init__(self, directory: Path) -> None:
         self.directory = directory.absolute()
         self._child: Child | None = None
+        self._client: S3Client | None = None
         self.port = 0
 
     @property
@@ -75,7 +76,12 @@ class Storage:
         return [item.get("Key", "") for item in self.client().list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
     def client(self) -> "S3Client":
-        """A boto3 client of this server."""
+        """A boto3 client of this server, made once: that takes longer than most calls."""
+        if self._client is None or self._client.meta.endpoint_url != self.endpoint_url:
+            self._client = self._open()
+        return self._client
+
+    def _open(self) -> "S3Client":
         return boto3.client(  # pyright: ignore[reportUnknownMemberType]  # its stubs cover every service but those not installed
             "s3",
             endpoint_url=self.endpoint_url,
@@ -96,7 +102,7 @@ class Storage:
         ports: list[str] = []
         for server in ("master", "volume", "filer"):
             ports += [f"-{server}.port={free_port()}", f"-{server}.port.grpc={free_port()}"]
-        admin = _admin_port()
+        admin = free_port()
         return [
             *(Path(sys.executable).parent / "weed", "-logtostderr=true", "-v=-1", "mini"),
             *(f"-dir={self.directory / 'data'}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"),
@@ -112,9 +118,3 @@ class Storage:
         except (BotoCoreError, ClientError):
             return False
         return True
-
-
-def _admin_port() -> int:
-    while (port := free_port()) > 65_535 - GRPC_OFFSET:
-        pass
-    return port

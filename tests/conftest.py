@@ -99,7 +99,13 @@ def shared_world(
 def world(shared_world: World) -> Generator[World, None, None]:
     """The application, its database and storage empty, the providers unscripted."""
     shared_world.providers.reset()
+    empty(shared_world)
     yield shared_world
+    empty(shared_world)
+
+
+def empty(shared_world: World) -> None:
+    """Leave no row and no object."""
     shared_world.database.clear()
     for key in shared_world.storage.stored_keys():
         shared_world.storage.client().delete_object(Bucket=shared_world.storage.bucket, Key=key)

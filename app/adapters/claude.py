@@ -50,7 +50,7 @@ class Claude:
     async def analyze(self, transcript: str) -> Analysis:
         """The patterns found in ``transcript``. Raises Transient: no answer, a refused or cut one, or one of another shape."""
         client = await self._client()
-        from anthropic import APIError, APIStatusError
+        from anthropic import AnthropicError, APIStatusError
 
         try:
             message = await client.messages.create(
@@ -62,7 +62,7 @@ class Claude:
             )
         except APIStatusError as error:
             raise Transient("The analysis service could not answer", retry_after_s(error.response.headers)) from None
-        except APIError:
+        except (AnthropicError, ValueError):  # ValueError: a body that is not JSON
             raise Transient("The analysis service did not answer") from None
         return _read(message)
 

@@ -32,7 +32,7 @@ class Whisper:
         Raises Permanent when Whisper refuses the file, Transient when it does not answer.
         """
         client = await self._client()
-        from openai import APIError, APIStatusError, omit
+        from openai import APIStatusError, OpenAIError, omit
 
         try:
             response = await client.audio.transcriptions.create(
@@ -47,10 +47,14 @@ class Whisper:
             raise Transient(
                 "The transcription service could not answer", retry_after_s(error.response.headers)
             ) from None
-        except APIError:
+        except (OpenAIError, ValueError):  # ValueError: a body that is not JSON
             raise Transient("The transcription service did not answer") from None
-        # PostgreSQL stores no NUL.
-        return response.text.replace("\x00", "")
+        # Typed by the SDK, sent by a server.
+        text: object = getattr(response, "text", None)
+        if not isinstance(text, str):
+            raise Transient("The transcription came in an unexpected form")
+        # PostgreSQL stores no NUL, UTF-8 no lone surrogate.
+        return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def open_openai(api_key: str, base_url: str) -> "AsyncOpenAI":

@@ -65,7 +65,9 @@ def test_unsigned_request_is_refused(world: World, signature: str | None, error:
     session_id = world.upload()
     headers = {} if signature is None else {"upstash-signature": signature}
     body = json.dumps({"sessionId": session_id})
-    answer = httpx.post(f"{world.url}/api/internal/process", content=body, headers=headers, trust_env=False)
+    answer = httpx.post(
+        f"{world.url}/api/internal/process", content=body, headers=headers, trust_env=False, verify=False
+    )
 
     assert (answer.status_code, answer.json()) == (401, {"error": error, "code": "UNAUTHORIZED"})
     assert world.database.session(session_id)["status"] == "UPLOADED"

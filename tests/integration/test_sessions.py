@@ -176,7 +176,7 @@ def test_nobody_without_a_valid_cookie(world: World, cookie: str) -> None:
         ("GET", "/api/sessions/x"),
         ("DELETE", "/api/sessions/x"),
     ]:
-        answer = httpx.request(method, world.url + path, headers={"cookie": cookie}, trust_env=False)
+        answer = httpx.request(method, world.url + path, headers={"cookie": cookie}, trust_env=False, verify=False)
 
         assert (answer.status_code, answer.json()) == (401, {"error": "Unauthorized", "code": "UNAUTHORIZED"})
 
@@ -352,7 +352,7 @@ def test_upload_fails_when_qstash_refuses_us(world: World) -> None:
 )
 def test_every_error_has_the_same_body(world: World, method: str, path: str, status: int, code: str) -> None:
     """``error`` and ``code``, nothing else, on every path and method."""
-    answer = httpx.request(method, world.url + path, trust_env=False)
+    answer = httpx.request(method, world.url + path, trust_env=False, verify=False)
 
     assert answer.status_code == status and answer.json()["code"] == code
     assert set(answer.json()) == {"error", "code"}
@@ -361,5 +361,5 @@ def test_every_error_has_the_same_body(world: World, method: str, path: str, sta
 
 def test_health(world: World) -> None:
     """Alive, and able to reach the database."""
-    assert httpx.get(f"{world.url}/api/health", trust_env=False).json() == {"status": "ok"}
-    assert httpx.get(f"{world.url}/api/health/ready", trust_env=False).status_code == 200
+    assert httpx.get(f"{world.url}/api/health", trust_env=False, verify=False).json() == {"status": "ok"}
+    assert httpx.get(f"{world.url}/api/health/ready", trust_env=False, verify=False).status_code == 200

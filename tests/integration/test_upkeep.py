@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from app.retry import retry
+from app.services import open_services
 from app.sessions import upkeep
 from tests.support.providers import Reply
 from tests.support.world import World
@@ -135,8 +136,10 @@ async def test_operator_can_retry_a_failed_session(world: World) -> None:
     session_id = world.upload()
     world.deliver(session_id)
 
-    assert await retry(session_id, world.settings) is None
+    async with open_services(world.settings) as services:
+        assert await retry(session_id, services) is None
     ids = [message["headers"]["upstash-deduplication-id"] for message in world.providers.published]
     assert len(set(ids)) == 2
     assert world.deliver(session_id).status_code == 200 and len(world.providers.transcriptions) == 1
-    assert await retry(session_id, world.settings)
+    async with open_services(world.settings) as services:
+        assert await retry(session_id, services)

@@ -48,6 +48,9 @@ class Providers:
     whisper: deque[Reply] = field(default_factory=deque[Reply])
     claude: deque[Reply] = field(default_factory=deque[Reply])
     qstash: deque[Reply] = field(default_factory=deque[Reply])
+    # Every answer takes so long; transcripts may name their session, to tell concurrent ones apart.
+    delay_s: float = 0.0
+    names_sessions: bool = False
     transcriptions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     messages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     published: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -81,7 +84,8 @@ class Providers:
             self.transcriptions.append(
                 {**fields, "filename": file.filename, "content_type": file.content_type, "content": content}
             )
-        return await self._answer(self.whisper, {"text": TRANSCRIPT})
+        text = f"{TRANSCRIPT} {file.filename}" if self.names_sessions else TRANSCRIPT
+        return await self._answer(self.whisper, {"text": text})
 
     async def _analyze(self, request: Request) -> Response:
         self.messages.append(await request.json())
@@ -94,8 +98,7 @@ class Providers:
 
     async def _answer(self, script: deque[Reply], default: Any) -> Response:
         reply = script.popleft() if script else Reply(body=default)
-        if reply.delay_s:
-            await asyncio.sleep(reply.delay_s)
+        await asyncio.sleep(max(reply.delay_s, self.delay_s))
         return JSONResponse(
             default if reply.body is None and reply.status == 200 else reply.body, reply.status, reply.headers
         )

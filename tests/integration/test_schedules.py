@@ -1,0 +1,177 @@
+"""Random schedules: deliveries, duplicates, retries, replays, sweeps, deletions, deaths and lapsed leases in any order."""
+
+import os
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from app.retry import retry
+from app.sessions import upkeep
+from tests.integration.test_faults import LEASE_S, FaultyWorld, faulty
+from tests.support.faults import Fault
+
+__all__ = ["faulty"]
+
+MAX_SESSIONS = 4
+USERS = ("ada", "bob")
+ONE_SESSION = Counter({"grammar:Past tense": 3, "structure:So openers": 1})
+KINDS = ("error_before", "error_after", "vanish_before", "vanish_after")
+tried: Counter[str] = Counter()
+
+
+class Schedule(RuleBasedStateMachine):
+    """Up to four sessions of two users, and everything that may happen to them."""
+
+    there: FaultyWorld
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sessions: dict[str, str] = {}
+        self.expected: dict[str, Counter[str]] = {user: Counter() for user in USERS}
+        self.round = 0
+
+    @initialize()
+    def begin(self) -> None:
+        """Empty tables, no plans."""
+        self.there.world.database.clear()
+        self.there.world.providers.reset()
+        self.there.faults.planned.clear()
+        self.there.faults.calls.clear()
+        tried["schedules"] += 1
+
+    @precondition(lambda self: len(self.sessions) < MAX_SESSIONS)
+    @rule(user=st.sampled_from(USERS))
+    def upload(self, user: str) -> None:
+        """A learner uploads."""
+        self.sessions[self.there.world.upload(user=user)] = user
+        tried["uploads"] += 1
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), retried=st.integers(0, 3), kind=st.sampled_from((None, *KINDS)), at=st.integers(0, 7))
+    def deliver(self, data: st.DataObject, retried: int, kind: str | None, at: int) -> None:
+        """QStash delivers: first, again, a replay from the dead letter queue; a fault may strike on the way."""
+        session_id = self.pick(data)
+        if kind:
+            calls = len(self.there.faults.calls[session_id])
+            self.there.faults.planned[session_id] = Fault(calls + at, kind)
+        note(f"deliver {session_id} retried={retried} {kind}@{at}")
+        self.there.world.deliver(session_id, retried)
+        self.there.faults.planned.pop(session_id, None)
+        tried[f"deliveries {kind or 'undisturbed'}"] += 1
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), status=st.sampled_from((500, 489)))
+    def fail(self, data: st.DataObject, status: int) -> None:
+        """QStash gives a message up."""
+        session_id = self.pick(data)
+        # With 489 the recording is deleted: only after a permanent failure, which a fault here is not.
+        self.there.world.deliver_failure(session_id, 500 if status == 489 else status)
+        tried["failure callbacks"] += 1
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data())
+    def lapse(self, data: st.DataObject) -> None:
+        """Time goes by: leases end, uploads look undelivered."""
+        seconds = upkeep.UNDELIVERED_AFTER_S + LEASE_S + upkeep.LEASE_MARGIN_S + 1
+        self.there.world.database.execute(
+            f'UPDATE speaking_sessions SET "updatedAt" = "updatedAt" - interval \'{seconds} seconds\' '
+            f"WHERE id = '{self.pick(data)}'"
+        )
+        tried["lapses"] += 1
+
+    @rule()
+    def sweep(self) -> None:
+        """The sweep runs, and what it publishes is delivered."""
+        world = self.there.world
+        world.providers.published.clear()
+        assert world.signed("/api/internal/sweep", b"{}").status_code == 200
+        for message in list(world.providers.published):
+            world.signed("/api/internal/process", message["body"])
+        tried["sweeps"] += 1
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data())
+    def operator_retries(self, data: st.DataObject) -> None:
+        """An operator reopens a failed session."""
+        session_id = self.pick(data)
+        self.there.faults.run(lambda services: retry(session_id, services))
+        tried["operator retries"] += 1
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        """A learner deletes a session; what it added to the profile stays."""
+        session_id = self.pick(data)
+        self.settle(session_id)
+        user = self.sessions.pop(session_id)
+        with self.there.world.client(user) as client:
+            assert client.delete(f"/api/sessions/{session_id}").status_code == 200
+        tried["deletions"] += 1
+
+    def pick(self, data: st.DataObject) -> str:
+        """One of the sessions."""
+        return data.draw(st.sampled_from(sorted(self.sessions)))
+
+    def settle(self, session_id: str) -> dict[str, Any]:
+        """Count a finished session's part of the profile."""
+        row = self.there.world.database.session(session_id)
+        if row["status"] == "DONE":
+            self.expected[self.sessions[session_id]] += ONE_SESSION
+        return row
+
+    def teardown(self) -> None:
+        """The quiet point: every session is retried until it is DONE, and everything holds."""
+        world = self.there.world
+        for session_id in self.sessions:
+            self.lapse_all()
+            for retried in range(1, 4):
+                if world.deliver(session_id, retried).is_success:
+                    break
+                self.lapse_all()
+            row = self.settle(session_id)
+            assert (row["status"], row["errorMessage"]) == ("DONE", None), row
+            assert len(world.database.rows(f"SELECT id FROM transcripts WHERE \"sessionId\" = '{session_id}'")) == 1
+            assert len(world.database.rows(f"SELECT id FROM insights WHERE \"sessionId\" = '{session_id}'")) == 2
+        profiles = world.database.rows(
+            'SELECT u."externalId" AS who, p.patterns FROM pattern_profiles p JOIN users u ON u.id = p."userId"'
+        )
+        found = {profile["who"].removeprefix("local-"): profile["patterns"] for profile in profiles}
+        assert found == {user: dict(counts) for user, counts in self.expected.items() if counts}
+        assert world.storage.stored_keys() == []
+
+    def lapse_all(self) -> None:
+        """Let every lease end."""
+        self.there.world.database.execute(
+            f'UPDATE speaking_sessions SET "updatedAt" = "updatedAt" - interval \'{LEASE_S + 1} seconds\''
+        )
+
+
+def run_schedules(there: FaultyWorld, count: int, steps: int) -> None:
+    """Try ``count`` random schedules of up to ``steps`` steps."""
+    machine = type("Schedule", (Schedule,), {"there": there})
+    there.world.providers.names_sessions = True
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=count, stateful_step_count=steps, deadline=None, database=None, print_blob=True,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.timeout(290)
+def test_invariants_hold_after_random_schedules(faulty: FaultyWorld) -> None:
+    """200 schedules, whatever they bring: done once, counted once, nothing left behind."""
+    run_schedules(faulty, 200, 10)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+def test_soak(faulty: FaultyWorld) -> None:
+    """The same for longer; prints what it tried. SOAK_SCHEDULES and SOAK_STEPS set how long."""
+    run_schedules(faulty, int(os.environ.get("SOAK_SCHEDULES", "2000")), int(os.environ.get("SOAK_STEPS", "30")))
+    print("\n" + "\n".join(f"{count:8} {what}" for what, count in sorted(tried.items())))

@@ -1,0 +1,118 @@
+"""Faults at every place where the pipeline reaches outside: the places are recorded from a run, not listed by hand."""
+
+import asyncio
+import dataclasses
+import inspect
+import os
+import signal
+import threading
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from structlog.contextvars import get_contextvars
+
+from app.audio import Audio
+from app.errors import Unavailable
+from app.services import OpenServices, Services, open_services
+from app.settings import Settings
+
+# The members of Services that reach outside.
+OUTSIDE = ("database", "storage", "whisper", "claude", "queue")
+
+
+class Vanished(BaseException):
+    """The worker is gone without a word: nothing in the application catches this, so nothing is recorded."""
+
+
+@dataclass
+class Fault:
+    """What happens at the ``at``-th call outside, once: ``error_before``, ``error_after``, ``hang``, ``kill``, ``vanish_…``."""
+
+    at: int
+    kind: str
+    hang_s: float = 0.0
+    fired: bool = False
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass
+class Faults:
+    """The faults planned for each session, and the calls outside that each session's deliveries made."""
+
+    planned: dict[str, Fault] = field(default_factory=dict[str, Fault])
+    calls: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    everywhere: Fault | None = None
+    services: Services | None = None
+    loop: asyncio.AbstractEventLoop | None = None
+
+    async def around(self, name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Make one call outside, with the fault that is planned for it."""
+        session_id = get_contextvars().get("session_id")
+        if session_id is None:
+            return await call()
+        self.calls[session_id].append(name)
+        fault = self.planned.get(session_id) or self.everywhere
+        if fault is None or fault.fired or len(self.calls[session_id]) != fault.at + 1:
+            return await call()
+        fault.fired = True
+        try:
+            return await self._strike(fault, call)
+        finally:
+            fault.over.set()
+
+    async def _strike(self, fault: Fault, call: Callable[[], Awaitable[Any]]) -> Any:
+        if fault.kind == "error_before":
+            raise Unavailable("A fault was planned here")
+        if fault.kind == "vanish_before":
+            raise Vanished
+        if fault.kind == "hang":
+            await asyncio.sleep(fault.hang_s)
+        result = await call()
+        if fault.kind == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if fault.kind == "vanish_after":
+            if isinstance(result, Audio):
+                result.file.close()
+            raise Vanished
+        if fault.kind == "error_after":
+            if isinstance(result, Audio):
+                result.file.close()
+            raise Unavailable("A fault was planned here")
+        return result
+
+    def run(self, call: Callable[[Services], Coroutine[Any, Any, Any]]) -> Any:
+        """Run ``call`` with the application's own services, on its loop, from another thread."""
+        assert self.services is not None and self.loop is not None
+        return asyncio.run_coroutine_threadsafe(call(self.services), self.loop).result(30)
+
+    def opener(self) -> OpenServices:
+        """What an application is given instead of ``open_services``: the same services, watched."""
+
+        @asynccontextmanager
+        async def open_watched(settings: Settings) -> AsyncGenerator[Services, None]:
+            async with open_services(settings) as services:
+                self.services, self.loop = services, asyncio.get_running_loop()
+                watched: dict[str, Any] = {name: _Watched(name, getattr(services, name), self) for name in OUTSIDE}
+                yield dataclasses.replace(services, **watched)
+
+        return open_watched
+
+
+class _Watched:
+    """A service whose every coroutine method goes through the plan."""
+
+    def __init__(self, name: str, service: object, faults: Faults) -> None:
+        self._name, self._service, self._faults = name, service, faults
+
+    def __getattr__(self, method: str) -> Any:
+        found = getattr(self._service, method)
+        if not inspect.iscoroutinefunction(found):
+            return found
+
+        async def watched(*args: Any, **kwargs: Any) -> Any:
+            return await self._faults.around(f"{self._name}.{method}", lambda: found(*args, **kwargs))
+
+        return watched

@@ -1,0 +1,142 @@
+"""Cheap guards over the code itself: imports, error codes, settings, docstrings."""
+
+import ast
+import re
+from pathlib import Path
+
+import anthropic
+import botocore.exceptions
+import openai
+import pytest
+
+from app.errors import Code
+from app.settings import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+APP = sorted((ROOT / "app").rglob("*.py"))
+# Which rooms of app/ each room may import; from the outside in, never back.
+ARROWS = {
+    "main": {"application", "logs", "settings"},
+    "application": {"web", "services", "settings", "errors"},
+    "web": {"web", "pipeline", "upload", "sweep", "services", "settings", "sessions", "errors", "audio"},
+    "pipeline": {"transcription", "services", "sessions", "words", "errors"},
+    "transcription": {"services", "sessions", "adapters", "errors", "media", "audio"},
+    "upload": {"services", "sessions", "adapters", "audio", "errors", "sweep"},
+    "sweep": {"services", "sessions", "adapters", "errors"},
+    "retry": {"services", "sessions", "adapters", "settings", "errors"},
+    "schedule": {"services", "adapters", "settings", "errors"},
+    "services": {"adapters", "database", "lazily", "settings"},
+    "sessions": {"database", "cuid", "errors", "analysis", "patterns", "sessions"},
+    "adapters": {"adapters", "analysis", "audio", "errors", "lazily", "sessions"},
+    "database": {"errors"},
+    "media": {"media", "errors"},
+}  # fmt: skip
+VENDORS = {
+    "prisma",
+    "boto3",
+    "openai",
+    "anthropic",
+    "qstash",
+    "jwt",
+    "joserfc",
+    "httpx_aiohttp",
+    "av",
+    "python_multipart",
+}
+
+
+def imports(file: Path) -> set[str]:
+    """Every module a file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def room(module: str) -> str:
+    """The room of app/ that a module is in."""
+    return module.split(".")[1] if "." in module else ""
+
+
+@pytest.mark.parametrize("file", APP, ids=lambda file: str(file.relative_to(ROOT)))
+def test_imports_follow_the_table(file: Path) -> None:
+    """From the outside in, never back; and the application never imports what stands in for the cloud."""
+    here = file.relative_to(ROOT / "app").with_suffix("").parts[0]
+    found = imports(file)
+
+    assert not any(name.split(".")[0] in ("local", "tests") for name in found)
+    assert {room(name) for name in found if name.startswith("app.")} <= ARROWS.get(here, set())
+
+
+def test_each_vendor_is_imported_in_one_file() -> None:
+    """Vendor packages, and their exceptions, stop at one door."""
+    homes = {
+        vendor: [file.name for file in APP if any(n.split(".")[0] == vendor for n in imports(file))]
+        for vendor in VENDORS
+    }
+
+    assert {vendor: files for vendor, files in homes.items() if len(files) > 1} == {}
+
+
+def test_error_codes_are_all_in_the_readme_and_used() -> None:
+    """The table is complete, and no code is without use."""
+    readme = (ROOT / "README.md").read_text()
+    used = "".join(file.read_text() for file in APP if file.name != "errors.py" or file.parent.name == "web")
+    used += (ROOT / "app/errors.py").read_text().split("class AppError")[1]
+
+    assert [code for code in Code if f"`{code.value}`" not in readme] == []
+    assert [code for code in Code if f"Code.{code.name}" not in used] == []
+
+
+def test_every_setting_is_documented() -> None:
+    """In .env.example and in the README's table, and nothing else is there."""
+    names = {name.upper() for name in Settings.model_fields}
+    example = set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+    assert example - {"PRISMA_QUERY_ENGINE_BINARY", "NEXTAUTH_SECRET"} == names
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in names if f"`{name}`" not in readme] == []
+
+
+def test_every_test_says_the_rule_it_protects() -> None:
+    """A test without a sentence protects nobody knows what."""
+    silent = [
+        f"{file.name}:{node.name}"
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and not ast.get_docstring(node)
+    ]
+
+    assert silent == []
+
+
+def test_modules_stay_short() -> None:
+    """Nothing in app/ needs a second read for its length."""
+    assert [file.name for file in APP if len(file.read_text().splitlines()) > 190] == []
+
+
+def test_what_the_sdks_raise_is_caught_by_a_base_we_catch() -> None:
+    """The adapters catch bases; a new kind of error of an SDK's is a subclass of one of them."""
+    for module in (openai, anthropic):
+        errors = [
+            value for value in list(vars(module).values()) if isinstance(value, type) and issubclass(value, Exception)
+        ]
+        base = next(error for error in errors if error.__name__ in ("OpenAIError", "AnthropicError"))
+        # What verifies OpenAI's own webhooks is of no use here.
+        stray = [error for error in errors if not issubclass(error, base | Warning) and "Webhook" not in error.__name__]
+        assert stray == []
+    bases = botocore.exceptions.BotoCoreError | botocore.exceptions.ClientError | ValueError
+    # A gap in boto3's own data files is no answer of a storage.
+    bases |= Warning | botocore.exceptions.UndefinedModelAttributeError
+    stray = [
+        value
+        for value in vars(botocore.exceptions).values()
+        if isinstance(value, type) and issubclass(value, Exception) and value.__module__ == "botocore.exceptions"
+        if not issubclass(value, bases)
+    ]
+    assert stray == []
