@@ -37,7 +37,10 @@ function surviveMishaps(engine) {
     log('error', `uncaught: ${error?.stack ?? error}`);
     if (isPanic(error)) engine.restart();
   });
-  process.on('unhandledRejection', (error) => log('error', `unhandled: ${error?.stack ?? error}`));
+  process.on('unhandledRejection', (error) => {
+    log('error', `unhandled: ${error?.stack ?? error}`);
+    if (isPanic(error)) engine.restart();
+  });
   // A parent that is gone no longer reads.
   process.stdout.on('error', () => {});
   process.stderr.on('error', () => {});

@@ -32,6 +32,7 @@ class Protocol {
   async run(body, transactionId) {
     try {
       const request = JSON.parse(body);
+      if (request === null || typeof request !== 'object') return failed('P2009', 'Failed to validate the query: an object is expected');
       return request.batch ? await this.batch(request, transactionId) : await this.single(request.query, transactionId);
     } catch (error) {
       if (error instanceof QuerySyntaxError || error instanceof SyntaxError) return failed('P2009', `Failed to validate the query: \`${error.message}\``);

@@ -5,6 +5,9 @@
 const { userFacing } = require('./errors.js');
 
 const DEFAULT_MAX_WAIT_MS = 2000;
+const MAX_KNOWN = 10_000;
+const NOT_FOUND = "Transaction not found. Transaction ID is invalid, refers to an old closed transaction Prisma doesn't have information about anymore, or was obtained before disconnecting.";
+const UNKNOWN = [404, userFacing('P2028', `Transaction API error: ${NOT_FOUND}`, { error: NOT_FOUND })];
 const TOO_LATE = 'Unable to start a transaction in the given time.';
 
 /**
@@ -26,6 +29,7 @@ class Transactions {
   constructor({ pool, acquired, engine, errors }) {
     Object.assign(this, { pool, acquired, engine, errors });
     this.starting = 0;
+    this.known = new Set();
   }
 
   /** @returns {Promise<[status: number, body: object]>} */
@@ -40,7 +44,9 @@ class Transactions {
     this.acquired.push(client);
     this.starting++;
     try {
-      return this.answer(await this.engine.startTransaction(body));
+      const answer = await this.engine.startTransaction(body);
+      this.remember(JSON.parse(answer).id);
+      return this.answer(answer);
     } finally {
       this.starting--;
       while (this.acquired.length > this.starting) this.acquired.pop().release();
@@ -48,11 +54,17 @@ class Transactions {
   }
 
   async commit(id) {
-    return this.answer(await this.engine.commitTransaction(id));
+    return this.known.has(id) ? this.answer(await this.engine.commitTransaction(id)) : UNKNOWN;
   }
 
   async rollback(id) {
-    return this.answer(await this.engine.rollbackTransaction(id));
+    return this.known.has(id) ? this.answer(await this.engine.rollbackTransaction(id)) : UNKNOWN;
+  }
+
+  // The engine panics when asked for a transaction that it never started.
+  remember(id) {
+    if (id) this.known.add(id);
+    if (this.known.size > MAX_KNOWN) this.known.delete(this.known.values().next().value);
   }
 
   // null after `ms`; a connection that comes later goes back to the pool.

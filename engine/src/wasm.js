@@ -2,8 +2,9 @@
 // Prisma's query engine in its WebAssembly form, started anew after a panic.
 
 const fs = require('node:fs');
-const runtime = require('@prisma/client/runtime/query_engine_bg.postgresql.js');
 const { log, die } = require('./log.js');
+
+const RUNTIME = require.resolve('@prisma/client/runtime/query_engine_bg.postgresql.js');
 
 // The second argument of every engine call: trace headers, which nobody sends.
 const NO_TRACE = '{}';
@@ -16,9 +17,13 @@ class WasmEngine {
     this.config = { datamodel, logLevel: logQueries ? 'info' : 'error', logQueries, engineProtocol: 'json', datasourceOverrides: {}, env: {} };
     this.adapter = adapter;
     this.restarting = null;
+    this.waiting = new Set();
   }
 
   async start() {
+    // Its glue code keeps state of the instance in its module: a new instance needs a new one.
+    delete require.cache[RUNTIME];
+    const runtime = require(RUNTIME);
     const instance = new WebAssembly.Instance(this.module, { './query_engine_bg.js': runtime });
     runtime.__wbg_set_wasm(instance.exports);
     const engine = new runtime.QueryEngine(this.config, (line) => this.onLog(line), this.adapter);
@@ -26,10 +31,11 @@ class WasmEngine {
     this.engine = engine;
   }
 
-  /** A panic leaves the instance unusable: replace it. Requests wait in `ready()` meanwhile. */
+  /** A panic leaves the instance unusable: replace it. What it was asked fails now, what comes meanwhile waits in `ready()`. */
   restart() {
     if (this.restarting) return;
     log('error', 'the engine panicked; starting it anew');
+    for (const fail of this.waiting) fail(new WebAssembly.RuntimeError('the engine panicked'));
     this.restarting = this.start()
       .catch((error) => die(`restart failed: ${error?.message ?? error}`))
       .finally(() => { this.restarting = null; });
@@ -40,19 +46,27 @@ class WasmEngine {
   }
 
   query(request, transactionId) {
-    return this.engine.query(JSON.stringify(request), NO_TRACE, transactionId);
+    return this.answered(this.engine.query(JSON.stringify(request), NO_TRACE, transactionId));
   }
 
   startTransaction(options) {
-    return this.engine.startTransaction(options, NO_TRACE);
+    return this.answered(this.engine.startTransaction(options, NO_TRACE));
   }
 
   commitTransaction(id) {
-    return this.engine.commitTransaction(id, NO_TRACE);
+    return this.answered(this.engine.commitTransaction(id, NO_TRACE));
   }
 
   rollbackTransaction(id) {
-    return this.engine.rollbackTransaction(id, NO_TRACE);
+    return this.answered(this.engine.rollbackTransaction(id, NO_TRACE));
+  }
+
+  // A panic in the middle of a call is thrown elsewhere, and the call's own promise stays open for ever.
+  answered(call) {
+    return new Promise((resolve, reject) => {
+      this.waiting.add(reject);
+      call.then(resolve, reject).finally(() => this.waiting.delete(reject));
+    });
   }
 
   // With LOG_QUERIES the original prints each statement, without its values.

@@ -11,12 +11,14 @@ CONNECTORS = (
     "so", "but", "and then", "and", "or",
 )  # fmt: skip
 SIMPLE = ("good", "bad", "very", "really", "thing", "things", "nice", "big", "get", "got", "lot", "stuff")
+TO_BE = ("am", "is", "are", "was", "were", "be", "been", "being", "it's", "that's")
 MIN_REPEATS = 2
 
 
 def counting_findings(text: str) -> list[Finding]:
     """The vocabulary and structure habits in ``text``."""
-    found = [_openers(text), _fillers(text), _simple_words(text), _connectors(text), _variety(text), _length(text)]
+    habits = (_openers, _fillers, _simple_words, _connectors, _few_connectors, _to_be, _variety, _length)
+    found = [habit(text) for habit in habits]
     return [finding for finding in found if finding is not None]
 
 
@@ -71,6 +73,29 @@ def _connectors(text: str) -> Finding | None:
     return Finding(
         "vocabulary", "Limited connector variety", f"'{name}' is {count} of {total} connectors.", count, _examples(text, places),
         "Try 'however', 'although' and 'because of that'.", "three different connectors besides the usual one", _share(text, count) / 2,
+    )  # fmt: skip
+
+
+def _few_connectors(text: str) -> Finding | None:
+    places = _places(text, CONNECTORS)
+    said = len(sentences(text))
+    if said < 5 or len(places) >= said / 2:
+        return None
+    return Finding(
+        "vocabulary", "Few connectors", f"{said} sentences are linked by {len(places)} connectors.", said - len(places), _examples(text, places),
+        "Say how two sentences belong together: 'because', 'although', 'instead'.", "a connector in every second sentence",
+        2 - 2 * len(places) / said,
+    )  # fmt: skip
+
+
+def _to_be(text: str) -> Finding | None:
+    places = _places(text, TO_BE)
+    if len(places) < 4 or _share(text, len(places)) < 6:
+        return None
+    return Finding(
+        "vocabulary", "Overuse of 'to be'", f"{len(places)} of {len(words(text))} words are forms of 'to be'.", len(places), _examples(text, places),
+        "Choose a verb that says what happens: 'seemed', 'became', 'turned into'.", f"at most {len(places) // 2} forms of 'to be'",
+        _share(text, len(places)) / 4,
     )  # fmt: skip
 
 

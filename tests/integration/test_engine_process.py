@@ -1,0 +1,133 @@
+"""The query engine as a program: its command line, its life and death, where it listens."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from local.migrate import ROOT
+from local.ports import LOOPBACK, free_port
+from local.postgres import Postgres
+
+ENGINE = ROOT / "engine" / "query-engine"
+
+
+GARBAGE = (
+    *(b"", b"{", b"[]", b"null", b'{"query": 5}', b'{"query": "query { nope }"}'),
+    *(b"\x00\xff" * 1000, b'{"query": "' + b"{" * 5000 + b'"}'),
+)
+
+
+def until(condition: Callable[[], bool], what: str, timeout_s: float = 10) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def address(port: int) -> str:
+    """Where the engine on ``port`` is."""
+    return f"http://{LOOPBACK}:{port}"
+
+
+def alive(port: int) -> bool:
+    """Whether an engine answers on ``port``."""
+    try:
+        return httpx.get(f"http://{LOOPBACK}:{port}/status", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def environment(url: str) -> dict[str, str]:
+    """What the Python client gives the engine."""
+    schema = ROOT / "schema.prisma"
+    overrides = json.dumps([{"name": "db", "url": url}])
+    return {**os.environ, "PRISMA_DML_PATH": str(schema), "DATABASE_URL": url, "OVERWRITE_DATASOURCES_": overrides}
+
+
+@contextmanager
+def engine(url: str) -> Generator[tuple[subprocess.Popen[bytes], int], None, None]:
+    """A running engine and its port."""
+    port = free_port()
+    command = [ENGINE, "-p", str(port), "--enable-metrics", "--enable-raw-queries"]
+    process = subprocess.Popen(command, env=environment(url), stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: alive(port), "the engine did not start")
+        yield process, port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_version_is_the_one_the_client_asks_for() -> None:
+    """``--version`` prints the commit that the client was made for."""
+    done = subprocess.run([ENGINE, "--version"], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["query-engine", "393aa359c9ad4a4bb28630fb5613f9c281cde053"]
+
+
+def test_it_listens_on_the_loopback_only(postgres: Postgres) -> None:
+    """Nobody outside the machine reaches the database through it."""
+    with engine(postgres.url) as (_, port):
+        tables = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+        listening = [line.split()[1] for line in tables.splitlines() if line.split()[3] == "0A"]
+        ours = {address.split(":")[0] for address in listening if int(address.split(":")[1], 16) == port}
+
+    # 127.0.0.1 and ::1, as the kernel writes them
+    assert ours <= {"0100007F", "00000000000000000000000001000000"} and "0100007F" in ours
+
+
+def test_it_ends_on_sigint_and_sigterm(postgres: Postgres) -> None:
+    """Both signals end it within two seconds, with connections open."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with engine(postgres.url) as (process, port), httpx.Client(trust_env=False) as client:
+            client.get(f"http://{LOOPBACK}:{port}/status")
+            process.send_signal(number)
+
+            assert process.wait(2) is not None
+
+
+def test_it_does_not_outlive_its_parent(postgres: Postgres) -> None:
+    """A parent that is killed outright takes the engine with it."""
+    port = free_port()
+    parent = f"import subprocess, time; subprocess.Popen([{str(ENGINE)!r}, '-p', '{port}']); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", parent], env=environment(postgres.url)) as process:
+        until(lambda: alive(port), "the engine did not start")
+        process.kill()
+        process.wait()
+
+        until(lambda: not alive(port), "the engine outlived its parent")
+
+
+def test_garbage_is_answered_not_fatal(postgres: Postgres) -> None:
+    """Bodies of any kind get an answer, and the engine goes on."""
+    with (
+        engine(postgres.url) as (_, port),
+        httpx.Client(base_url=f"http://{LOOPBACK}:{port}", trust_env=False) as client,
+    ):
+        for body in GARBAGE:
+            assert client.post("/", content=body).status_code < 600
+        client.get("/nowhere")
+        unknown = [client.post(f"/transaction/unknown/{end}") for end in ("commit", "rollback")]
+
+        assert [(answer.status_code, answer.json()["error_code"]) for answer in unknown] == [(404, "P2028")] * 2
+        assert client.get("/status").json()["status"] == "ok"
+
+
+def test_a_panic_fails_its_request_and_no_later_one(postgres: Postgres) -> None:
+    """The WebAssembly engine panics on a query in a transaction it never knew; it is started anew."""
+    query: dict[str, Any] = {"query": 'mutation { queryRaw(query: "SELECT 1", parameters: "[]") }'}
+    with engine(postgres.url) as (_, port), httpx.Client(base_url=address(port), trust_env=False) as client:
+        client.post("/", json=query, headers={"x-transaction-id": "unknown"})
+        answer = client.post("/", json=query)
+
+        assert answer.status_code == 200 and "errors" not in answer.json()
