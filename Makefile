@@ -17,6 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export NPM_CONFIG_CACHE = $(CURDIR)/.local/cache/npm
 export PYTHONWARNINGS ?=
 AUDIO ?=
+RUNS ?= 5
 USER_NAME = $(if $(filter command line,$(origin USER)),$(USER),demo)
 
 REQUIREMENTS := .venv/.requirements-installed
@@ -24,7 +25,7 @@ ENGINE := engine/node_modules/.installed
 CLIENT := .venv/.client-generated
 SETUP := $(REQUIREMENTS) $(ENGINE) $(CLIENT)
 
-.PHONY: help demo run token test check format soak lock clean
+.PHONY: help demo run token test bench check format soak lock clean
 
 help: ## show this
 	@echo "usage: make TARGET [NAME=value]"
@@ -41,7 +42,10 @@ token: $(SETUP) ## print a cookie header value of a signed-in user; USER=name
 
 test: $(SETUP) ## run all tests against real parts
 	@cd engine && PATH="$(NODE_DIR):$$PATH" "$$PRISMA_ENGINE_NODE" --test test/
-	@$(PY) -m pytest -m "not soak"
+	@$(PY) -m pytest -n 2 --dist loadfile -m "not soak"
+
+bench: $(SETUP) ## measure CPU, memory and engine requests beside their goals; RUNS=5 COMMIT=… BASE_URL=… PID=…
+	@$(PY) -m benchmarks --runs $(RUNS) $(if $(COMMIT),--commit "$(COMMIT)") $(if $(BASE_URL),--base-url "$(BASE_URL)" --pid "$(PID)")
 
 soak: $(SETUP) ## run the random schedules for longer
 	@$(PY) -m pytest -m soak -s

@@ -26,8 +26,9 @@ def main() -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    with Stack(DIRECTORY, port=arguments.port) as stack:
-        print(f"settings in {DIRECTORY / 'env'}, logs in {DIRECTORY / 'logs'}")
+    directory: Path = arguments.directory
+    with Stack(directory, port=arguments.port) as stack:
+        print(f"settings in {directory / 'env'}, logs in {directory / 'logs'}")
         if stack.stand_ins:
             print(f"stand-ins for: {', '.join(stack.stand_ins)}")
         print(f"ready {stack.url}", flush=True)
@@ -40,13 +41,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _demo(arguments: argparse.Namespace) -> int:
     upload = demo.recording(arguments.audio)
+    directory: Path = arguments.directory
     with ExitStack() as stack:
         try:
-            refuse_second(DIRECTORY)
-            started = stack.enter_context(Stack(DIRECTORY))
+            refuse_second(directory)
+            started = stack.enter_context(Stack(directory))
             environment, stand_ins = started.environment, started.stand_ins
         except StackError:
-            environment, stand_ins = read_environment(DIRECTORY), read_stand_ins(DIRECTORY)
+            environment, stand_ins = read_environment(directory), read_stand_ins(directory)
             if environment is None:
                 raise
             print(f"using the stack at {environment['APP_URL']}")
@@ -54,7 +56,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _token(arguments: argparse.Namespace) -> int:
-    environment = read_environment(DIRECTORY)
+    environment = read_environment(arguments.directory)
     if environment is None:
         raise StackError("no stack is running: start one with make run")
     print(session_cookie(environment["AUTH_SECRET"], environment["APP_URL"], arguments.user))
@@ -65,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local", description="The service and all it needs, on one machine, without an account."
     )
+    parser.add_argument("--directory", type=Path, default=DIRECTORY, help="where everything is kept (default .local)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="start everything, print the address, stop on Ctrl-C")
     run.add_argument(

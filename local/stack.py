@@ -36,7 +36,7 @@ class Stack:
     """Starts what is missing, in order; stops it in reverse. A context manager."""
 
     def __init__(self, directory: Path, *, port: int | None = None, quiet: bool = False) -> None:
-        self._directory = directory.absolute()
+        self.directory = directory.absolute()
         self._port, self._quiet = port, quiet
         self._resources = ExitStack()
         self.children: list[Child] = []
@@ -70,8 +70,8 @@ class Stack:
             time.sleep(0.3)
 
     def _start(self) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
-        refuse_second(self._directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        refuse_second(self.directory)
         port = self._choose_port()
         self.environment = {
             "APP_URL": f"http://{LOOPBACK}:{port}",
@@ -86,8 +86,8 @@ class Stack:
         }
         self._wait_for_models()
         self._application(port)
-        write_environment(self._directory, self.environment, self.stand_ins)
-        self._resources.callback((self._directory / "env").unlink, missing_ok=True)
+        write_environment(self.directory, self.environment, self.stand_ins)
+        self._resources.callback((self.directory / "env").unlink, missing_ok=True)
 
     def _choose_port(self) -> int:
         if self._port is not None:
@@ -100,7 +100,7 @@ class Stack:
 
     def _secret(self) -> str:
         # Kept, so that a cookie made yesterday still works today.
-        file = self._directory / "auth-secret"
+        file = self.directory / "auth-secret"
         if not file.exists():
             file.touch(mode=0o600)
             file.write_text(secrets.token_hex(32))
@@ -110,14 +110,14 @@ class Stack:
         url = os.environ.get("DATABASE_URL")
         if not url:
             self._say("starting PostgreSQL")
-            server = self._resources.enter_context(Postgres(self._directory / "postgres"))
+            server = self._resources.enter_context(Postgres(self.directory / "postgres"))
             url = server.ensure_database(DATABASE)
         migrate(url)
         return {"DATABASE_URL": url}
 
     def _storage(self) -> dict[str, str]:
         self._say("starting the S3 server")
-        server = self._resources.enter_context(Storage(self._directory / "storage"))
+        server = self._resources.enter_context(Storage(self.directory / "storage"))
         return {
             "R2_ACCOUNT_ID": "",
             "R2_ENDPOINT_URL": server.endpoint_url,
@@ -171,7 +171,7 @@ class Stack:
         child.wait_until(lambda: _answers(f"{self.url}/api/health/ready", {}), START_TIMEOUT_S)
 
     def _child(self, name: str, command: list[str], env: Mapping[str, str]) -> Child:
-        child = Child(name, command, self._directory / "logs" / f"{name}.log", env)
+        child = Child(name, command, self.directory / "logs" / f"{name}.log", env)
         self._resources.callback(child.stop)
         self.children.append(child)
         return child

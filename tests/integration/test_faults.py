@@ -163,7 +163,7 @@ def test_sigkill_anywhere_ends_in_exactly_once(faulty: FaultyWorld, places: list
                 thread.start()
             for thread in threads:
                 thread.join()
-            assert process.wait(10) == -9, f"{name}: the process did not die"
+            assert process.wait(30) == -9, f"{name}: the process did not die"
         return faulty.settle(session_id, name)
 
     with ThreadPoolExecutor(4) as pool:

@@ -1,0 +1,162 @@
+"""The whole stack from outside: commands, signals, ports, and the main job on a real recording over real sockets."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.settings import Settings
+from local.environment import read_environment
+from local.migrate import ROOT
+from local.ports import LOOPBACK, free_port
+from local.stack import Stack
+from local.token import session_cookie
+from tests.integration.test_engine_process import until
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack, None, None]:
+    """A running stack."""
+    with Stack(tmp_path_factory.mktemp("stack"), port=free_port(), quiet=True) as running:
+        yield running
+
+
+def client(stack: Stack, user: str) -> httpx.Client:
+    """A browser in which ``user`` is signed in."""
+    cookie = session_cookie(stack.environment["AUTH_SECRET"], stack.url, user)
+    return httpx.Client(base_url=stack.url, headers={"cookie": cookie}, timeout=30, trust_env=False, verify=False)
+
+
+def test_a_human_voice_becomes_insights(stack: Stack) -> None:
+    """Upload as Chrome sends it, QStash's delivery, the statuses in order, words of the recording, the audio gone."""
+    from local.demo import recording
+
+    upload = recording(None)
+    seen: list[str] = []
+    with client(stack, "voice") as browser:
+        files = {"audio": (upload.name, upload.content, upload.content_type)}
+        session_id = browser.post("/api/sessions", files=files, data={"duration": str(upload.duration_s)}).json()["id"]
+
+        def finished() -> bool:
+            status: str = browser.get(f"/api/sessions/{session_id}").json()["status"]
+            if status not in seen:
+                seen.append(status)
+            return status in ("DONE", "FAILED")
+
+        until(finished, "not finished", 60)
+        session = browser.get(f"/api/sessions/{session_id}").json()
+        total = browser.get("/api/sessions").json()["total"]
+
+    assert seen[-1] == "DONE" and seen == [s for s in ("UPLOADED", "TRANSCRIBING", "ANALYZING", "DONE") if s in seen]
+    text = session["transcript"]["text"].lower()
+    assert all(words in text for words in ("best of times", "worst of times", "age of wisdom", "winter of despair"))
+    assert 100 <= session["transcript"]["wordCount"] <= 130
+    assert 3 <= len(session["insights"]) <= 5 and session["focusNext"] and session["audioDeletedAt"]
+    assert total == 1
+
+
+def test_the_environment_file_is_complete(stack: Stack) -> None:
+    """Everything an application needs, for its owner's eyes only."""
+    directory = stack.directory
+    environment = read_environment(directory)
+
+    assert environment is not None
+    assert (directory / "env").stat().st_mode & 0o077 == 0
+    required = {name.upper() for name, field in Settings.model_fields.items() if field.is_required()}
+    assert required <= environment.keys()
+    assert {"QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY", "R2_ENDPOINT_URL"} <= environment.keys()
+
+
+@contextmanager
+def command(*words: str, directory: Path) -> Generator[subprocess.Popen[str], None, None]:
+    """``python -m local …`` with its own folder for everything."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "local", "--directory", str(directory), *words],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def descendants(pid: int) -> set[int]:
+    """Every process below ``pid``."""
+    children = {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+    return children.union(*(descendants(child) for child in children))
+
+
+def ready_line(process: subprocess.Popen[str]) -> str:
+    """The address that ``run`` prints once everything answers."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if match := re.match(r"ready (\S+)", line):
+            return match[1]
+    raise AssertionError("".join(lines))
+
+
+def test_run_leaves_no_process_behind(tmp_path: Path) -> None:
+    """However it ends: politely with code 0, or killed outright. Three stacks at once, so they share nothing either."""
+    with ExitStack() as running:
+        processes = {
+            number: running.enter_context(command("run", "--port", str(free_port()), directory=tmp_path / number.name))
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+        }
+        for process in processes.values():
+            assert ready_line(process).startswith(f"http://{LOOPBACK}:")
+        below = set[int]().union(*(descendants(process.pid) for process in processes.values()))
+        assert len(below) >= 18
+        for number, process in processes.items():
+            process.send_signal(number)
+        codes = {number.name: process.wait(60) for number, process in processes.items()}
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), "something is left behind", 15)
+
+    assert codes == {"SIGINT": 0, "SIGTERM": 0, "SIGKILL": -9}
+    assert not (tmp_path / "SIGINT" / "env").exists() and not (tmp_path / "SIGTERM" / "env").exists()
+
+
+def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:
+    """The message says what to do; nothing is started."""
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        port = taken.getsockname()[1]
+        with command("run", "--port", str(port), directory=tmp_path) as process:
+            printed, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 1
+    assert f"port {port} is taken" in printed and "PORT=" in printed
+
+
+def test_demo_needs_nothing_and_its_last_line_says_done(tmp_path: Path) -> None:
+    """In a pipe: plain lines, exit code 0, the line that scripts look for."""
+    started = time.monotonic()
+    with command("demo", directory=tmp_path) as process:
+        printed, _ = process.communicate(timeout=100)
+
+    assert process.returncode == 0, printed
+    assert re.fullmatch(r"DONE session=c\w{24} words=\d+ insights=[3-5] took=\d+\.\ds", printed.splitlines()[-1])
+    assert "\033" not in printed and "not by Whisper" in printed and "not from Claude" in printed
+    assert time.monotonic() - started < 100
+
+
+def test_demo_says_why_a_file_will_not_do(tmp_path: Path) -> None:
+    """A file that is not there, or not a recording by its name, is an error before anything starts."""
+    text = tmp_path / "notes.txt"
+    text.write_text("no audio")
+    for path in (text, tmp_path / "missing.webm"):
+        with command("demo", "--audio", str(path), directory=tmp_path) as process:
+            printed, _ = process.communicate(timeout=20)
+        assert process.returncode == 1 and path.name in printed

@@ -1,0 +1,37 @@
+"""The session cookie of Auth.js itself. The fixture was made by ``encode`` of ``@auth/core/jwt`` 0.41, with a far expiry."""
+
+import json
+
+import httpx
+import pytest
+
+from app.adapters.authjs import AuthJs
+from local.migrate import ROOT
+from tests.support.world import SECRET, World
+
+COOKIES: dict[str, str] = json.loads((ROOT / "tests/fixtures/authjs_cookies.json").read_text())
+
+
+@pytest.mark.parametrize("app_url", ["http://localhost:8000", "https://api.example.com"])
+def test_a_cookie_minted_by_authjs_is_read(app_url: str) -> None:
+    """Both names of the cookie, each with the key that is made from its name."""
+    learner = AuthJs(SECRET, app_url).learner(COOKIES)
+
+    assert learner is not None
+    assert (learner.external_id, learner.email, learner.name) == ("minted-by-auth-js", "mint@example.com", "Minted")
+
+
+def test_it_is_not_read_under_another_name_or_secret() -> None:
+    """The name is part of the key: a plain cookie is no secure one."""
+    plain, secure = "authjs.session-token", "__Secure-authjs.session-token"
+
+    assert AuthJs(SECRET, "https://a.example").learner({secure: COOKIES[plain]}) is None
+    assert AuthJs(SECRET + "x", "http://a.example").learner(COOKIES) is None
+
+
+def test_it_opens_the_api(world: World) -> None:
+    """Over the wire, beside cookies of others."""
+    cookies = f"theme=dark; authjs.session-token={COOKIES['authjs.session-token']}; authjs.csrf-token=x"
+    answer = httpx.get(f"{world.url}/api/sessions", headers={"cookie": cookies}, trust_env=False, verify=False)
+
+    assert answer.status_code == 200

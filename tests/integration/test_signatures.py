@@ -1,0 +1,112 @@
+"""QStash's signature, as the SDK's receiver judges it, with the tolerance that it promises and does not keep."""
+
+import base64
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+
+from app.adapters.qstash import Deliveries
+from app.errors import Refused
+from local.qstash.signing import CURRENT_KEY, NEXT_KEY
+
+URL = "https://api.example.com/api/internal/process"
+BODY = b'{"sessionId":"c1"}'
+
+
+def signed(key: str = CURRENT_KEY, algorithm: str = "HS256", **changes: Any) -> str:
+    """A token as QStash makes it, with changes; None takes a claim away."""
+    now = int(time.time())
+    claims: dict[str, Any] = {"iss": "Upstash", "sub": URL, "iat": now, "nbf": now, "exp": now + 300, "jti": "jwt_1"}
+    claims["body"] = base64.urlsafe_b64encode(hashlib.sha256(BODY).digest()).decode()
+    claims |= changes
+    return jwt.encode({name: value for name, value in claims.items() if value is not None}, key, algorithm=algorithm)
+
+
+def accepts(token: str, body: bytes = BODY, url: str = URL) -> bool:
+    """Whether the token opens the door."""
+    try:
+        Deliveries(CURRENT_KEY, NEXT_KEY).verify(token, body, url)
+    except Refused as error:
+        assert (error.status, error.message) == (401, "Invalid signature")
+        return False
+    return True
+
+
+def now(offset_s: int) -> int:
+    """A moment from now, in whole seconds."""
+    return int(time.time()) + offset_s
+
+
+def unpadded() -> str:
+    """The body claim as some SDKs write it."""
+    return base64.urlsafe_b64encode(hashlib.sha256(BODY).digest()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        lambda: signed(),
+        lambda: signed(NEXT_KEY),
+        lambda: signed(nbf=0),
+        lambda: signed(body=unpadded()),
+        lambda: signed(NEXT_KEY, body=unpadded(), nbf=0),
+        lambda: signed(iat=now(4), nbf=now(4), exp=now(304)),
+        lambda: signed(iat=None, jti=None),
+        lambda: signed(aud=""),
+    ],
+)
+def test_qstashs_own_are_accepted(token: Callable[[], str]) -> None:
+    """Both keys, both spellings of the hash, and a QStash whose clock is up to five seconds ahead of ours."""
+    assert accepts(token())
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        lambda: signed(exp=now(-1)),
+        lambda: signed(NEXT_KEY, exp=now(-1)),
+        lambda: signed(iat=now(30), nbf=now(30)),
+        lambda: signed("sig_of_somebody_else_long_enough!"),
+        lambda: signed(iss="upstash"),
+        lambda: signed(iss=None),
+        lambda: signed(sub=None),
+        lambda: signed(exp=None),
+        lambda: signed(nbf=None),
+        lambda: signed(body=None),
+        lambda: signed(body=5),
+        lambda: signed(body=""),
+        lambda: signed(exp="soon"),
+        lambda: signed(aud="other"),
+        lambda: signed("k" * 64, algorithm="HS512"),
+        lambda: signed() + "x",
+        lambda: signed()[:-8],
+        lambda: jwt.encode({"sub": URL}, "", algorithm="none"),
+        lambda: "\x00",
+        lambda: "..",
+        lambda: "é",
+    ],
+)
+def test_everything_else_is_refused(token: Callable[[], str]) -> None:
+    """Expired, from the future, of another key, without its claims, of odd types, cut off: 401 and no exception of the SDK's."""
+    assert not accepts(token())
+
+
+def test_it_proves_one_body_and_one_address() -> None:
+    """Another byte in the body, a slash more in the address."""
+    token = signed()
+
+    assert not accepts(token, BODY + b" ")
+    assert not accepts(token, b"\xff\xfe")
+    assert not accepts(token, url=URL + "/")
+
+
+def test_missing_keys_refuse_loudly() -> None:
+    """Without our keys nothing is verified, and so nothing is let in."""
+    for keys in (("", ""), (CURRENT_KEY, ""), ("", NEXT_KEY)):
+        with pytest.raises(Refused) as refused:
+            Deliveries(*keys).verify(signed(), BODY, URL)
+        assert (refused.value.status, refused.value.code) == (503, "NOT_CONFIGURED")
