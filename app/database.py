@@ -5,6 +5,7 @@ Statements are SQL sent through Prisma's raw queries: each checkpoint is one ato
 """
 
 import asyncio
+import contextlib
 import functools
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, LiteralString
@@ -49,14 +50,14 @@ class Database:
 
         Raises Unavailable when PostgreSQL or the engine does not answer, or refuses the statement.
         """
-        import httpx
+        client = await self._connected()
+        from aiohttp import ClientError
         from prisma.errors import PrismaError
 
-        client = await self._connected()
         try:
             async with asyncio.timeout(STATEMENT_TIMEOUT_S):
                 return await client.query_raw(sql, *parameters)
-        except (httpx.TransportError, RuntimeError, OSError) as error:
+        except (ClientError, RuntimeError, ConnectionError) as error:
             await self._replace(client)
             log.warning("engine_lost", error=type(error).__name__)
             raise Unavailable("The database engine did not answer") from None
@@ -67,6 +68,11 @@ class Database:
     async def ready(self) -> None:
         """Ask PostgreSQL a real question: the engine connects without it and says nothing. Raises Unavailable."""
         await self.read("SELECT 1 AS one")
+
+    async def warm_up(self) -> None:
+        """Start the engine before it is needed. Raises nothing: whoever needs it will hear."""
+        with contextlib.suppress(Unavailable):
+            await self._connected()
 
     async def aclose(self) -> None:
         """Stop the engine and close the connection. Idempotent."""
@@ -92,15 +98,15 @@ class Database:
 async def _open(url: str) -> "Prisma":
     # 0.3 s of imports, kept off the path to the first health answer and off the event loop.
     await asyncio.to_thread(import_module, "prisma.client")
-    from httpx_aiohttp import AiohttpTransport
     from prisma import Prisma
 
+    from app.engine_http import EngineHTTP
+
     _escape_line_separators()
-    client = Prisma(
-        datasource={"url": url},
-        # aiohttp below httpx: a lookup costs 0.57 of the CPU (docs/decisions/prisma-engine.md).
-        http={"transport": AiohttpTransport(), "timeout": STATEMENT_TIMEOUT_S},  # pyright: ignore[reportArgumentType]  # httpx takes it
-    )
+    client = Prisma(datasource={"url": url})
+    engine: Any = client._create_engine()  # pyright: ignore[reportPrivateUsage]  # connect() takes one that is there
+    engine.session = EngineHTTP(STATEMENT_TIMEOUT_S)
+    client._internal_engine = engine  # pyright: ignore[reportPrivateUsage]
     try:
         # A silent listener on the engine's port would hang connect() for ever.
         await asyncio.wait_for(client.connect(), ENGINE_START_TIMEOUT_S)

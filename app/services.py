@@ -1,5 +1,6 @@
 """The services the application talks to: every client opened once, closed in reverse."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from functools import partial
 from app.adapters.authjs import AuthJs
 from app.adapters.claude import Claude, close_anthropic, open_anthropic
 from app.adapters.qstash import Deliveries, Queue, close_qstash, open_qstash
-from app.adapters.r2 import R2, close_s3, open_s3
+from app.adapters.r2 import R2, S3, close_s3
 from app.adapters.whisper import Whisper, close_openai, open_openai
 from app.database import Database
 from app.lazily import Lazily
@@ -34,11 +35,9 @@ OpenServices = Callable[[Settings], AbstractAsyncContextManager[Services]]
 
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
-    """All services for the life of the application. Nothing is connected before it is used, so an outage fails no start."""
+    """All services for the life of the application. An outage fails no start."""
     s = settings
-    r2 = Lazily(
-        partial(open_s3, s.storage_url, s.r2_access_key_id, s.r2_secret_access_key.get_secret_value()), close_s3
-    )
+    r2 = Lazily(partial(S3, s.storage_url, s.r2_access_key_id, s.r2_secret_access_key.get_secret_value()), close_s3)
     openai = Lazily(partial(open_openai, s.openai_api_key.get_secret_value(), s.openai_base_url), close_openai)
     anthropic = Lazily(
         partial(open_anthropic, s.anthropic_api_key.get_secret_value(), s.anthropic_base_url), close_anthropic
@@ -48,6 +47,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
     async with AsyncExitStack() as stack:
         for client in (database, r2, openai, anthropic, qstash):
             stack.push_async_callback(client.aclose)
+        # The engine takes a second to start: begin now, without keeping the first answer waiting.
+        stack.callback(asyncio.create_task(database.warm_up()).cancel)
         yield Services(
             database=database,
             storage=R2(r2, s.r2_bucket_name),

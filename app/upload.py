@@ -21,7 +21,7 @@ async def store_upload(
     """Make the row, store the audio, mark UPLOADED, publish. Raises Unavailable, Refused (500) if QStash refuses us."""
     session = await owner.create(services.database, learner, duration_s=duration_s, topic=topic, language=language)
     key = f"sessions/{session.user_id}/{session.id}/audio.{extension(recording.content_type)}"
-    await services.storage.upload(key, recording.file, recording.content_type)
+    await services.storage.upload(key, recording.file, recording.size_bytes, recording.content_type)
     if not await owner.mark_uploaded(services.database, session.id, key):
         # Deleted by its owner while the recording was on its way.
         await services.storage.delete(key)

@@ -59,9 +59,11 @@ class Whisper:
 
 def open_openai(api_key: str, base_url: str) -> "AsyncOpenAI":
     """A client that answers within TIMEOUT_S or fails, and never retries by itself."""
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, DefaultAioHttpClient
 
-    return AsyncOpenAI(api_key=api_key, base_url=base_url, timeout=TIMEOUT_S, max_retries=0)
+    # aiohttp below the SDK: less CPU for each request (docs/decisions/cpu.md).
+    http = DefaultAioHttpClient(timeout=TIMEOUT_S)
+    return AsyncOpenAI(api_key=api_key, base_url=base_url, timeout=TIMEOUT_S, max_retries=0, http_client=http)
 
 
 async def close_openai(client: "AsyncOpenAI") -> None:

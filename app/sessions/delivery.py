@@ -6,12 +6,15 @@ Whoever finds another status than expected changes nothing. The states are those
 
 import json
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from app.analysis import Analysis
 from app.cuid import new_cuid
 from app.database import Database
 from app.errors import Code, InvalidState, Refused, SessionGone
 from app.patterns import tally
+
+if TYPE_CHECKING:
+    from app.analysis import Analysis
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ SELECT (SELECT count(*)::int FROM session) AS changed, EXISTS (SELECT FROM speak
 """
 
 
-async def complete(db: Database, session_id: str, analysis: Analysis) -> None:
+async def complete(db: Database, session_id: str, analysis: "Analysis") -> None:
     """Store insights and focus, add to the profile, set DONE: all of it once. Raises SessionGone, InvalidState."""
     insights = [{"id": new_cuid(), **insight.model_dump()} for insight in analysis.insights]
     patterns = tally(analysis.insights)

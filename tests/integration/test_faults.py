@@ -133,6 +133,14 @@ def places(faulty: FaultyWorld) -> list[str]:
     return list(calls)
 
 
+def test_a_delivery_reaches_outside_eight_times(places: list[str]) -> None:
+    """Four statements, one GET, one DELETE, one call of each model: what a webhook may cost."""
+    assert places == [
+        *("database.write", "storage.download", "whisper.transcribe", "database.write", "storage.delete"),
+        *("database.write", "claude.analyze", "database.write"),
+    ]
+
+
 @pytest.mark.parametrize("deliveries", [1, 2])
 @pytest.mark.parametrize("kind", ["error_before", "error_after", "hang"])
 def test_fault_anywhere_ends_in_exactly_once(

@@ -28,7 +28,7 @@ ARROWS = {
     "services": {"adapters", "database", "lazily", "settings"},
     "sessions": {"database", "cuid", "errors", "analysis", "patterns", "sessions"},
     "adapters": {"adapters", "analysis", "audio", "errors", "lazily", "sessions"},
-    "database": {"errors"},
+    "database": {"engine_http", "errors"},
     "media": {"media", "errors"},
 }  # fmt: skip
 VENDORS = {
@@ -39,7 +39,6 @@ VENDORS = {
     "qstash",
     "jwt",
     "joserfc",
-    "httpx_aiohttp",
     "av",
     "python_multipart",
 }
