@@ -16,6 +16,7 @@ from app.settings import Settings
 from app.web import health, process, sessions, upkeep
 from app.web.errors import on_app_error, on_http_error
 from app.web.middleware import RequestBoundary
+from app.web.origin import OriginGuard, with_cors
 from app.web.state import State
 
 Endpoint = Callable[[Request[State]], Awaitable[Response]]
@@ -33,6 +34,7 @@ def create_app(settings: Settings, open_services: OpenServices = open_services) 
         routes=[
             Route("/api/sessions", ByMethod(GET=sessions.list_, POST=sessions.create)),
             Route("/api/sessions/{session_id}", ByMethod(GET=sessions.show, DELETE=sessions.delete)),
+            Route("/api/sessions/{session_id}/complete", ByMethod(POST=sessions.complete)),
             Route("/api/internal/process", ByMethod(POST=process.process)),
             Route("/api/internal/process-failed", ByMethod(POST=upkeep.process_failed)),
             Route("/api/internal/sweep", ByMethod(POST=upkeep.sweep)),
@@ -44,7 +46,7 @@ def create_app(settings: Settings, open_services: OpenServices = open_services) 
     )
     # /api/sessions/ is unknown, not a redirect.
     app.router.redirect_slashes = False
-    return RequestBoundary(app)
+    return RequestBoundary(with_cors(OriginGuard(app, settings), settings))
 
 
 class ByMethod:

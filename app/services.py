@@ -9,7 +9,8 @@ from functools import partial
 from app.adapters.authjs import AuthJs
 from app.adapters.claude import Claude, close_anthropic, open_anthropic
 from app.adapters.qstash import Deliveries, Queue, close_qstash, open_qstash
-from app.adapters.r2 import R2, S3, close_s3
+from app.adapters.r2 import R2
+from app.adapters.s3 import S3
 from app.adapters.whisper import Whisper, close_openai, open_openai
 from app.database import Database
 from app.lazily import Lazily
@@ -37,7 +38,7 @@ OpenServices = Callable[[Settings], AbstractAsyncContextManager[Services]]
 async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
     """All services for the life of the application. An outage fails no start."""
     s = settings
-    r2 = Lazily(partial(S3, s.storage_url, s.r2_access_key_id, s.r2_secret_access_key.get_secret_value()), close_s3)
+    r2 = Lazily(partial(S3, s.storage_url, s.r2_access_key_id, s.r2_secret_access_key.get_secret_value()), S3.aclose)
     openai = Lazily(partial(open_openai, s.openai_api_key.get_secret_value(), s.openai_base_url), close_openai)
     anthropic = Lazily(
         partial(open_anthropic, s.anthropic_api_key.get_secret_value(), s.anthropic_base_url), close_anthropic

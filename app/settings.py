@@ -50,7 +50,15 @@ class Settings(BaseSettings):
     processing_lease_seconds: PositiveInt = 330
     # QStash gives up on an attempt a little before the platform does.
     processing_timeout_seconds: PositiveInt = 290
+    # Origins whose pages may call with the learner's cookie, comma-separated; empty: only our own.
+    cors_allowed_origins: str = ""
     log_format: Literal["json", "console"] = "json"
+
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        """The origins of ``cors_allowed_origins``, as browsers write them."""
+        named = (origin.strip().rstrip("/").lower() for origin in self.cors_allowed_origins.split(","))
+        return frozenset(origin for origin in named if origin)
 
     @property
     def process_url(self) -> str:

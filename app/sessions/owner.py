@@ -27,11 +27,12 @@ class Learner:
 
 @dataclass(frozen=True)
 class NewSession:
-    """A session just made: CREATED, its recording not stored yet."""
+    """A session just made: CREATED, its recording not stored yet. ``audio_key`` is where it will be, if that was said."""
 
     id: str
     user_id: str
     created_at: str
+    audio_key: str | None
 
 
 # "DO UPDATE" to the same value rather than "DO NOTHING": it waits for a first upload that is under way at the same moment
@@ -43,19 +44,22 @@ WITH owner AS (
   ON CONFLICT ("externalId") DO UPDATE SET "externalId" = excluded."externalId"
   RETURNING id
 )
-INSERT INTO speaking_sessions (id, "userId", status, "durationSecs", language, topic, "createdAt", "updatedAt")
-SELECT $5, owner.id, 'CREATED', $6::int, $7, $8, timezone('utc', clock_timestamp()), timezone('utc', clock_timestamp())
+INSERT INTO speaking_sessions (id, "userId", status, "durationSecs", language, topic, "audioUrl", "createdAt", "updatedAt")
+SELECT $5, owner.id, 'CREATED', $6::int, $7, $8, 'sessions/' || owner.id || '/' || $5 || '/audio.' || $9,
+       timezone('utc', clock_timestamp()), timezone('utc', clock_timestamp())
   FROM owner
-RETURNING id, "userId" AS user_id, to_char("createdAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at
+RETURNING id, "userId" AS user_id, "audioUrl" AS audio_key, to_char("createdAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at
 """
 
 
-async def create(db: Database, learner: Learner, *, duration_s: int, topic: str | None, language: str) -> NewSession:
-    """Make the session, and the user at the first one. Raises Unavailable."""
+async def create(
+    db: Database, learner: Learner, *, duration_s: int, topic: str | None, language: str, ending: str | None = None
+) -> NewSession:
+    """Make the session, and the user at the first one. With an ``ending`` its storage key is fixed. Raises Unavailable."""
     [row] = await db.write(
         _CREATE,
         *(new_cuid(), learner.external_id, learner.email, learner.name),
-        *(new_cuid(), duration_s, language, topic),
+        *(new_cuid(), duration_s, language, topic, ending),
     )
     return NewSession(**row)
 
@@ -71,6 +75,30 @@ RETURNING id
 async def mark_uploaded(db: Database, session_id: str, audio_key: str) -> bool:
     """Record where the recording is stored. False if the session is not waiting for one (any more). Raises Unavailable."""
     return bool(await db.write(_UPLOADED, session_id, audio_key))
+
+
+_STATE = """
+SELECT s.id, s."userId" AS user_id, s.status::text AS status, s."audioUrl" AS audio_key, s."errorMessage" AS error_message,
+       to_char(s."createdAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at
+  FROM speaking_sessions s JOIN users u ON u.id = s."userId"
+ WHERE u."externalId" = $1 AND s.id = $2
+"""
+
+
+@dataclass(frozen=True)
+class State(NewSession):
+    """A session that the learner may be about to complete."""
+
+    status: str
+    error_message: str | None
+
+
+async def state_of(db: Database, learner: Learner, session_id: str) -> State:
+    """How far a session is. Raises Refused (404) for an unknown one, Unavailable."""
+    rows = await db.read(_STATE, learner.external_id, session_id)
+    if not rows:
+        raise Refused(404, Code.SESSION_NOT_FOUND, "Session not found")
+    return State(**rows[0])
 
 
 _LIST = """

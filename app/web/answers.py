@@ -6,6 +6,11 @@ from typing import Any
 
 from starlette.responses import Response
 
+from app.sessions.owner import NewSession
+
+# What the frontend shows a learner as the time until the first look.
+ESTIMATED_WAIT_S = 30
+
 
 class CompactJSON(Response):
     """JSON without spaces, in UTF-8, non-ASCII unescaped. Everything here is personal or short-lived: ``no-store``."""
@@ -17,3 +22,13 @@ class CompactJSON(Response):
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def accepted(session: NewSession, status: str = "UPLOADED") -> dict[str, Any]:
+    """What the frontend is told of a session that waits to be processed."""
+    return {
+        "id": session.id,
+        "status": status,
+        "createdAt": session.created_at,
+        "estimatedWaitSecs": ESTIMATED_WAIT_S,
+    }

@@ -41,11 +41,15 @@ class UploadForm:
         duration_s = parse_duration(self.fields.get("duration", ""))
         if recording.size_bytes > MAX_AUDIO_BYTES:
             raise Refused(413, Code.INVALID_FILE, "File size exceeds 50MB limit")
-        kind = recording.content_type
-        # It becomes a header of the stored object.
-        if not (kind.lower().startswith("audio/") and kind.isascii() and kind.isprintable()):
-            raise Refused(400, Code.INVALID_FILE, "File must be an audio file")
+        require_audio_type(recording.content_type)
         return recording, duration_s
+
+
+def require_audio_type(content_type: str) -> str:
+    """The type as it is. Raises Refused if it is not one of audio, or cannot be a header of the stored object."""
+    if content_type.lower().startswith("audio/") and content_type.isascii() and content_type.isprintable():
+        return content_type
+    raise Refused(400, Code.INVALID_FILE, "File must be an audio file")
 
 
 def parse_duration(text: str) -> int:

@@ -11,14 +11,13 @@ from app.errors import Code, Refused, Unavailable
 from app.sessions import owner
 from app.sessions.owner import Learner
 from app.upload import store_upload
-from app.web.answers import CompactJSON
+from app.web import direct
+from app.web.answers import CompactJSON, accepted
 from app.web.form import read_upload
 from app.web.state import State
 
 log = structlog.get_logger()
 
-# What the frontend shows a learner as the time until the first look.
-ESTIMATED_WAIT_S = 30
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 50
 MAX_PAGE = 1_000_000_000
@@ -26,9 +25,12 @@ MAX_ID_LENGTH = 64
 
 
 async def create(request: Request[State]) -> Response:
-    """POST /api/sessions: store a recording and have it processed."""
+    """POST /api/sessions: store a recording and have it processed; or, for a JSON body, say where it may be stored."""
     learner = caller(request)
-    form = await read_upload(request.headers.get("content-type", ""), request.stream())
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() == "application/json":
+        return await direct.begin(request, learner)
+    form = await read_upload(content_type, request.stream())
     try:
         recording, duration_s = form.valid_recording()
         session = await store_upload(
@@ -47,16 +49,6 @@ async def create(request: Request[State]) -> Response:
     bind_contextvars(session_id=session.id)
     log.info("session_uploaded", audio_bytes=recording.size_bytes)
     return CompactJSON(accepted(session), 201)
-
-
-def accepted(session: owner.NewSession) -> dict[str, str | int]:
-    """What the frontend is told of a session that waits to be processed."""
-    return {
-        "id": session.id,
-        "status": "UPLOADED",
-        "createdAt": session.created_at,
-        "estimatedWaitSecs": ESTIMATED_WAIT_S,
-    }
 
 
 async def list_(request: Request[State]) -> Response:
@@ -84,6 +76,11 @@ async def delete(request: Request[State]) -> Response:
             log.warning("audio_not_deleted", session_id=session_id)
     await owner.delete(services.database, session_id)
     return CompactJSON({"ok": True})
+
+
+async def complete(request: Request[State]) -> Response:
+    """POST /api/sessions/:id/complete: the recording was put into storage."""
+    return await direct.complete(request, caller(request), _session_id(request))
 
 
 def caller(request: Request[State]) -> Learner:

@@ -18,10 +18,11 @@ APP = sorted((ROOT / "app").rglob("*.py"))
 ARROWS = {
     "main": {"application", "logs", "settings"},
     "application": {"web", "services", "settings", "errors"},
-    "web": {"web", "pipeline", "upload", "sweep", "services", "settings", "sessions", "errors", "audio"},
+    "web": {"web", "pipeline", "upload", "direct_upload", "sweep", "services", "settings", "sessions", "errors", "audio"},
     "pipeline": {"transcription", "services", "sessions", "words", "errors"},
     "transcription": {"services", "sessions", "adapters", "errors", "media", "audio"},
     "upload": {"services", "sessions", "adapters", "audio", "errors", "sweep"},
+    "direct_upload": {"services", "sessions", "audio", "errors", "sweep", "upload"},
     "sweep": {"services", "sessions", "adapters", "errors"},
     "retry": {"services", "sessions", "adapters", "settings", "errors"},
     "schedule": {"services", "adapters", "settings", "errors"},

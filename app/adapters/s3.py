@@ -1,0 +1,96 @@
+"""A client for anything that speaks S3: boto3 signs, which needs no network; aiohttp sends.
+
+So nothing waits in a thread and no recording is held in memory, at a third of the CPU of a call of boto3's own
+(docs/decisions/cpu.md).
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from app.errors import Unavailable
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+    from mypy_boto3_s3 import S3Client
+
+CONNECT_TIMEOUT_S = 3
+# Without a byte of the answer.
+READ_TIMEOUT_S = 20
+# For a whole transfer: 50 MiB at half a megabyte a second.
+TRANSFER_TIMEOUT_S = 100
+
+
+class S3:
+    """Opens no connection before it is used. Made in a thread, for boto3 takes its time."""
+
+    def __init__(self, url: str, access_key_id: str, secret_access_key: str) -> None:
+        import boto3
+        from botocore.config import Config
+
+        self._boto: S3Client = boto3.client(  # pyright: ignore[reportUnknownMemberType]  # its stubs cover only S3
+            "s3",
+            endpoint_url=url,
+            region_name="auto",
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
+            config=Config(
+                signature_version="s3v4",
+                connect_timeout=CONNECT_TIMEOUT_S,
+                read_timeout=READ_TIMEOUT_S,
+                retries={"mode": "standard", "total_max_attempts": 2},
+                # boto3 adds CRC32 checksums unasked since 1.36; stores other than Amazon's have refused them.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+                s3={"addressing_style": "path"},
+            ),
+        )
+
+    @cached_property
+    def _http(self) -> "ClientSession":
+        # Made in the running event loop.
+        from aiohttp import ClientSession, ClientTimeout
+
+        limits = ClientTimeout(TRANSFER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S, sock_read=READ_TIMEOUT_S)
+        # The bytes as they are: never asked for, nor taken as, compressed.
+        return ClientSession(timeout=limits, auto_decompress=False, headers={"Accept-Encoding": "identity"})
+
+    def sign(self, operation: str, parameters: Mapping[str, str | int], expires_s: int) -> str:
+        """An address that allows one kind of request, with exactly these parameters, for so long."""
+        return self._boto.generate_presigned_url(operation, Params=dict(parameters), ExpiresIn=expires_s)
+
+    @asynccontextmanager
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str] | None, data: Any
+    ) -> "AsyncGenerator[ClientResponse, None]":
+        """The answer to a signed request: of a status below 300, or 404. Raises Unavailable."""
+        from aiohttp import ClientError
+        from yarl import URL
+
+        try:
+            async with self._http.request(method, URL(url, encoded=True), headers=headers, data=data) as response:
+                # A missing object is an answer; a missing bucket is a mistake of ours that somebody will mend.
+                missing = response.status == 404 and b"NoSuchBucket" not in await response.content.read()
+                if response.status >= 300 and (not missing or method == "PUT"):
+                    raise Unavailable("The storage refused the request")
+                yield response
+        except (ClientError, TimeoutError, OSError):
+            raise Unavailable("The storage did not answer") from None
+
+    async def keys(self, bucket: str, prefix: str) -> list[str]:
+        """The keys that begin with ``prefix``, at most a thousand. Raises Unavailable."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            found = await asyncio.to_thread(self._boto.list_objects_v2, Bucket=bucket, Prefix=prefix)
+        except (BotoCoreError, ClientError, OSError):
+            raise Unavailable("The storage did not answer") from None
+        return [item.get("Key", "") for item in found.get("Contents", [])]
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if "_http" in vars(self):
+            await self._http.close()
+        await asyncio.to_thread(self._boto.close)

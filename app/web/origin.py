@@ -1,0 +1,58 @@
+"""Which pages may call: our own, those behind a rewrite of ours, and those the settings name."""
+
+from urllib.parse import urlsplit
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.errors import Code
+from app.settings import Settings
+from app.web.errors import error_response
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+ALLOWED_METHODS = ["GET", "POST", "DELETE"]
+PREFLIGHT_MAX_AGE_S = 600
+
+
+class OriginGuard:
+    """Refuses what another site's page sends with a learner's cookie. Requests without an Origin are not a page's.
+
+    A browser says where a page is from (Origin, Sec-Fetch-Site) and lets no page change that:
+    https://fetch.spec.whatwg.org/#origin-header. A rewrite passes on the name that the browser asked for as X-Forwarded-Host,
+    which no page can add without our permission.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._allowed = settings.allowed_origins
+        self._own_host = urlsplit(settings.app_url).netloc.lower()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and not self._may(Request(scope)):
+            refusal = error_response(403, Code.FORBIDDEN_ORIGIN, "This site may not call this service")
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _may(self, request: Request) -> bool:
+        origin = request.headers.get("origin", "").lower()
+        if not origin or request.headers.get("sec-fetch-site") == "same-origin":
+            return True
+        forwarded = request.headers.get("x-forwarded-host", "").split(",")[0].strip()
+        hosts = {self._own_host, request.headers.get("host", "").lower(), forwarded.lower()} - {""}
+        return origin in self._allowed or urlsplit(origin).netloc in hosts
+
+
+def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Tell browsers that the pages of the named origins may call with cookies; nothing where none is named."""
+    if not settings.allowed_origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=sorted(settings.allowed_origins),
+        allow_credentials=True,
+        allow_methods=ALLOWED_METHODS,
+        allow_headers=["content-type"],
+        max_age=PREFLIGHT_MAX_AGE_S,
+    )

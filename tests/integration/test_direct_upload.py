@@ -1,0 +1,192 @@
+"""Direct uploads: a signed address for exactly one recording, a look at what arrived, then the same way as any other."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.world import AUDIO, World
+
+CHROME = {
+    "origin": "http://localhost:3000",
+    "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36",
+    "accept": "*/*",
+    "accept-encoding": "gzip, deflate, br, zstd",
+    "sec-fetch-mode": "cors",
+    "sec-fetch-site": "cross-site",
+    "referer": "http://localhost:3000/",
+}
+
+
+def begin(world: World, user: str = "ada", **changes: Any) -> httpx.Response:
+    """Ask for an address."""
+    wish = {"contentType": "audio/webm;codecs=opus", "duration": 12.5, "size": len(AUDIO), **changes}
+    with world.client(user) as client:
+        return client.post("/api/sessions", json={name: value for name, value in wish.items() if value is not ...})
+
+
+def put(upload: dict[str, Any], content: bytes = AUDIO, **headers: str) -> int:
+    """Put a recording where it may go, as Chrome does; the status."""
+    given = {**CHROME, **upload["headers"], **headers}
+    return httpx.request(upload["method"], upload["url"], content=content, headers=given, trust_env=False).status_code
+
+
+def complete(world: World, session_id: str, user: str = "ada") -> httpx.Response:
+    """Say that it is there."""
+    with world.client(user) as client:
+        return client.post(f"/api/sessions/{session_id}/complete")
+
+
+def test_a_direct_upload_is_processed_like_any_other(world: World) -> None:
+    """CREATED with an address, PUT with the browser's own headers, completed with a multipart upload's answer, DONE."""
+    begun = begin(world, topic="school", language="en")
+    session = begun.json()
+    assert begun.status_code == 201
+    assert list(session) == ["id", "status", "createdAt", "estimatedWaitSecs", "upload"]
+    assert session["status"] == "CREATED" and list(session["upload"]) == ["url", "method", "headers", "expiresAt"]
+    assert world.providers.published == []
+    assert put(session["upload"]) == 200
+    completed = complete(world, session["id"])
+    assert completed.status_code == 200
+    assert completed.json() == {
+        "id": session["id"],
+        "status": "UPLOADED",
+        "createdAt": session["createdAt"],
+        "estimatedWaitSecs": 30,
+    }
+    row = world.database.session(session["id"])
+    assert row["audioUrl"] == f"sessions/{row['userId']}/{session['id']}/audio.webm"
+    assert (row["durationSecs"], row["topic"]) == (12, "school")
+    assert len(world.providers.published) == 1
+    assert world.deliver(session["id"]).status_code == 200
+
+    assert world.providers.transcriptions[-1]["content"] == AUDIO
+    assert world.storage.stored_keys() == []
+
+
+def test_completing_twice_publishes_once(world: World) -> None:
+    """Twice, eight times at once, and after it is done: the same answer, one message."""
+    session = begin(world).json()
+    put(session["upload"])
+    with ThreadPoolExecutor(8) as pool:
+        answers = [each.result() for each in [pool.submit(complete, world, session["id"]) for _ in range(8)]]
+    world.deliver(session["id"])
+    answers.append(complete(world, session["id"]))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
+    assert len(world.providers.published) == 1
+
+
+def test_completing_nothing_is_409(world: World) -> None:
+    """Without the recording in storage nothing moves, and the learner may still put it there."""
+    session = begin(world).json()
+    early = complete(world, session["id"])
+    assert (early.status_code, early.json()["code"]) == (409, "UPLOAD_INCOMPLETE")
+    assert world.database.session(session["id"])["status"] == "CREATED"
+    put(session["upload"])
+
+    assert complete(world, session["id"]).status_code == 200
+
+
+def test_the_address_takes_nothing_else(world: World) -> None:
+    """Another size, another type, another key: storage refuses, and no object is left."""
+    upload = begin(world).json()["upload"]
+
+    assert put(upload, AUDIO + b"x") == 403
+    assert put(upload, AUDIO[:-1]) == 403
+    assert put(upload, AUDIO, **{"content-type": "text/html"}) == 403
+    assert put({**upload, "url": upload["url"].replace("/audio.webm", "/other.webm")}) == 403
+    assert world.storage.stored_keys() == []
+
+
+def test_only_the_owner_completes(world: World) -> None:
+    """Somebody else's session is unknown; so is one that never was."""
+    session = begin(world).json()
+    put(session["upload"])
+    begin(world, "eve")
+
+    assert complete(world, session["id"], "eve").status_code == 404
+    assert complete(world, "cunknown").json() == {"error": "Session not found", "code": "SESSION_NOT_FOUND"}
+    assert httpx.post(f"{world.url}/api/sessions/x/complete", trust_env=False, verify=False).status_code == 401
+    assert complete(world, session["id"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"duration": ...}, 400, "INVALID_DURATION"),
+        ({"duration": -1}, 400, "INVALID_DURATION"),
+        ({"duration": "NaN"}, 400, "INVALID_DURATION"),
+        ({"duration": True}, 400, "INVALID_DURATION"),
+        ({"duration": [1]}, 400, "INVALID_DURATION"),
+        ({"duration": 10**400}, 400, "INVALID_DURATION"),
+        ({"size": ...}, 400, "INVALID_FILE"),
+        ({"size": 0}, 400, "INVALID_FILE"),
+        ({"size": 1.5}, 400, "INVALID_FILE"),
+        ({"size": "9"}, 400, "INVALID_FILE"),
+        ({"size": True}, 400, "INVALID_FILE"),
+        ({"size": 52_428_801}, 413, "INVALID_FILE"),
+        ({"contentType": ...}, 400, "INVALID_FILE"),
+        ({"contentType": "video/mp4"}, 400, "INVALID_FILE"),
+        ({"contentType": "audio/\r\nx: y"}, 400, "INVALID_FILE"),
+        ({"contentType": ["audio/webm"]}, 400, "INVALID_FILE"),
+        ({"topic": 5}, 400, "INVALID_BODY"),
+        ({"topic": "t" * 10_001}, 400, "INVALID_BODY"),
+        ({"language": {}}, 400, "INVALID_BODY"),
+    ],
+)
+def test_a_bad_wish_is_told_why(world: World, changes: dict[str, Any], status: int, code: str) -> None:
+    """The codes of the multipart upload, and nothing is made."""
+    answer = begin(world, **changes)
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert list(answer.json()) == ["error", "code"]
+    assert world.database.rows("SELECT id FROM speaking_sessions") == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"[" * 60_000, b"\xff", b"{}" + b" " * 70_000])
+def test_a_body_of_another_shape_is_refused(world: World, body: bytes) -> None:
+    """Not an object, not JSON, too long."""
+    with world.client() as client:
+        answer = client.post("/api/sessions", content=body, headers={"content-type": "application/json"})
+
+    assert answer.status_code in (400, 413)
+    assert answer.json()["code"] in ("INVALID_BODY", "INVALID_DURATION", "BAD_REQUEST")
+
+
+def test_what_a_careless_store_took_is_not_processed(world: World) -> None:
+    """An object of another type than the address allows: refused, deleted, the session ended."""
+    session = begin(world).json()
+    key = world.database.session(session["id"])["audioUrl"]
+    world.storage.client().put_object(Bucket=world.storage.bucket, Key=key, Body=b"<html>", ContentType="text/html")
+    answer = complete(world, session["id"])
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "INVALID_FILE")
+    assert world.database.session(session["id"])["status"] == "FAILED"
+    assert world.storage.stored_keys() == []
+
+
+def test_an_upload_that_never_came_is_ended_by_the_sweep(world: World) -> None:
+    """After an hour: FAILED with a sentence, no object, and completing it is 409."""
+    session = begin(world).json()
+    put(session["upload"])
+    world.database.execute("UPDATE speaking_sessions SET \"createdAt\" = now() - interval '2 hours'")
+    world.signed("/api/internal/sweep", b"{}")
+    answer = complete(world, session["id"])
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "UPLOAD_INCOMPLETE")
+    assert world.database.session(session["id"])["errorMessage"] == "The upload was not completed"
+    assert world.storage.stored_keys() == []
+
+
+def test_a_session_deleted_before_its_upload_leaves_nothing(world: World) -> None:
+    """The learner deletes the session after the recording was put: it is unknown, and the object goes too."""
+    session = begin(world).json()
+    put(session["upload"])
+    with world.client() as client:
+        assert client.delete(f"/api/sessions/{session['id']}").status_code == 200
+
+    assert complete(world, session["id"]).status_code == 404
+    assert world.storage.stored_keys() == []
