@@ -1,7 +1,7 @@
 """The pattern profile's arithmetic: how often a learner showed each habit, added up over all sessions.
 
 A profile is a JSON object ``{"grammar:Missing articles": 12, …}``. What a session adds is tallied here; the sum itself is
-done by PostgreSQL on the locked row (``sessions/delivery.py``), so that sessions that finish together lose nothing.
+done by PostgreSQL on the locked row (``sessions/checkpoints.py``), so that sessions that finish together lose nothing.
 """
 
 from collections.abc import Iterable

@@ -7,7 +7,8 @@ import structlog
 
 from app.errors import AppError, InvalidState, Permanent, SessionGone, StepFailed, Transient, Unavailable
 from app.services import Services
-from app.sessions import delivery
+from app.sessions import checkpoints
+from app.sessions.claim import Work, claim
 from app.transcription import transcribe
 from app.words import count_words
 
@@ -23,7 +24,7 @@ async def process_session(session_id: str, retried: int, services: Services) -> 
     """
     db = services.database
     # 3 fetch the session, 4 guard its status, 6 mark TRANSCRIBING: one conditional update
-    work = await delivery.claim(db, session_id, retried=retried, lease_s=services.lease_s)
+    work = await claim(db, session_id, retried=retried, lease_s=services.lease_s)
     if work is None:
         return
     try:
@@ -32,16 +33,16 @@ async def process_session(session_id: str, retried: int, services: Services) -> 
             # 5 download the audio, 7 transcribe it
             text = await transcribe(work, services)
             # 8 store the transcript, 10 mark ANALYZING
-            await delivery.save_transcript(db, session_id, text, count_words(text))
+            await checkpoints.save_transcript(db, session_id, text, count_words(text))
         if work.audio_key and not work.audio_deleted:
             # 9 delete the audio
             await services.storage.delete(work.audio_key)
-            await delivery.mark_audio_deleted(db, session_id)
+            await checkpoints.mark_audio_deleted(db, session_id)
         require_speech(text)
         # 11 analyze the transcript
         analysis = await services.claude.analyze(text)
         # 12 store insights, 13 store focusNext, 14 update the profile, 15 mark DONE: one transaction
-        await delivery.complete(db, session_id, analysis)
+        await checkpoints.complete(db, session_id, analysis)
     except SessionGone:
         await drop_audio(work, services)
     except InvalidState:
@@ -56,7 +57,7 @@ def require_speech(text: str) -> None:
         raise Permanent("No speech was detected in the recording")
 
 
-async def drop_audio(work: delivery.Work, services: Services) -> None:
+async def drop_audio(work: Work, services: Services) -> None:
     """The owner deleted the session while we worked: leave no recording behind. Raises Unavailable."""
     log.info("session_gone")
     if work.audio_key:
@@ -71,7 +72,7 @@ async def record_failure(session_id: str, error: Exception, services: Services) 
     failure = _as_failure(error)
     log.warning("session_failed", error=type(error).__name__, reason=failure.message, retryable=failure.status == 500)
     try:
-        await delivery.fail(services.database, session_id, failure.message)
+        await checkpoints.fail(services.database, session_id, failure.message)
     except Unavailable:
         log.warning("failure_not_recorded")
     return failure

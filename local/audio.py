@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 import av
 import numpy
@@ -32,7 +32,7 @@ class Undecodable(Exception):
     """The bytes are not a recording that can be decoded."""
 
 
-def decode(file: BinaryIO | Path, rate: int = SPEECH_RATE) -> Samples:
+def decode(file: IO[bytes] | Path, rate: int = SPEECH_RATE) -> Samples:
     """One channel of samples between -1 and 1 at ``rate``; a file cut off at its end gives what came before.
 
     Raises Undecodable.

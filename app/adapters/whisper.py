@@ -23,8 +23,8 @@ _REFUSALS = {400, 413, 415, 422}
 class Whisper:
     """Asks Whisper once per call: QStash does the retrying, so that a retry is seen, counted and spaced out."""
 
-    def __init__(self, client: "Lazily[AsyncOpenAI]") -> None:
-        self._client = client
+    def __init__(self, client: "Lazily[AsyncOpenAI]", max_file_bytes: int = MAX_FILE_BYTES) -> None:
+        self._client, self.max_file_bytes = client, max_file_bytes
 
     async def transcribe(self, audio: Audio, prompt: str = "") -> str:
         """The words spoken in ``audio``; empty when there are none. ``prompt`` is the text that came before.
@@ -53,8 +53,8 @@ class Whisper:
         text: object = getattr(response, "text", None)
         if not isinstance(text, str):
             raise Transient("The transcription came in an unexpected form")
-        # PostgreSQL stores no NUL, UTF-8 no lone surrogate.
-        return text.replace("\x00", "").encode("utf-8", "replace").decode()
+        # PostgreSQL stores no NUL, UTF-8 no lone surrogate; and what marks the end of a part is no word.
+        return text.translate({0: None, 0x1E: None}).encode("utf-8", "replace").decode()
 
 
 def open_openai(api_key: str, base_url: str) -> "AsyncOpenAI":

@@ -128,7 +128,7 @@ SELECT (SELECT json_build_object('id', s.id, 'userId', s."userId", 'status', s.s
          'updatedAt', to_char(s."updatedAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
          'transcript', (
            SELECT json_build_object('id', t.id, 'sessionId', t."sessionId", 'text', t.text, 'wordCount', t."wordCount")
-             FROM transcripts t WHERE t."sessionId" = s.id),
+             FROM transcripts t WHERE t."sessionId" = s.id AND right(t.text, 1) <> E'\\x1e'),
          'insights', array_to_json(ARRAY(
            SELECT json_build_object('id', i.id, 'sessionId', i."sessionId", 'category', i.category, 'pattern', i.pattern,
                   'detail', i.detail, 'frequency', i.frequency, 'severity', i.severity, 'examples', i.examples,

@@ -60,10 +60,15 @@ async def give_up(db: Database, session_id: str, message: str, *, lease_s: int) 
     return row["audio_key"]
 
 
+# The parts of a long recording that were written down so far go with it.
 _AUDIO_DELETED = """
-UPDATE speaking_sessions SET "audioDeletedAt" = timezone('utc', clock_timestamp())
- WHERE id = $1 AND "audioDeletedAt" IS NULL AND status IN ('FAILED', 'DONE')
-RETURNING id
+WITH session AS (
+  UPDATE speaking_sessions SET "audioDeletedAt" = timezone('utc', clock_timestamp())
+   WHERE id = $1 AND "audioDeletedAt" IS NULL AND status IN ('FAILED', 'DONE')
+  RETURNING id
+)
+DELETE FROM transcripts t USING session WHERE t."sessionId" = session.id AND right(t.text, 1) = E'\\x1e'
+RETURNING t.id
 """
 
 
@@ -117,7 +122,8 @@ def _leftovers(rows: list[Row]) -> list[Leftover]:
 _REOPEN = """
 UPDATE speaking_sessions s SET status = 'UPLOADED', "errorMessage" = NULL, "updatedAt" = timezone('utc', clock_timestamp())
  WHERE id = $1 AND status = 'FAILED' AND "audioUrl" IS NOT NULL
-   AND ("audioDeletedAt" IS NULL OR EXISTS (SELECT FROM transcripts t WHERE t."sessionId" = s.id))
+   AND ("audioDeletedAt" IS NULL
+        OR EXISTS (SELECT FROM transcripts t WHERE t."sessionId" = s.id AND right(t.text, 1) <> E'\\x1e'))
 RETURNING id
 """
 

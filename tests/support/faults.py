@@ -40,11 +40,15 @@ class Fault:
 
 @dataclass
 class Faults:
-    """The faults planned for each session, and the calls outside that each session's deliveries made."""
+    """The faults planned for each session, and the calls outside that each session's deliveries made.
+
+    ``max_file_bytes`` stands for Whisper's limit.
+    """
 
     planned: dict[str, Fault] = field(default_factory=dict[str, Fault])
     calls: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     everywhere: Fault | None = None
+    max_file_bytes: int | None = None
     services: Services | None = None
     loop: asyncio.AbstractEventLoop | None = None
 
@@ -94,6 +98,7 @@ class Faults:
         @asynccontextmanager
         async def open_watched(settings: Settings) -> AsyncGenerator[Services, None]:
             async with open_services(settings) as services:
+                services.whisper.max_file_bytes = self.max_file_bytes or services.whisper.max_file_bytes
                 self.services, self.loop = services, asyncio.get_running_loop()
                 watched: dict[str, Any] = {name: _Watched(name, getattr(services, name), self) for name in OUTSIDE}
                 yield dataclasses.replace(services, **watched)

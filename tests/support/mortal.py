@@ -1,4 +1,4 @@
-"""An application process that dies by SIGKILL after a given call outside: ``python -m tests.support.mortal PORT AT``."""
+"""An application process that dies by SIGKILL after a call outside: ``python -m tests.support.mortal PORT AT MAX_FILE_BYTES``."""
 
 import json
 import os
@@ -15,10 +15,10 @@ from tests.support.faults import Fault, Faults
 
 def main() -> None:
     """Serve until the fault strikes."""
-    port, at = int(sys.argv[1]), int(sys.argv[2])
+    port, at, max_file_bytes = (int(argument) for argument in sys.argv[1:])
     settings = Settings(**json.loads(os.environ["MORTAL_SETTINGS"]))
     configure_logging("json")
-    faults = Faults(everywhere=Fault(at, "kill"))
+    faults = Faults(everywhere=Fault(at, "kill"), max_file_bytes=max_file_bytes)
     uvicorn.run(create_app(settings, faults.opener()), host=LOOPBACK, port=port, log_config=None)
 
 

@@ -20,7 +20,7 @@ ARROWS = {
     "application": {"web", "services", "settings", "errors"},
     "web": {"web", "pipeline", "upload", "direct_upload", "sweep", "services", "settings", "sessions", "errors", "audio"},
     "pipeline": {"transcription", "services", "sessions", "words", "errors"},
-    "transcription": {"services", "sessions", "adapters", "errors", "media", "audio"},
+    "transcription": {"services", "sessions", "errors", "cutting", "audio"},
     "upload": {"services", "sessions", "adapters", "audio", "errors", "sweep"},
     "direct_upload": {"services", "sessions", "audio", "errors", "sweep", "upload"},
     "sweep": {"services", "sessions", "adapters", "errors"},
@@ -30,7 +30,7 @@ ARROWS = {
     "sessions": {"database", "cuid", "errors", "analysis", "patterns", "sessions"},
     "adapters": {"adapters", "analysis", "audio", "errors", "lazily", "sessions"},
     "database": {"engine_http", "errors"},
-    "media": {"media", "errors"},
+    "cutting": {"audio", "errors", "truncation"},
 }  # fmt: skip
 VENDORS = {
     "prisma",

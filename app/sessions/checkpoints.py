@@ -1,78 +1,19 @@
-"""What a delivery does to a session's rows: claim, checkpoint, complete, fail.
+"""What a delivery has done and need not do again: transcript, audio deleted, results; or that it failed.
 
 Each function is one SQL statement, and so one transaction: it looks at the row's status and changes it in the same breath.
 Whoever finds another status than expected changes nothing. The states are those of docs/decisions/exactly-once.md.
 """
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.cuid import new_cuid
 from app.database import Database
-from app.errors import Code, InvalidState, Refused, SessionGone
+from app.errors import InvalidState, SessionGone
 from app.patterns import tally
 
 if TYPE_CHECKING:
     from app.analysis import Analysis
-
-
-@dataclass(frozen=True)
-class Work:
-    """A claimed session: what is known of it and which checkpoints it has passed."""
-
-    session_id: str
-    audio_key: str | None
-    audio_deleted: bool
-    transcript: str | None = field(repr=False)
-
-
-# One statement decides and claims. Two deliveries at once: the second waits for the row, finds it TRANSCRIBING with a fresh
-# lease and claims nothing. The lease is "updatedAt" plus $3 seconds.
-_CLAIM = """
-WITH transcribed AS (
-  SELECT text FROM transcripts WHERE "sessionId" = $1
-), claimed AS (
-  UPDATE speaking_sessions
-     SET status = (CASE WHEN EXISTS (SELECT FROM transcribed) THEN 'ANALYZING' ELSE 'TRANSCRIBING' END)::"SessionStatus",
-         "errorMessage" = NULL, "updatedAt" = timezone('utc', clock_timestamp())
-   WHERE id = $1
-     AND (status = 'UPLOADED'
-          OR status = 'FAILED' AND $2::boolean
-          OR status IN ('TRANSCRIBING', 'ANALYZING')
-             AND "updatedAt" <= timezone('utc', clock_timestamp()) - make_interval(secs => $3::int))
-  RETURNING id
-)
-SELECT s.status::text AS status, s."audioUrl" AS audio_key, s."audioDeletedAt" IS NOT NULL AS audio_deleted,
-       (SELECT text FROM transcribed) AS transcript, EXISTS (SELECT FROM claimed) AS claimed,
-       ceil(extract(epoch FROM s."updatedAt" - timezone('utc', clock_timestamp())) + $3::int)::int AS lease_left_s
-  FROM speaking_sessions s
- WHERE s.id = $1
-"""
-
-
-async def claim(db: Database, session_id: str, *, retried: int, lease_s: int) -> Work | None:
-    """Take the session for this delivery, or None if it is DONE and this is a retry: nothing is left to do.
-
-    ``retried`` is how often QStash has delivered this message before. Raises Refused (404) for an unknown session,
-    InvalidState for one that is not this delivery's to take, Unavailable.
-    """
-    rows = await db.write(_CLAIM, session_id, retried > 0, lease_s)
-    if not rows:
-        raise Refused(404, Code.NOT_FOUND, "Session not found")
-    row = rows[0]
-    if row["claimed"]:
-        return Work(session_id, row["audio_key"], row["audio_deleted"], row["transcript"])
-    match row["status"]:
-        case "DONE" if retried > 0:
-            return None
-        case "TRANSCRIBING" | "ANALYZING":
-            raise InvalidState(retry_after_s=max(1, row["lease_left_s"]))
-        case "UPLOADED":  # another delivery claimed it between our look and our update
-            raise InvalidState(retry_after_s=lease_s)
-        case _:
-            raise InvalidState
-
 
 # Checkpoint (a): the transcript and the status stand or fall together.
 _SAVE_TRANSCRIPT = """
@@ -81,7 +22,9 @@ WITH session AS (
    WHERE id = $1 AND status = 'TRANSCRIBING'
   RETURNING id
 ), saved AS (
-  INSERT INTO transcripts (id, "sessionId", text, "wordCount") SELECT $2, id, $3, $4::int FROM session
+  INSERT INTO transcripts AS t (id, "sessionId", text, "wordCount") SELECT $2, id, $3, $4::int FROM session
+  ON CONFLICT ("sessionId") DO UPDATE SET text = excluded.text, "wordCount" = excluded."wordCount"
+    WHERE right(t.text, 1) = E'\\x1e'
   RETURNING id
 )
 SELECT (SELECT count(*)::int FROM saved) AS changed, EXISTS (SELECT FROM speaking_sessions WHERE id = $1) AS exists
@@ -91,6 +34,28 @@ SELECT (SELECT count(*)::int FROM saved) AS changed, EXISTS (SELECT FROM speakin
 async def save_transcript(db: Database, session_id: str, text: str, word_count: int) -> None:
     """Store the transcript and move to ANALYZING. Raises SessionGone, InvalidState if another delivery was first."""
     await _change(db, _SAVE_TRANSCRIPT, session_id, new_cuid(), text, word_count)
+
+
+# Checkpoint (a) of one part: appended only if exactly the parts before it are there, whatever another delivery has done since.
+# It renews the lease, too, so that a recording of many parts may take longer than one.
+_SAVE_PART = """
+WITH session AS (
+  UPDATE speaking_sessions SET "updatedAt" = timezone('utc', clock_timestamp())
+   WHERE id = $1 AND status = 'TRANSCRIBING'
+  RETURNING id
+), saved AS (
+  INSERT INTO transcripts AS t (id, "sessionId", text) SELECT $2, id, $3 || E'\\x1e' FROM session
+  ON CONFLICT ("sessionId") DO UPDATE SET text = t.text || excluded.text
+    WHERE right(t.text, 1) = E'\\x1e' AND length(t.text) - length(replace(t.text, E'\\x1e', '')) = $4::int - 1
+  RETURNING id
+)
+SELECT (SELECT count(*)::int FROM saved) AS changed, EXISTS (SELECT FROM speaking_sessions WHERE id = $1) AS exists
+"""
+
+
+async def save_part(db: Database, session_id: str, text: str, number: int) -> None:
+    """Store the text of a long recording's part, counted from 1. Raises SessionGone, InvalidState if another was first."""
+    await _change(db, _SAVE_PART, session_id, new_cuid(), text, number)
 
 
 # Checkpoint (b).
