@@ -23,13 +23,15 @@ USER_NAME = $(if $(filter command line,$(origin USER)),$(USER),demo)
 REQUIREMENTS := .venv/.requirements-installed
 ENGINE := engine/node_modules/.installed
 CLIENT := .venv/.client-generated
+VERCEL_CLI := local/vercel/node_modules/vercel/dist/vc.js
+VERCEL := local/vercel/node_modules/.installed
 SETUP := $(REQUIREMENTS) $(ENGINE) $(CLIENT)
 
-.PHONY: help demo run token test bench check format soak lock clean
+.PHONY: help demo run token test bench check format soak lock vercel-build clean
 
 help: ## show this
 	@echo "usage: make TARGET [NAME=value]"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
 
 demo: $(SETUP) ## send one recording through, from upload to results; AUDIO=file for your own
 	@$(PY) -m local demo $(if $(AUDIO),--audio "$(AUDIO)")
@@ -50,23 +52,26 @@ bench: $(SETUP) ## measure CPU, memory and engine requests beside their goals; R
 soak: $(SETUP) ## run the random schedules for longer
 	@$(PY) -m pytest -m soak -s
 
-check: $(SETUP) ## formatting, lint, types
+check: $(SETUP) ## formatting, lint, types, Dockerfile
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@.venv/bin/basedpyright --level error
+	@.venv/bin/hadolint Dockerfile
 
 format: $(SETUP) ## format the code
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
 
 lock: $(REQUIREMENTS) ## resolve requirements.lock and requirements-app.lock anew from pyproject.toml
-	@.venv/bin/pip install -q uv==0.13.9
-	@for file in requirements.lock:"--group local --group dev" requirements-app.lock:""; do \
+	@for file in requirements.lock:"--extra server --group local --group dev" requirements-app.lock:"--extra server"; do \
 		.venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 			--cache-dir .local/cache/uv pyproject.toml $${file#*:} -o "$${file%%:*}"; done
 
+vercel-build: $(SETUP) $(VERCEL) ## build for Vercel without an account, boot what was built, send a recording through it
+	@$(PY) -m local.vercel --cli $(VERCEL_CLI)
+
 clean: ## remove everything that was set up
-	rm -rf .venv .local engine/node_modules
+	rm -rf .venv .local .vercel $$(find . -name node_modules -not -path "./.venv/*" -prune)
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11, 3.12 or 3.13 is needed: install one, or name it with PYTHON=…"; exit 1; }
@@ -81,6 +86,12 @@ $(REQUIREMENTS): requirements.lock | .venv/bin/python
 $(ENGINE): engine/package-lock.json engine/.npmrc | $(REQUIREMENTS)
 	@echo "installing the query engine"
 	@cd engine && PATH="$(NODE_DIR):$$PATH" npm ci --silent --no-progress
+	@touch $@
+
+$(VERCEL): local/vercel/package-lock.json local/vercel/.npmrc
+	@echo "installing the Vercel command line"
+	@# "npm ci" would insist on its binaries for every other platform.
+	@cd local/vercel && PATH="$(NODE_DIR):$$PATH" npm install --no-save --silent --no-progress
 	@touch $@
 
 $(CLIENT): schema.prisma engine/generate $(REQUIREMENTS) $(ENGINE)

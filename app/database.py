@@ -104,10 +104,10 @@ async def _open(url: str) -> "Prisma":
 
     _escape_line_separators()
     client = Prisma(datasource={"url": url})
-    engine: Any = client._create_engine()  # pyright: ignore[reportPrivateUsage]  # connect() takes one that is there
-    engine.session = EngineHTTP(STATEMENT_TIMEOUT_S)
-    client._internal_engine = engine  # pyright: ignore[reportPrivateUsage]
     try:
+        engine: Any = client._create_engine()  # pyright: ignore[reportPrivateUsage]  # connect() takes one that is there
+        engine.session = EngineHTTP(STATEMENT_TIMEOUT_S)
+        client._internal_engine = engine  # pyright: ignore[reportPrivateUsage]
         # A silent listener on the engine's port would hang connect() for ever.
         await asyncio.wait_for(client.connect(), ENGINE_START_TIMEOUT_S)
     except Exception as error:

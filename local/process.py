@@ -22,7 +22,12 @@ class Child:
     """A running program. Its output goes to ``log_path``, or to our own where that is None."""
 
     def __init__(
-        self, name: str, command: Sequence[str | Path], log_path: Path | None, env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        log_path: Path | None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> None:
         self.name, self.log_path = name, log_path
         output = None
@@ -36,6 +41,7 @@ class Child:
                 stdout=output,
                 stderr=output,
                 env=dict(env) if env is not None else None,
+                cwd=cwd,
                 # A group of its own: Ctrl-C reaches us alone, and we stop the children in order.
                 start_new_session=True,
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,

@@ -5,7 +5,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -85,7 +85,7 @@ class Stack:
             **self._analysis(),
         }
         self._wait_for_models()
-        self._application(port)
+        self._page(port, self.start_application())
         write_environment(self.directory, self.environment, self.stand_ins)
         self._resources.callback((self.directory / "env").unlink, missing_ok=True)
 
@@ -155,7 +155,7 @@ class Stack:
 
     def _serve(self, module: str, port: int, path: str = "/healthz", headers: Mapping[str, str] | None = None) -> None:
         self._say(f"starting {module}")
-        child = self._child(module, [sys.executable, "-m", module, "--port", str(port)], dict(os.environ))
+        child = self.start_child(module, [sys.executable, "-m", module, "--port", str(port)], dict(os.environ))
         self._unready.append((child, f"http://{LOOPBACK}:{port}{path}", dict(headers or {})))
 
     def _wait_for_models(self) -> None:
@@ -163,15 +163,33 @@ class Stack:
         for child, url, headers in self._unready:
             child.wait_until(lambda url=url, headers=headers: _answers(url, headers), START_TIMEOUT_S)
 
-    def _application(self, port: int) -> None:
+    def start_application(self) -> str:
+        """Start the application behind the page; its address there."""
         self._say("starting the application")
+        port = free_port()
         command = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", LOOPBACK, "--port", str(port)]
-        env = {**os.environ, **self.environment}
-        child = self._child("app", command, env)
-        child.wait_until(lambda: _answers(f"{self.url}/api/health/ready", {}), START_TIMEOUT_S)
+        self.start_child("app", command, {**os.environ, **self.environment})
+        return f"http://{LOOPBACK}:{port}"
 
-    def _child(self, name: str, command: list[str], env: Mapping[str, str]) -> Child:
-        child = Child(name, command, self.directory / "logs" / f"{name}.log", env)
+    def _page(self, port: int, application: str) -> None:
+        """The page, and under its address the application: the browser sees one origin, as behind the frontend's rewrites."""
+        command = [sys.executable, "-m", "local.page", "--port", str(port), "--app", application]
+        for name in self.stand_ins:
+            command += ["--stand-in", name]
+        self.start_child("page", command, {**os.environ, "AUTH_SECRET": self.environment["AUTH_SECRET"]})
+
+        def all_answer() -> bool:
+            for child in self.children:
+                child.check()
+            return _answers(f"{self.url}/api/health/ready", {})
+
+        self.children[-1].wait_until(all_answer, START_TIMEOUT_S)
+
+    def start_child(
+        self, name: str, command: Sequence[str | Path], env: Mapping[str, str], cwd: Path | None = None
+    ) -> Child:
+        """Start a program that is stopped with the stack, with a log of its own."""
+        child = Child(name, command, self.directory / "logs" / f"{name}.log", env, cwd)
         self._resources.callback(child.stop)
         self.children.append(child)
         return child

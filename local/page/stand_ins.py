@@ -1,0 +1,20 @@
+"""What the page says of each service that is replaced on this machine."""
+
+# ``part`` is what of the page it made, ``label`` stands beside that part, ``note`` at the foot of the page.
+STAND_INS = {
+    "Whisper": {
+        "part": "transcript",
+        "label": "Stand-in: Moonshine tiny, not Whisper",
+        "note": "Transcripts are made by Moonshine tiny on this machine, not by Whisper: expect some misheard words.",
+    },
+    "Claude": {
+        "part": "insights",
+        "label": "Stand-in: grammar rules and counting, not Claude",
+        "note": "Insights come from grammar rules and counting on this machine, not from Claude: they see less.",
+    },
+    "QStash": {
+        "part": "queue",
+        "label": "Stand-in: a local queue, not QStash",
+        "note": "Messages are signed and delivered by a queue on this machine, not by QStash.",
+    },
+}

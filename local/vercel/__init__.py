@@ -1,0 +1,1 @@
+"""What Vercel would build and run, built and run here without an account."""

@@ -1,0 +1,41 @@
+"""``make vercel-build``: build the function, say how large it is, and send a recording through it."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from local import demo
+from local.migrate import ROOT
+from local.process import ChildDied
+from local.stack import StackError, stop_on_sigterm
+from local.vercel.build import BuildError, build, describe
+from local.vercel.function import FunctionStack
+
+
+def main() -> int:
+    """Run the command; its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m local.vercel", description="Build for Vercel without an account, and boot what was built."
+    )
+    parser.add_argument("--cli", type=Path, required=True, help="the Vercel command line's own file, vc.js")
+    parser.add_argument("--directory", type=Path, default=ROOT / ".local" / "vercel", help="where to build")
+    arguments = parser.parse_args()
+    stop_on_sigterm()
+    try:
+        function = build(arguments.cli.absolute(), arguments.directory.absolute())
+        print(f"function: {describe(function)}", flush=True)
+        with (
+            tempfile.TemporaryDirectory(prefix="function-") as directory,
+            FunctionStack(Path(directory), function) as stack,
+        ):
+            return demo.run(stack.url, stack.environment["AUTH_SECRET"], demo.recording(None), stack.stand_ins)
+    except KeyboardInterrupt:
+        return 130
+    except (BuildError, StackError, ChildDied, TimeoutError, RuntimeError, demo.DemoError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""Builds the function with Vercel's own command line, and lays out exactly the files it would deploy."""
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from local.migrate import ROOT
+from local.ports import LOOPBACK, free_port
+
+# Any project will do: https://vercel.com/docs/cli/build
+PROJECT = {"projectId": "prj_x", "orgId": "team_x", "settings": {"framework": None}}
+# Vercel's runtime needs 3.12 or newer; the application itself is not tried beyond 3.13.
+PYTHONS = ("3.12", "3.13")
+BUILD_TIMEOUT_S = 600
+# In place of the query engine's binary, whose download is out of reach here: it goes on to the one of engine/.
+ENGINE = b'#!/bin/sh\nexec "$STAND_IN_QUERY_ENGINE" "$@"\n'
+FORBIDDEN = ("tests/", "local/", "benchmarks/", "engine/", "migrations/", "docs/", ".env", ".local/", ".git/", ".ci/")
+
+
+class BuildError(Exception):
+    """The build cannot go on; the message says why."""
+
+
+def build(cli: Path, directory: Path) -> Path:
+    """Build what git has tracked, below ``directory``; the folder with the function's files. Raises BuildError."""
+    project, function = directory / "project", directory / "function"
+    shutil.rmtree(directory, ignore_errors=True)
+    _export(project)
+    tools = _tools(directory / "tools")
+    (project / ".vercel").mkdir()
+    (project / ".vercel" / "project.json").write_text(json.dumps(PROJECT))
+    with _engine_mirror() as mirror:
+        environment = {
+            "PATH": f"{tools}:/usr/bin:/bin",
+            "HOME": str(directory),
+            "VERCEL_TELEMETRY_DISABLED": "1",
+            "NO_UPDATE_NOTIFIER": "1",
+            "PRISMA_ENGINES_MIRROR": mirror,
+            "UV_CACHE_DIR": str(ROOT / ".local" / "cache" / "uv"),
+        }
+        # How this machine reaches its package registries.
+        reach = ("PIP_", "UV_", "NPM_", "SSL_", "HTTP", "HTTPS", "NO_PROXY", "http", "https", "no_proxy")
+        inherited = {name: value for name, value in os.environ.items() if name.startswith(reach)}
+        command = ["node", str(cli), "build", "--yes", "--prod"]
+        result = subprocess.run(
+            command, cwd=project, env={**inherited, **environment}, timeout=BUILD_TIMEOUT_S, check=False
+        )
+    if result.returncode:
+        raise BuildError("the build failed, see above")
+    _lay_out(project, function)
+    return function
+
+
+def describe(function: Path) -> str:
+    """The function's size, and its largest packages. Raises BuildError for a file that must not be there."""
+    sizes: dict[str, int] = {}
+    for file in function.rglob("*"):
+        if file.is_file():
+            name = file.relative_to(function).as_posix()
+            if name.startswith(FORBIDDEN):
+                raise BuildError(f"{name} must not be in the function")
+            parts = name.split("/")
+            package = parts[1].removesuffix(".libs") if parts[0] == "_vendor" else "the application"
+            sizes[package] = sizes.get(package, 0) + file.stat().st_size
+    largest = sorted(sizes, key=lambda package: -sizes[package])[:6]
+    listed = ", ".join(f"{package} {sizes[package] / 1e6:.0f}" for package in largest)
+    return f"{sum(sizes.values()) / 1e6:.0f} MB unpacked, without the query engine's binary (about 20 MB): {listed}"
+
+
+def _export(project: Path) -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (project / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, project / name)
+
+
+def _tools(directory: Path) -> Path:
+    """A folder with the build's tools, as the build image has them."""
+    directory.mkdir(parents=True)
+    uv = Path(sys.executable).parent / "uv"
+    node = os.environ.get("PRISMA_ENGINE_NODE") or shutil.which("node")
+    if not uv.exists() or not node:
+        raise BuildError("uv and Node are needed: run make vercel-build")
+    python = python_for_vercel()
+    for name, target in {"uv": uv, "node": Path(node), python.name: python, "python3": python}.items():
+        (directory / name).symlink_to(target)
+    return directory
+
+
+def python_for_vercel() -> Path:
+    """A Python of a version that Vercel has. Raises BuildError."""
+    for version in PYTHONS:
+        name = f"python{version}"
+        own = [Path(sys.base_prefix) / "bin" / name]
+        installed = [Path(folder) / name for folder in os.environ.get("PATH", "").split(":")]
+        by_pyenv = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/{name}"))
+        for path in own + installed + by_pyenv:
+            if path.exists() and _runs(path):
+                return path.resolve()
+    raise BuildError(f"Python {' or '.join(PYTHONS)} is needed, as on Vercel: install one")
+
+
+def _runs(python: Path) -> bool:
+    return subprocess.run([python, "-c", "import venv"], capture_output=True, check=False).returncode == 0
+
+
+@contextmanager
+def _engine_mirror() -> Generator[str, None, None]:
+    """Serves ENGINE wherever the build asks for one of Prisma's binaries."""
+    packed = gzip.compress(ENGINE, mtime=0)
+
+    class Mirror(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the library's name
+            """Any path."""
+            if self.path.endswith(".gz.sha256"):
+                body = hashlib.sha256(packed).hexdigest().encode()
+            elif self.path.endswith(".sha256"):
+                body = hashlib.sha256(ENGINE).hexdigest().encode()
+            else:
+                body = packed
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # the library's name
+            """Say nothing."""
+
+    with ThreadingHTTPServer((LOOPBACK, free_port()), Mirror) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{LOOPBACK}:{server.server_port}"
+        server.shutdown()
+
+
+def _lay_out(project: Path, function: Path) -> None:
+    """Copy the function: its own files, and those that its file map names."""
+    [built] = (project / ".vercel" / "output" / "functions").glob("*.func")
+    shutil.copytree(built, function)
+    config = json.loads((built / ".vc-config.json").read_text())
+    for name, source in config.get("filePathMap", {}).items():
+        (function / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(project / source, function / name)

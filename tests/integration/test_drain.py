@@ -1,0 +1,55 @@
+"""SIGTERM, as a container's runtime sends it: deliveries in flight are finished, nothing new is taken."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+
+from local.migrate import ROOT
+from local.ports import LOOPBACK, accepts, free_port
+from tests.support.world import World
+
+
+def test_sigterm_drains_a_delivery_in_flight(world: World) -> None:
+    """The delivery that Whisper keeps waiting ends in 200 and DONE; the process ends by itself, with its engine."""
+    port = free_port()
+    secrets = {
+        name.upper(): value.get_secret_value() if hasattr(value, "get_secret_value") else str(value or "")
+        for name, value in dict(world.settings).items()
+    }
+    # As in the Dockerfile.
+    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", LOOPBACK, "--port", str(port)]
+    process = subprocess.Popen(
+        [*command, "--no-access-log", "--timeout-graceful-shutdown", "30"],
+        cwd=ROOT,
+        env={**os.environ, **secrets, "LOG_FORMAT": "json"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not accepts(port):
+            assert process.poll() is None
+            time.sleep(0.05)
+        session_id = world.upload()
+        world.providers.delay_s = 1.5
+        there = World(f"http://{LOOPBACK}:{port}", world.settings, *list(vars(world).values())[2:])
+        answers: list[httpx.Response] = []
+        thread = threading.Thread(target=lambda: answers.append(there.deliver(session_id)))
+        thread.start()
+        while not world.providers.transcriptions:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        thread.join()
+        process.wait(10)
+    finally:
+        world.providers.delay_s = 0.0
+        process.kill()
+        process.wait()
+
+    assert [answer.status_code for answer in answers] == [200]
+    assert world.database.session(session_id)["status"] == "DONE"
+    assert not accepts(port)
