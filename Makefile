@@ -27,7 +27,7 @@ VERCEL_CLI := local/vercel/node_modules/vercel/dist/vc.js
 VERCEL := local/vercel/node_modules/.installed
 SETUP := $(REQUIREMENTS) $(ENGINE) $(CLIENT)
 
-.PHONY: help demo run token test bench check format soak lock vercel-build clean
+.PHONY: help demo run token test bench check format soak lock screenshots vercel-build clean
 
 help: ## show this
 	@echo "usage: make TARGET [NAME=value]"
@@ -66,6 +66,9 @@ lock: $(REQUIREMENTS) ## resolve requirements.lock and requirements-app.lock ane
 	@for file in requirements.lock:"--extra server --group local --group dev" requirements-app.lock:"--extra server"; do \
 		.venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 			--cache-dir .local/cache/uv pyproject.toml $${file#*:} -o "$${file%%:*}"; done
+
+screenshots: $(SETUP) ## take the pictures of the page in docs/images, with Chromium
+	@$(PY) -m tests.e2e.screenshots
 
 vercel-build: $(SETUP) $(VERCEL) ## build for Vercel without an account, boot what was built, send a recording through it
 	@$(PY) -m local.vercel --cli $(VERCEL_CLI)

@@ -29,7 +29,7 @@ def _webm(file: IO[bytes], size: int) -> bool:
         head = _at(file, position, 12)
         name, start = _vint(head, 0, keep_marker=True)
         length, end = _vint(head, start, keep_marker=False)
-        if start == 0:
+        if 0 in (start, end):
             return False  # not an element: what is here says nothing
         if end > len(head):
             return True

@@ -11,7 +11,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 
 from app.settings import Settings
 from local.environment import read_environment
@@ -20,13 +19,6 @@ from local.ports import LOOPBACK, free_port
 from local.stack import Stack
 from local.token import session_cookie
 from tests.integration.test_engine_process import until
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack, None, None]:
-    """A running stack."""
-    with Stack(tmp_path_factory.mktemp("stack"), port=free_port(), quiet=True) as running:
-        yield running
 
 
 def client(stack: Stack, user: str) -> httpx.Client:

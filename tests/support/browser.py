@@ -1,0 +1,80 @@
+"""Debian's Chromium with a microphone that plays a human recording."""
+
+import os
+import shutil
+import wave
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from local.audio import OPUS_RATE, decode, human_voice
+
+
+def chromium() -> str:
+    """The browser's program. Where there is none the test is skipped, but fails in CI."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        reason = "Chromium is not installed: on Debian, apt install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+def voice_file(directory: Path) -> Path:
+    """The human voice as the file that Chromium's fake microphone plays."""
+    path = directory / "microphone.wav"
+    samples = decode(human_voice(), OPUS_RATE)
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(OPUS_RATE)
+        out.writeframes((samples * 32767).astype("<i2").tobytes())
+    return path
+
+
+@contextmanager
+def browser(program: str, microphone: Path) -> Generator[Browser, None, None]:
+    """A browser whose microphone plays ``microphone`` from its start whenever it is opened, and asks nobody."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=program,
+            chromium_sandbox=os.getuid() != 0,
+            args=[
+                *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update", "--disable-sync"),
+                "--disable-background-networking",
+                *("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"),
+                f"--use-file-for-fake-audio-capture={microphone}",
+            ],
+        )
+        try:
+            yield running
+        finally:
+            running.close()
+
+
+def sign_in(page: Page, url: str, name: str) -> None:
+    """Open the page and sign in as ``name``."""
+    page.goto(url)
+    page.get_by_label("Your name").fill(name)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Start recording").wait_for()
+
+
+def record(page: Page, seconds: int) -> None:
+    """Record the microphone for so long, by the page's own clock."""
+    page.get_by_role("button", name="Start recording").click()
+    wait_for_clock(page, seconds)
+
+
+def wait_for_clock(page: Page, seconds: int) -> None:
+    """Wait until the page's own clock shows so many seconds; a minute at most."""
+    # The page forbids itself to evaluate strings, so what a script would wait for is asked for again and again.
+    for _ in range(600):
+        if page.locator("#clock").inner_text() >= f"0:{seconds:02}":
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"not recording: {page.locator('#problem').inner_text()}")
