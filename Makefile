@@ -23,6 +23,8 @@ USER_NAME = $(if $(filter command line,$(origin USER)),$(USER),demo)
 REQUIREMENTS := .venv/.requirements-installed
 ENGINE := engine/node_modules/.installed
 CLIENT := .venv/.client-generated
+# The JavaScript SDK that judges the local QStash.
+SDK := tests/javascript/node_modules/.installed
 VERCEL_CLI := local/vercel/node_modules/vercel/dist/vc.js
 VERCEL := local/vercel/node_modules/.installed
 SETUP := $(REQUIREMENTS) $(ENGINE) $(CLIENT)
@@ -42,7 +44,7 @@ run: $(SETUP) ## start everything on this machine until Ctrl-C; PORT=8000
 token: $(SETUP) ## print a cookie header value of a signed-in user; USER=name
 	@$(PY) -m local token --user "$(USER_NAME)"
 
-test: $(SETUP) ## run all tests against real parts
+test: $(SETUP) $(SDK) ## run all tests against real parts
 	@cd engine && PATH="$(NODE_DIR):$$PATH" "$$PRISMA_ENGINE_NODE" --test test/
 	@$(PY) -m pytest -n 2 --dist loadfile -m "not soak"
 
@@ -89,6 +91,10 @@ $(REQUIREMENTS): requirements.lock | .venv/bin/python
 $(ENGINE): engine/package-lock.json engine/.npmrc | $(REQUIREMENTS)
 	@echo "installing the query engine"
 	@cd engine && PATH="$(NODE_DIR):$$PATH" npm ci --silent --no-progress
+	@touch $@
+
+$(SDK): tests/javascript/package-lock.json tests/javascript/.npmrc | $(REQUIREMENTS)
+	@cd tests/javascript && PATH="$(NODE_DIR):$$PATH" npm ci --silent --no-progress
 	@touch $@
 
 $(VERCEL): local/vercel/package-lock.json local/vercel/.npmrc

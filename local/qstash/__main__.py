@@ -7,7 +7,8 @@ import sys
 import uvicorn
 
 from local.ports import LOOPBACK, is_free
-from local.qstash.server import Options, create_app
+from local.qstash.office import Options
+from local.qstash.server import create_app
 from local.qstash.signing import CURRENT_KEY, NEXT_KEY, TOKEN
 
 

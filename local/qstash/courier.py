@@ -14,7 +14,8 @@ import httpx
 
 from local.qstash.flow import FlowControls
 from local.qstash.ledger import Ledger
-from local.qstash.message import Callback, Message, read_message
+from local.qstash.message import Callback, Message, canonical
+from local.qstash.reading import read_message
 from local.qstash.signing import Keys
 from local.qstash.timing import next_attempt_s
 
@@ -55,7 +56,7 @@ class Courier:
     ) -> None:
         self._keys, self._ledger = keys, ledger
         self._scale, self._hosts = time_scale, dict(hosts or {})
-        self._flow = FlowControls(time_scale)
+        self.flow = FlowControls(time_scale)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         limits = httpx.Limits(max_connections=MAX_CONNECTIONS)
         self._client = httpx.AsyncClient(limits=limits, follow_redirects=False, trust_env=False)
@@ -71,7 +72,7 @@ class Courier:
     def accept(self, message: Message) -> None:
         """Deliver ``message`` from now on."""
         self._ledger.created(message)
-        task = asyncio.create_task(self._deliver(message))
+        task = asyncio.create_task(self._deliver_for_certain(message))
         self._tasks[message.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(message.id, None))
 
@@ -87,10 +88,18 @@ class Courier:
         self._ledger.ended(message, "CANCELED")
         return True
 
+    async def _deliver_for_certain(self, message: Message) -> None:
+        try:
+            await self._deliver(message)
+        except Exception as error:
+            # A defect of this server's must not lose a message without a word.
+            log.exception("%s could not be delivered", message.id)
+            self._give_up(message, Outcome(0, error=f"the local server failed: {type(error).__name__}"))
+
     async def _deliver(self, message: Message) -> None:
         await self._pause(message.not_before - time.time())
         while True:
-            async with self._flow.slot(message.flow_control):
+            async with self.flow.slot(message.flow_control):
                 outcome = await self._attempt(message)
             if message.callback:
                 self._report(message, message.callback, outcome)
@@ -169,14 +178,14 @@ class Courier:
     def _report(self, message: Message, callback: Callback, outcome: Outcome, dlq_id: str | None = None) -> None:
         body: dict[str, Any] = {
             "status": outcome.status,
-            "header": {name: [value] for name, value in outcome.headers.items()},
+            "header": {canonical(name): [value] for name, value in outcome.headers.items()},
             "body": base64.b64encode(outcome.body or outcome.error.encode()).decode(),
             "retried": message.retried,
             "maxRetries": message.retries,
             "sourceMessageId": message.id,
             "url": message.url,
             "method": message.method,
-            "sourceHeader": {name: [value] for name, value in message.headers.items()},
+            "sourceHeader": {canonical(name): [value] for name, value in message.headers.items()},
             "sourceBody": base64.b64encode(message.body).decode(),
             "notBefore": str(int(message.not_before * 1000)),
             "createdAt": str(int(message.created_at * 1000)),

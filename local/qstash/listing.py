@@ -1,37 +1,66 @@
-"""Filters and pages of the lists: events, logs, the dead letter queue."""
+"""Filters and pages of the lists: events, logs, the dead letter queue. Newest first, a page ends in a cursor if more follow."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import QueryParams
+
+from local.qstash.ledger import Event
 
 DEFAULT_COUNT = 100
 MAX_COUNT = 1000
-# Query parameter to the field it filters. "…Date" parameters are milliseconds.
+# Query parameter to the field it filters. A parameter given more than once fits any of its values.
 _FIELDS = {
     "messageId": "messageId",
     "state": "state",
     "url": "url",
+    "method": "method",
     "scheduleId": "scheduleId",
     "flowControlKey": "flowControlKey",
     "responseStatus": "responseStatus",
     "callerIp": "callerIP",
     "callerIP": "callerIP",
     "label": "labels",
+    "topicName": "topicName",
+    "queueName": "queueName",
 }
 
 
-def matching(rows: Iterable[dict[str, Any]], query: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The rows that fit every filter in the query."""
-    return [row for row in rows if all(_fits(row, name, query[name]) for name in query)]
+@dataclass(frozen=True)
+class Page:
+    """Rows, and where the next ones begin."""
+
+    rows: list[dict[str, Any]]
+    cursor: str | None = None
+
+    def as_json(self, name: str) -> dict[str, Any]:
+        """The page under ``name``."""
+        return {name: self.rows, **self.cursor_json()}
+
+    def cursor_json(self) -> dict[str, str]:
+        """The cursor, if more rows follow."""
+        return {"cursor": self.cursor} if self.cursor else {}
 
 
-def page(rows: list[dict[str, Any]], name: str, query: Mapping[str, str]) -> dict[str, Any]:
-    """One page under ``name``, with a cursor if more follow. The cursor is how many rows came before."""
+def page(entries: Iterable[Event], query: QueryParams) -> Page:
+    """One page of the entries that fit, from newest to oldest. A cursor is the last row's stamp, as ``1725323658779-0``."""
     count = min(MAX_COUNT, max(1, _number(query.get("count"), DEFAULT_COUNT)))
-    start = _number(query.get("cursor"), 0)
-    answer: dict[str, Any] = {name: rows[start : start + count]}
-    if start + count < len(rows):
-        answer["cursor"] = str(start + count)
-    return answer
+    before = _number(query.get("cursor", "").partition("-")[0], 0)
+    found: list[Event] = []
+    for entry in entries:
+        if (before and entry.stamp >= before) or not fits(entry.row, query):
+            continue
+        if len(found) == count:
+            return Page([each.row for each in found], f"{found[-1].stamp}-0")
+        found.append(entry)
+    return Page([each.row for each in found])
+
+
+def fits(row: dict[str, Any], query: QueryParams) -> bool:
+    """Whether a row fits every filter of the query. Parameters that are no filters do not count."""
+    return all(any(_fits(row, name, wanted) for wanted in query.getlist(name)) for name in query)
 
 
 def _fits(row: dict[str, Any], name: str, wanted: str) -> bool:
@@ -40,9 +69,11 @@ def _fits(row: dict[str, Any], name: str, wanted: str) -> bool:
         return when >= _number(wanted, 0)
     if name == "toDate":
         return when <= _number(wanted, when)
+    if name == "host":
+        return urlsplit(str(row["url"])).netloc == wanted
     if name not in _FIELDS:
         return True
-    value = row.get(_FIELDS[name])
+    value: Any = row.get(_FIELDS[name])
     if isinstance(value, list):
         return wanted in value
     if name == "state" and wanted == "IN_PROGRESS":
@@ -51,4 +82,4 @@ def _fits(row: dict[str, Any], name: str, wanted: str) -> bool:
 
 
 def _number(text: str | None, default: int) -> int:
-    return int(text) if text and text.isascii() and text.isdecimal() else default
+    return int(text[:18]) if text and text.isascii() and text.isdecimal() else default

@@ -1,12 +1,12 @@
-"""A message: what a publisher asked for, read from the request's headers, and how far its delivery has come."""
+"""A message: what a publisher asked for, and how far its delivery has come."""
 
+import base64
+import hashlib
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-
-from local.qstash.timing import evaluate_delay_ms, parse_duration
 
 DEFAULT_RETRIES = 3
 # What the free plan and the official development server accept.
@@ -56,6 +56,7 @@ class Message:
     callback: Callback | None = None
     failure_callback: Callback | None = None
     flow_control: FlowControl | None = None
+    redacted: frozenset[str] = frozenset()
     labels: tuple[str, ...] = ()
     schedule_id: str | None = None
     caller_ip: str = "127.0.0.1"
@@ -75,14 +76,14 @@ class Message:
             "messageId": self.id,
             "url": self.url,
             "method": self.method,
-            "header": {name: [value] for name, value in self.headers.items()},
-            "body": self.body.decode("utf-8", "replace"),
+            "header": self._shown_headers(),
             "maxRetries": self.retries,
             "notBefore": int(self.not_before * 1000),
             "createdAt": int(self.created_at * 1000),
             "callerIP": self.caller_ip,
         }
         optional = {
+            **shown_content("body", self.body, redacted="body" in self.redacted),
             "callback": self.callback.url if self.callback else None,
             "failureCallback": self.failure_callback.url if self.failure_callback else None,
             "retryDelayExpression": self.retry_delay,
@@ -96,104 +97,44 @@ class Message:
                 "flowControlKey": self.flow_control.key,
                 "parallelism": self.flow_control.parallelism,
                 "rate": self.flow_control.rate,
+                "ratePerSecond": self.flow_control.rate,
                 "period": int(self.flow_control.period_s),
             }
         return answer | {name: value for name, value in optional.items() if value is not None}
 
+    def _shown_headers(self) -> dict[str, list[str]]:
+        everything = bool({"header", "headers"} & self.redacted)
+        return {
+            canonical(name): [
+                _redacted(value.encode("utf-8", "replace"))
+                if everything or f"header[{name.lower()}]" in self.redacted
+                else value
+            ]
+            for name, value in self.headers.items()
+        }
 
-def read_message(url: str, headers: Mapping[str, str], body: bytes, caller_ip: str = "127.0.0.1") -> Message:
-    """A message from a publish request's headers (lower-case names, query options merged in). Raises Refusal."""
-    option = _Options(headers)
+
+def canonical(name: str) -> str:
+    """A header's name as Go servers write it.
+
+    >>> canonical("test-header")
+    'Test-Header'
+    """
+    return "-".join(part.capitalize() for part in name.split("-"))
+
+
+def shown_content(name: str, content: bytes, *, redacted: bool = False) -> dict[str, str]:
+    """Bytes as a field of an answer: as text, in base64 under another name if they are none, not at all if empty."""
+    if not content:
+        return {}
+    if redacted:
+        return {name: _redacted(content)}
     try:
-        return Message(
-            url=url,
-            method=option.method(),
-            body=body,
-            headers=option.forwarded(),
-            retries=option.retries(),
-            retry_delay=option.retry_delay(),
-            timeout_s=option.duration("upstash-timeout", DEFAULT_TIMEOUT_S),
-            not_before=option.not_before(),
-            callback=option.callback("upstash-callback"),
-            failure_callback=option.callback("upstash-failure-callback"),
-            flow_control=option.flow_control(),
-            labels=tuple(label.strip() for label in headers.get("upstash-label", "").split(",") if label.strip()),
-            caller_ip=caller_ip,
-        )
-    except ValueError as error:
-        raise Refusal(400, str(error)) from error
+        return {name: content.decode()}
+    except UnicodeDecodeError:
+        return {f"{name}Base64": base64.b64encode(content).decode()}
 
 
-class _Options:
-    """Reads each option of a publish request. Its methods raise Refusal or ValueError."""
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self._headers = headers
-
-    def method(self) -> str:
-        method = self._headers.get("upstash-method", "POST").upper()
-        if method not in METHODS:
-            raise Refusal(400, f"invalid method {method!r}")
-        return method
-
-    def retries(self) -> int:
-        text = self._headers.get("upstash-retries", str(DEFAULT_RETRIES))
-        if not text.isdecimal():
-            raise Refusal(400, f"invalid retries {text!r}")
-        if int(text) > MAX_RETRIES:
-            raise Refusal(412, "quota maxRetries exceeded")
-        return int(text)
-
-    def retry_delay(self) -> str | None:
-        expression = self._headers.get("upstash-retry-delay")
-        if expression:
-            evaluate_delay_ms(expression, 0)
-        return expression
-
-    def duration(self, name: str, default: float) -> float:
-        text = self._headers.get(name)
-        return parse_duration(text) if text else default
-
-    def not_before(self) -> float:
-        absolute = self._headers.get("upstash-not-before")
-        if absolute:
-            return float(int(absolute))
-        delay_s = self.duration("upstash-delay", 0.0)
-        return time.time() + delay_s if delay_s else 0.0
-
-    def forwarded(self) -> dict[str, str]:
-        prefix = "upstash-forward-"
-        named = {key[len(prefix) :]: value for key, value in self._headers.items() if key.startswith(prefix)}
-        if self._headers.get("upstash-header-forward", "").lower() == "true":
-            skipped = ("upstash-", "host", "authorization", "content-length", "connection", "accept-encoding")
-            own = {key: value for key, value in self._headers.items() if not key.startswith(skipped)}
-            named = own | named
-        content_type = self._headers.get("content-type")
-        return ({"content-type": content_type} if content_type else {}) | named
-
-    def callback(self, name: str) -> Callback | None:
-        url = self._headers.get(name)
-        if not url:
-            return None
-        if not url.startswith(("http://", "https://")):
-            raise Refusal(
-                400,
-                f"invalid {name.removeprefix('upstash-')} url: endpoint has invalid scheme, add http:// or https://",
-            )
-        options = {key[len(name) + 1 :]: value for key, value in self._headers.items() if key.startswith(name + "-")}
-        return Callback(url, {f"upstash-{key}": value for key, value in options.items()})
-
-    def flow_control(self) -> FlowControl | None:
-        key = self._headers.get("upstash-flow-control-key")
-        if not key:
-            return None
-        values = self._headers.get("upstash-flow-control-value", "")
-        given = dict(part.strip().split("=", 1) for part in values.split(",") if "=" in part)
-        if "parallelism" not in given and "rate" not in given:
-            raise Refusal(400, "flow control needs parallelism or rate")
-        return FlowControl(
-            key,
-            int(given["parallelism"]) if "parallelism" in given else None,
-            int(given["rate"]) if "rate" in given else None,
-            parse_duration(given.get("period", "1")),
-        )
+def _redacted(content: bytes) -> str:
+    # https://upstash.com/docs/qstash/howto/redact-fields
+    return f"REDACTED:{hashlib.sha256(content).hexdigest()}"

@@ -5,8 +5,9 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
@@ -15,23 +16,40 @@ from local.qstash.message import Message, Refusal
 
 @dataclass
 class Schedule:
-    """A destination, its cron expression in UTC, and the message to copy at each firing."""
+    """A destination, its cron expression, and the message to copy at each firing."""
 
     cron: str
     template: Message = field(repr=False)
     id: str = field(default_factory=lambda: f"scd_{secrets.token_urlsafe(16)}")
     created_at: float = field(default_factory=time.time)
+    delay_s: float = 0.0
+    queue_name: str | None = None
     paused: bool = False
     last_at: float | None = None
 
     def next_at(self, after: float) -> float:
         """Unix seconds of the next firing after ``after``."""
-        return next(CronSim(self.cron, datetime.fromtimestamp(after, UTC))).timestamp()
+        return next(_times(self.cron, after)).timestamp()
 
     def as_json(self) -> dict[str, Any]:
         """The schedule as the API answers it."""
         message = self.template.as_json()
-        inherited = {"method", "header", "body", "callback", "failureCallback", "callerIP", "label", "flowControlKey"}
+        inherited = {
+            "method",
+            "header",
+            "body",
+            "bodyBase64",
+            "timeout",
+            "label",
+            "retryDelayExpression",
+            "callback",
+            "failureCallback",
+            "callerIP",
+            "flowControlKey",
+            "parallelism",
+            "rate",
+            "period",
+        }
         answer: dict[str, Any] = {
             "scheduleId": self.id,
             "destination": self.template.url,
@@ -42,6 +60,10 @@ class Schedule:
             "nextScheduleTime": int(self.next_at(time.time()) * 1000),
             **{name: value for name, value in message.items() if name in inherited},
         }
+        if self.delay_s:
+            answer["delay"] = int(self.delay_s)
+        if self.queue_name:
+            answer["queueName"] = self.queue_name
         if self.last_at is not None:
             answer["lastScheduleTime"] = int(self.last_at * 1000)
         return answer
@@ -55,13 +77,25 @@ class Schedules:
         self.all: dict[str, Schedule] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def put(self, cron: str, template: Message, schedule_id: str | None) -> Schedule:
-        """Create a schedule, or overwrite the one of that id. Raises Refusal for a bad cron expression."""
+    def put(
+        self,
+        cron: str,
+        template: Message,
+        schedule_id: str | None,
+        *,
+        delay_s: float = 0.0,
+        queue_name: str | None = None,
+    ) -> Schedule:
+        """Create a schedule, or overwrite the one of that id. Raises Refusal for a bad cron expression.
+
+        A firing's message waits for ``delay_s``. The queue is only noted: queues are not part of this server.
+        """
+        cron = cron.strip()
         try:
-            CronSim(cron, datetime.now(UTC))
-        except CronSimError as error:
+            next(_times(cron, time.time()))
+        except (CronSimError, ZoneInfoNotFoundError, StopIteration, ValueError) as error:
             raise Refusal(400, f"invalid cron expression: {error}") from error
-        schedule = Schedule(cron, template)
+        schedule = Schedule(cron, template, delay_s=delay_s, queue_name=queue_name)
         if schedule_id:
             schedule.id = schedule_id
         template.schedule_id = schedule.id
@@ -91,4 +125,14 @@ class Schedules:
             after = due
             if not schedule.paused:
                 schedule.last_at = time.time()
-                self._publish(schedule.template.copy(schedule_id=schedule.id))
+                not_before = time.time() + schedule.delay_s if schedule.delay_s else 0.0
+                self._publish(schedule.template.copy(schedule_id=schedule.id, not_before=not_before))
+
+
+def _times(cron: str, after: float) -> CronSim:
+    """The times of an expression, in UTC or as ``CRON_TZ=Europe/Istanbul 0 4 * * *`` says: howto in features/schedules."""
+    zone = ZoneInfo("UTC")
+    if cron.startswith("CRON_TZ="):
+        name, _, cron = cron.removeprefix("CRON_TZ=").partition(" ")
+        zone = ZoneInfo(name)
+    return CronSim(cron.strip(), datetime.fromtimestamp(after, zone))

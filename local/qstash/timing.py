@@ -4,6 +4,7 @@ Sources: https://upstash.com/docs/qstash/features/retry and .../features/delay.
 """
 
 import ast
+import contextlib
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -37,6 +38,7 @@ _OPERATORS: dict[type[ast.AST], Callable[..., float]] = {
     ast.UAdd: lambda a: a,
 }
 MAX_EXPRESSION_LENGTH = 200
+MAX_DELAY_S = 365 * DAY_S
 
 
 def parse_duration(text: str) -> float:
@@ -117,5 +119,7 @@ def next_attempt_s(retry: int, headers: Mapping[str, str], expression: str | Non
     if wish is not None:
         return wish
     if expression:
-        return evaluate_delay_ms(expression, retry - 1) / 1000
+        # What could be evaluated for the first retry may fail for a later one: it may divide by (retried - 2).
+        with contextlib.suppress(ValueError):
+            return min(evaluate_delay_ms(expression, retry - 1) / 1000, MAX_DELAY_S)
     return backoff_s(retry)

@@ -1,0 +1,124 @@
+"""Reads what a publisher asks for: each option of https://upstash.com/docs/qstash/howto/publishing, refused if it is none."""
+
+import time
+from collections.abc import Mapping
+
+from local.qstash.message import (
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT_S,
+    MAX_RETRIES,
+    METHODS,
+    Callback,
+    FlowControl,
+    Message,
+    Refusal,
+)
+from local.qstash.timing import DAY_S, evaluate_delay_ms, parse_duration
+
+# "max 1 week": https://upstash.com/docs/qstash/features/flowcontrol
+MAX_PERIOD_S = 7 * DAY_S
+
+
+def read_message(url: str, headers: Mapping[str, str], body: bytes, caller_ip: str = "127.0.0.1") -> Message:
+    """A message from a publish request's headers (lower-case names, query options merged in). Raises Refusal."""
+    option = _Options(headers)
+    try:
+        return Message(
+            url=url,
+            method=option.method(),
+            body=body,
+            headers=option.forwarded(),
+            retries=option.retries(),
+            retry_delay=option.retry_delay(),
+            timeout_s=option.duration("upstash-timeout", DEFAULT_TIMEOUT_S),
+            not_before=option.not_before(),
+            callback=option.callback("upstash-callback"),
+            failure_callback=option.callback("upstash-failure-callback"),
+            flow_control=option.flow_control(),
+            redacted=option.redacted(),
+            labels=tuple(label.strip() for label in headers.get("upstash-label", "").split(",") if label.strip()),
+            caller_ip=caller_ip,
+        )
+    except (ValueError, OverflowError) as error:
+        raise Refusal(400, str(error)) from error
+
+
+class _Options:
+    """Reads each option of a publish request. Its methods raise Refusal or ValueError."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    def method(self) -> str:
+        method = self._headers.get("upstash-method", "POST").upper()
+        if method not in METHODS:
+            raise Refusal(400, f"invalid method {method!r}")
+        return method
+
+    def retries(self) -> int:
+        text = self._headers.get("upstash-retries", str(DEFAULT_RETRIES))
+        if not text.isdecimal():
+            raise Refusal(400, f"invalid retries {text!r}")
+        if int(text) > MAX_RETRIES:
+            raise Refusal(412, "quota maxRetries exceeded")
+        return int(text)
+
+    def retry_delay(self) -> str | None:
+        expression = self._headers.get("upstash-retry-delay")
+        if expression:
+            evaluate_delay_ms(expression, 0)
+        return expression
+
+    def duration(self, name: str, default: float) -> float:
+        text = self._headers.get(name)
+        return parse_duration(text) if text else default
+
+    def not_before(self) -> float:
+        absolute = self._headers.get("upstash-not-before")
+        if absolute:
+            return float(int(absolute))
+        delay_s = self.duration("upstash-delay", 0.0)
+        return time.time() + delay_s if delay_s else 0.0
+
+    def forwarded(self) -> dict[str, str]:
+        prefix = "upstash-forward-"
+        named = {key[len(prefix) :]: value for key, value in self._headers.items() if key.startswith(prefix)}
+        if self._headers.get("upstash-header-forward", "").lower() == "true":
+            skipped = ("upstash-", "host", "authorization", "content-length", "connection", "accept-encoding")
+            own = {key: value for key, value in self._headers.items() if not key.startswith(skipped)}
+            named = own | named
+        content_type = self._headers.get("content-type")
+        return ({"content-type": content_type} if content_type else {}) | named
+
+    def callback(self, name: str) -> Callback | None:
+        url = self._headers.get(name)
+        if not url:
+            return None
+        if not url.startswith(("http://", "https://")):
+            raise Refusal(
+                400,
+                f"invalid {name.removeprefix('upstash-')} url: endpoint has invalid scheme, add http:// or https://",
+            )
+        own = {key[len(name) + 1 :]: value for key, value in self._headers.items() if key.startswith(name + "-")}
+        options = {f"upstash-{key}": value for key, value in own.items()}
+        # Its options are refused now, not when it is due.
+        read_message(url, options, b"")
+        return Callback(url, options)
+
+    def redacted(self) -> frozenset[str]:
+        given = self._headers.get("upstash-redact-fields", "").split(",")
+        return frozenset(part.strip().lower() for part in given if part.strip())
+
+    def flow_control(self) -> FlowControl | None:
+        key = self._headers.get("upstash-flow-control-key")
+        if not key:
+            return None
+        values = self._headers.get("upstash-flow-control-value", "")
+        given = dict(part.strip().split("=", 1) for part in values.split(",") if "=" in part)
+        if "parallelism" not in given and "rate" not in given:
+            raise Refusal(400, "flow control needs parallelism or rate")
+        limits = {name: int(given[name]) for name in ("parallelism", "rate") if name in given}
+        period_s = parse_duration(given.get("period", "1"))
+        if min(limits.values()) < 1 or not 1 <= period_s <= MAX_PERIOD_S:
+            raise Refusal(400, "flow control limits are at least 1, a period is 1 s to a week")
+        return FlowControl(key, limits.get("parallelism"), limits.get("rate"), period_s)

@@ -1,0 +1,104 @@
+"""The rules of time of the local QStash: back-off, durations, expressions, what a destination may wish."""
+
+import contextlib
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.qstash.timing import backoff_s, evaluate_delay_ms, next_attempt_s, parse_duration, wished_delay_s
+
+# Sun, 06 Nov 1994 08:49:37 GMT
+THEN = 784111777.0
+
+
+def test_the_documented_back_off() -> None:
+    """12 s, 2 m 28 s, 30 m 8 s, 6 h 7 m, then a day."""
+    assert [int(backoff_s(retry)) for retry in (1, 2, 3, 4, 5, 50)] == [12, 148, 1808, 22026, 86400, 86400]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("6m5s", 365), ("1d10h30m", 124200), ("250ms", 0.25), ("7", 7), ("1.5h", 5400), (" 3s ", 3)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    """Go's form, with days, or a number of seconds."""
+    assert parse_duration(text) == pytest.approx(seconds)  # pyright: ignore[reportUnknownMemberType]
+
+
+@pytest.mark.parametrize("text", ["", "s", "5 m", "-1s", "1y", "1m2", "NaN", "1e9", "\x00"])
+def test_what_is_no_duration(text: str) -> None:
+    """Is refused."""
+    with pytest.raises(ValueError, match="duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("expression", "retried", "ms"),
+    [
+        ("1000", 0, 1000),
+        ("pow(2, retried) * 1000", 3, 8000),
+        ("min(86400000, exp(2.5 * (retried + 1)) * 1000)", 1, 148413.159),
+        ("max(abs(-5), floor(2.9), ceil(1.1), round(2.4), sqrt(16))", 0, 5),
+        ("-100", 0, 0),
+    ],
+)
+def test_expressions(expression: str, retried: int, ms: float) -> None:
+    """The documented functions, in milliseconds; never below 0."""
+    assert evaluate_delay_ms(expression, retried) == pytest.approx(ms, rel=1e-6)  # pyright: ignore[reportUnknownMemberType]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "",
+        "x",
+        "retried.real",
+        "open('f')",
+        "1/0",
+        "pow(9, pow(9, 9))",
+        "exp(1e9)",
+        "[1]",
+        "True",
+        "'a'",
+        "(" * 90,
+        "1" * 300,
+        "sqrt(-1)",
+    ],
+)
+def test_what_is_no_expression(expression: str) -> None:
+    """Is refused at once, whatever it would do or cost."""
+    with pytest.raises(ValueError):  # the sentence differs
+        evaluate_delay_ms(expression, 0)
+
+
+@given(st.text(max_size=60), st.integers(0, 5))
+def test_any_text_is_refused_or_a_number(expression: str, retried: int) -> None:
+    """Garbage raises nothing but ValueError."""
+    with contextlib.suppress(ValueError):
+        assert math.isfinite(evaluate_delay_ms(expression, retried))
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "30"}, 30),
+        ({"retry-after": "Sun, 06 Nov 1994 08:50:07 GMT"}, 30),
+        ({"retry-after": "Sun, 06 Nov 1994 08:00:00 GMT"}, 0),
+        ({"x-ratelimit-reset-requests": "6m5s"}, 365),
+        ({"retry-after": "soon", "x-ratelimit-reset": "9"}, 9),
+        ({"retry-after": "86401"}, None),
+        ({"retry-after": ""}, None),
+        ({}, None),
+    ],
+)
+def test_wishes_of_the_destination(headers: dict[str, str], seconds: float | None) -> None:
+    """Seconds, a date or a duration; more than a day and what cannot be read are none."""
+    assert wished_delay_s(headers, THEN) == seconds
+
+
+def test_the_destination_comes_before_the_publisher_before_the_default() -> None:
+    """And an expression that fails for a later retry falls back."""
+    assert next_attempt_s(1, {"retry-after": "3"}, "9000", THEN) == 3
+    assert next_attempt_s(1, {}, "9000", THEN) == 9
+    assert next_attempt_s(2, {}, "1 / (retried - 1)", THEN) == backoff_s(2)
