@@ -46,7 +46,7 @@ token: $(SETUP) ## print a cookie header value of a signed-in user; USER=name
 
 test: $(SETUP) $(SDK) ## run all tests against real parts
 	@cd engine && PATH="$(NODE_DIR):$$PATH" "$$PRISMA_ENGINE_NODE" --test test/
-	@$(PY) -m pytest -n 2 --dist loadfile -m "not soak"
+	@$(PY) -m pytest -n 3 --dist loadfile -m "not soak"
 
 bench: $(SETUP) ## measure CPU, memory and engine requests beside their goals; RUNS=5 COMMIT=… BASE_URL=… PID=…
 	@$(PY) -m benchmarks --runs $(RUNS) $(if $(COMMIT),--commit "$(COMMIT)") $(if $(BASE_URL),--base-url "$(BASE_URL)" --pid "$(PID)")

@@ -164,6 +164,7 @@ def run_schedules(there: FaultyWorld, count: int, steps: int) -> None:
 
 
 @pytest.mark.timeout(290)
+@pytest.mark.parametrize("faulty", ["short"], indirect=True)
 def test_invariants_hold_after_random_schedules(faulty: FaultyWorld) -> None:
     """200 schedules, whatever they bring: done once, counted once, nothing left behind."""
     run_schedules(faulty, 200, 10)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from qstash import QStash
+from qstash import QStash, Receiver
+from qstash.message import PublishResponse
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +21,7 @@ from starlette.routing import Route
 from local.ports import LOOPBACK, free_port
 from local.qstash.office import Options
 from local.qstash.server import create_app
-from local.qstash.signing import TOKEN
+from local.qstash.signing import CURRENT_KEY, NEXT_KEY, TOKEN
 from tests.support.serving import served
 
 # 12 s become 12 ms.
@@ -152,3 +153,17 @@ class Mortal:
         self._stop.set()
         if self._thread:
             self._thread.join()
+
+
+def publish(queue: Queue, path: str = "/hook", **options: Any) -> str:
+    """Publish by the SDK; the message's id."""
+    answer = queue.client.message.publish(url=queue.target + path, **options)
+    assert isinstance(answer, PublishResponse)
+    return answer.message_id
+
+
+def verify(delivery: Delivery, url: str, current: str = CURRENT_KEY, next_: str = NEXT_KEY) -> None:
+    """The official receiver's judgement. Raises SignatureError."""
+    Receiver(current, next_).verify(
+        signature=delivery.headers["upstash-signature"], body=delivery.body.decode(), url=url
+    )

@@ -1,0 +1,27 @@
+"""What integration tests share: a local QStash with a destination."""
+
+from collections.abc import Generator
+
+import pytest
+
+from tests.support.queue import Queue, local_queue
+
+
+@pytest.fixture(scope="module")
+def queue_server() -> Generator[Queue, None, None]:
+    """A server whose waits are a thousandth."""
+    with local_queue() as queue:
+        yield queue
+
+
+@pytest.fixture
+def queue(queue_server: Queue) -> Queue:
+    """The server, its destination willing and without memory."""
+    queue_server.client.message.cancel_all()
+    for letter in queue_server.client.dlq.list().messages:
+        queue_server.client.dlq.delete(letter.dlq_id)
+    queue_server.destination.script.clear()
+    queue_server.destination.deliveries.clear()
+    queue_server.destination.delay_s = 0.0
+    queue_server.destination.most_at_once = 0
+    return queue_server
