@@ -20,6 +20,8 @@ def queue(queue_server: Queue) -> Queue:
     queue_server.client.message.cancel_all()
     for letter in queue_server.client.dlq.list().messages:
         queue_server.client.dlq.delete(letter.dlq_id)
+    # An attempt that was given up may still be at work.
+    queue_server.wait(lambda: queue_server.destination.running == 0)
     queue_server.destination.script.clear()
     queue_server.destination.deliveries.clear()
     queue_server.destination.delay_s = 0.0

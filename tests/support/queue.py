@@ -71,13 +71,15 @@ class Destination:
     async def _take(self, request: Request) -> Response:
         self.running += 1
         self.most_at_once = max(self.most_at_once, self.running)
-        body = await request.body()
-        self.deliveries.append(
-            Delivery(request.method, str(request.url), dict(request.headers), body, time.monotonic())
-        )
-        status, headers = self.answer_to(request.url.path)
-        await asyncio.sleep(self.delay_s)
-        self.running -= 1
+        try:
+            body = await request.body()
+            self.deliveries.append(
+                Delivery(request.method, str(request.url), dict(request.headers), body, time.monotonic())
+            )
+            status, headers = self.answer_to(request.url.path)
+            await asyncio.sleep(self.delay_s)
+        finally:
+            self.running -= 1
         return Response("404 Not Found" if status == 404 else "the answer", status, headers)
 
 
