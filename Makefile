@@ -46,7 +46,7 @@ token: $(SETUP) ## print a cookie header value of a signed-in user; USER=name
 	@$(PY) -m local token --user "$(USER_NAME)"
 
 test: $(SETUP) $(SDK) ## run all tests against real parts
-	@cd engine && PATH="$(NODE_DIR):$$PATH" "$$PRISMA_ENGINE_NODE" --test test/
+	@cd engine && PATH="$(NODE_DIR):$$PATH" "$$PRISMA_ENGINE_NODE" --test test/*.test.js
 	@$(PY) -m pytest -n 3 --dist loadfile -m "not soak"
 
 bench: $(SETUP) ## measure CPU, memory and engine requests beside their goals; RUNS=5 COMMIT=… BASE_URL=… PID=…
