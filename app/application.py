@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.errors import AppError
 from app.services import OpenServices, open_services
 from app.settings import Settings
-from app.web import health, process, sessions, upkeep
+from app.web import callbacks, health, process, sessions
 from app.web.errors import on_app_error, on_http_error
 from app.web.middleware import RequestBoundary
 from app.web.origin import OriginGuard, with_cors
@@ -36,8 +36,8 @@ def create_app(settings: Settings, open_services: OpenServices = open_services) 
             Route("/api/sessions/{session_id}", ByMethod(GET=sessions.show, DELETE=sessions.delete)),
             Route("/api/sessions/{session_id}/complete", ByMethod(POST=sessions.complete)),
             Route("/api/internal/process", ByMethod(POST=process.process)),
-            Route("/api/internal/process-failed", ByMethod(POST=upkeep.process_failed)),
-            Route("/api/internal/sweep", ByMethod(POST=upkeep.sweep)),
+            Route("/api/internal/process-failed", ByMethod(POST=callbacks.process_failed)),
+            Route("/api/internal/sweep", ByMethod(POST=callbacks.sweep)),
             Route("/api/health", ByMethod(GET=health.alive)),
             Route("/api/health/ready", ByMethod(GET=health.ready)),
         ],

@@ -5,12 +5,12 @@ The numbers are the fifteen steps of the packet this service was built from; 1 (
 
 import structlog
 
+from app.analysis.words import count_words
 from app.errors import AppError, InvalidState, Permanent, SessionGone, StepFailed, Transient, Unavailable
+from app.recordings.transcription import transcribe
 from app.services import Services
 from app.sessions import checkpoints
 from app.sessions.claim import Work, claim
-from app.transcription import transcribe
-from app.words import count_words
 
 log = structlog.get_logger()
 

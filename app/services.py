@@ -12,8 +12,8 @@ from app.adapters.qstash import Deliveries, Queue, close_qstash, open_qstash
 from app.adapters.r2 import R2
 from app.adapters.s3 import S3
 from app.adapters.whisper import Whisper, close_openai, open_openai
-from app.database import Database
-from app.lazily import Lazily
+from app.database.client import Database
+from app.lazy import LazyClient
 from app.settings import Settings
 
 
@@ -38,12 +38,14 @@ OpenServices = Callable[[Settings], AbstractAsyncContextManager[Services]]
 async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
     """All services for the life of the application. An outage fails no start."""
     s = settings
-    r2 = Lazily(partial(S3, s.storage_url, s.r2_access_key_id, s.r2_secret_access_key.get_secret_value()), S3.aclose)
-    openai = Lazily(partial(open_openai, s.openai_api_key.get_secret_value(), s.openai_base_url), close_openai)
-    anthropic = Lazily(
+    r2 = LazyClient(
+        partial(S3, s.storage_url, s.r2_access_key_id, s.r2_secret_access_key.get_secret_value()), S3.aclose
+    )
+    openai = LazyClient(partial(open_openai, s.openai_api_key.get_secret_value(), s.openai_base_url), close_openai)
+    anthropic = LazyClient(
         partial(open_anthropic, s.anthropic_api_key.get_secret_value(), s.anthropic_base_url), close_anthropic
     )
-    qstash = Lazily(partial(open_qstash, s.qstash_token.get_secret_value(), s.qstash_url), close_qstash)
+    qstash = LazyClient(partial(open_qstash, s.qstash_token.get_secret_value(), s.qstash_url), close_qstash)
     database = Database(s.database_url.get_secret_value())
     async with AsyncExitStack() as stack:
         for client in (database, r2, openai, anthropic, qstash):

@@ -11,8 +11,8 @@ import structlog
 from app.adapters.qstash import QueueRefused
 from app.errors import InvalidState
 from app.services import Services
-from app.sessions import upkeep
-from app.sessions.upkeep import Leftover
+from app.sessions import repair
+from app.sessions.repair import Leftover
 
 log = structlog.get_logger()
 
@@ -32,16 +32,16 @@ class Swept:
 async def sweep(services: Services) -> Swept:
     """One bounded round over what is left behind. Raises Unavailable; what was done until then stays done."""
     swept, db = Swept(), services.database
-    for leftover in await upkeep.unprocessed(db, lease_s=services.lease_s):
+    for leftover in await repair.unprocessed(db, lease_s=services.lease_s):
         await _publish_again(services, leftover, swept)
-    for leftover in await upkeep.abandoned(db):
+    for leftover in await repair.abandoned(db):
         # The recording may have been stored without the row hearing of it.
         swept.audio_deleted += await services.storage.delete_below(
             f"sessions/{leftover.user_id}/{leftover.session_id}/"
         )
-        await upkeep.give_up(db, leftover.session_id, NEVER_UPLOADED, lease_s=services.lease_s)
+        await repair.give_up(db, leftover.session_id, NEVER_UPLOADED, lease_s=services.lease_s)
         swept.abandoned += 1
-    for leftover in await upkeep.outstayed(db):
+    for leftover in await repair.outstayed(db):
         await delete_audio(services, leftover.session_id, leftover.audio_key)
         swept.audio_deleted += 1
     log.info("swept", published=swept.published, audio_deleted=swept.audio_deleted, counts=swept.abandoned)
@@ -49,9 +49,9 @@ async def sweep(services: Services) -> Swept:
 
 
 async def _publish_again(services: Services, leftover: Leftover, swept: Swept) -> None:
-    if leftover.age_s > upkeep.GIVE_UP_AFTER_S:
+    if leftover.age_s > repair.GIVE_UP_AFTER_S:
         try:
-            await upkeep.give_up(services.database, leftover.session_id, NEVER_PROCESSED, lease_s=services.lease_s)
+            await repair.give_up(services.database, leftover.session_id, NEVER_PROCESSED, lease_s=services.lease_s)
         except InvalidState:
             return
         swept.abandoned += 1
@@ -69,4 +69,4 @@ async def delete_audio(services: Services, session_id: str, audio_key: str | Non
     """Delete a finished session's recording, if it is still there, and record that. Raises Unavailable."""
     if audio_key:
         await services.storage.delete(audio_key)
-        await upkeep.mark_audio_deleted(services.database, session_id)
+        await repair.mark_audio_deleted(services.database, session_id)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from app.sessions.owner import Learner
+from app.sessions.learner import Learner
 
 if TYPE_CHECKING:
     from joserfc.jwk import OctKey

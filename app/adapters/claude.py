@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 from app.adapters.retry_after import retry_after_s
 from app.errors import Transient
-from app.lazily import Lazily
+from app.lazy import LazyClient
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
     from anthropic.types import Message
 
-    from app.analysis import Analysis
+    from app.analysis.shape import Analysis
 
 MODEL = "claude-haiku-4-5"
 MAX_TOKENS = 2048
@@ -45,7 +45,7 @@ Respond ONLY with valid JSON matching this schema:
 class Claude:
     """Asks Claude once per call: QStash does the retrying, so that a retry is seen, counted and spaced out."""
 
-    def __init__(self, client: "Lazily[AsyncAnthropic]") -> None:
+    def __init__(self, client: "LazyClient[AsyncAnthropic]") -> None:
         self._client = client
 
     async def analyze(self, transcript: str) -> "Analysis":
@@ -53,7 +53,7 @@ class Claude:
         client = await self._client()
         from anthropic import AnthropicError, APIStatusError
 
-        from app.analysis import ANSWER_SCHEMA
+        from app.analysis.shape import ANSWER_SCHEMA
 
         try:
             message = await client.messages.create(
@@ -71,7 +71,7 @@ class Claude:
 
 
 def _read(message: "Message") -> "Analysis":
-    from app.analysis import InvalidAnalysis, parse_analysis
+    from app.analysis.shape import InvalidAnalysis, parse_analysis
 
     if message.stop_reason == "max_tokens":
         raise Transient("The analysis was cut off before its end")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from app.errors import Code, Refused, Unavailable
-from app.lazily import Lazily
+from app.lazy import LazyClient
 
 if TYPE_CHECKING:
     from qstash import AsyncQStash, Receiver
@@ -92,7 +92,7 @@ class Queue:
 
     def __init__(
         self,
-        client: "Lazily[AsyncQStash]",
+        client: "LazyClient[AsyncQStash]",
         *,
         process_url: str,
         failed_url: str,

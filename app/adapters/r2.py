@@ -7,9 +7,9 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from app.adapters.s3 import S3
-from app.audio import SPOOL_BYTES, Audio
 from app.errors import Permanent, Unavailable
-from app.lazily import Lazily
+from app.lazy import LazyClient
+from app.recordings.recording import SPOOL_BYTES, Audio
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
@@ -32,7 +32,7 @@ class Stored:
 class R2:
     """The bucket. Every request may be repeated, and is, once, when storage does not answer."""
 
-    def __init__(self, client: Lazily[S3], bucket: str) -> None:
+    def __init__(self, client: LazyClient[S3], bucket: str) -> None:
         self._client, self._bucket = client, bucket
 
     async def upload(self, key: str, file: IO[bytes], size_bytes: int, content_type: str) -> None:

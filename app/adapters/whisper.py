@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from app.adapters.retry_after import retry_after_s
-from app.audio import Audio
 from app.errors import Permanent, Transient
-from app.lazily import Lazily
+from app.lazy import LazyClient
+from app.recordings.recording import Audio
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -23,7 +23,7 @@ _REFUSALS = {400, 413, 415, 422}
 class Whisper:
     """Asks Whisper once per call: QStash does the retrying, so that a retry is seen, counted and spaced out."""
 
-    def __init__(self, client: "Lazily[AsyncOpenAI]", max_file_bytes: int = MAX_FILE_BYTES) -> None:
+    def __init__(self, client: "LazyClient[AsyncOpenAI]", max_file_bytes: int = MAX_FILE_BYTES) -> None:
         self._client, self.max_file_bytes = client, max_file_bytes
 
     async def transcribe(self, audio: Audio, prompt: str = "") -> str:

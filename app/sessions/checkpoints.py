@@ -7,13 +7,13 @@ Whoever finds another status than expected changes nothing. The states are those
 import json
 from typing import TYPE_CHECKING
 
-from app.cuid import new_cuid
-from app.database import Database
+from app.analysis.patterns import tally
+from app.database.client import Database
+from app.database.ids import new_cuid
 from app.errors import InvalidState, SessionGone
-from app.patterns import tally
 
 if TYPE_CHECKING:
-    from app.analysis import Analysis
+    from app.analysis.shape import Analysis
 
 # Checkpoint (a): the transcript and the status stand or fall together.
 _SAVE_TRANSCRIPT = """

@@ -5,7 +5,7 @@ The states are those of docs/decisions/exactly-once.md.
 
 from dataclasses import dataclass, field
 
-from app.database import Database
+from app.database.client import Database
 from app.errors import Code, InvalidState, Refused
 
 

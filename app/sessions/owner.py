@@ -8,21 +8,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from app.cuid import new_cuid
-from app.database import Database
+from app.database.client import Database
+from app.database.ids import new_cuid
 from app.errors import Code, Refused
-
-
-@dataclass(frozen=True)
-class Learner:
-    """Who is calling, from the session cookie. ``external_id`` is the key; the rest is for the first upload."""
-
-    external_id: str
-    email: str | None
-    name: str | None
-
-    def __repr__(self) -> str:
-        return "Learner(…)"
+from app.sessions.learner import Learner
 
 
 @dataclass(frozen=True)

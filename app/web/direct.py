@@ -8,13 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from structlog.contextvars import bind_contextvars
 
-from app import direct_upload
-from app.audio import MAX_AUDIO_BYTES
 from app.errors import Code, Refused, Unavailable
-from app.sessions.owner import Learner
+from app.recordings import direct_upload
+from app.recordings.recording import MAX_AUDIO_BYTES
+from app.sessions.learner import Learner
 from app.web.answers import CompactJSON, accepted
 from app.web.form import parse_duration, require_audio_type
-from app.web.process import read_capped
+from app.web.signed import read_capped
 from app.web.state import State
 
 log = structlog.get_logger()

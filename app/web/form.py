@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from app.audio import MAX_AUDIO_BYTES, Recording
 from app.errors import Code, Refused
+from app.recordings.recording import MAX_AUDIO_BYTES, Recording
 
 # Past the limit the rest is read and thrown away, so that the other fields are seen first and the browser reads our answer
 # instead of a reset connection; past this the connection is not worth it.

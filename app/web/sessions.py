@@ -8,9 +8,9 @@ from starlette.responses import Response
 from structlog.contextvars import bind_contextvars
 
 from app.errors import Code, Refused, Unavailable
+from app.recordings.upload import store_upload
 from app.sessions import owner
-from app.sessions.owner import Learner
-from app.upload import store_upload
+from app.sessions.learner import Learner
 from app.web import direct
 from app.web.answers import CompactJSON, accepted
 from app.web.form import read_upload

@@ -12,9 +12,9 @@ import numpy
 import pytest
 
 from app.adapters.whisper import MAX_FILE_BYTES
-from app.audio import Audio, extension
-from app.cutting import CUT_OFF, NOT_AUDIO, cut
 from app.errors import Permanent
+from app.recordings.cutting import CUT_OFF, NOT_AUDIO, cut
+from app.recordings.recording import Audio, extension
 from local.audio import SPEECH_RATE, decode
 from local.migrate import ROOT
 from local.speech.engine import Speech
@@ -99,8 +99,8 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     path.write_bytes(recording("webm", HOUR))
     script = f"""
 import resource, av
-from app.audio import Audio
-from app.cutting import cut
+from app.recordings.recording import Audio
+from app.recordings.cutting import cut
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with open({str(path)!r}, "rb") as file:
     for part in cut(Audio(file, "audio/webm", {path.stat().st_size}, "c1"), {MAX_FILE_BYTES}):
@@ -114,7 +114,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 def test_a_short_recording_never_loads_the_media_library() -> None:
     """Importing the application and its pipeline imports no PyAV."""
-    script = "import sys, app.application, app.cutting, app.transcription; sys.exit('av' in sys.modules)"
+    script = "import sys, app.application, app.recordings.cutting, app.recordings.transcription; sys.exit('av' in sys.modules)"
 
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
 

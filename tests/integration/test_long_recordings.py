@@ -11,7 +11,7 @@ import pytest
 
 from app.adapters.whisper import MAX_FILE_BYTES
 from app.application import create_app
-from app.cutting import CUT_OFF, NOT_AUDIO
+from app.recordings.cutting import CUT_OFF, NOT_AUDIO
 from local.ports import LOOPBACK, free_port
 from tests.support.faults import Faults
 from tests.support.providers import Reply

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from app.retry import retry
-from app.sessions import upkeep
+from app.commands.retry import retry
+from app.sessions import repair
 from tests.integration.test_faults import LEASE_S, FaultyWorld, faulty
 from tests.support.faults import Fault
 
@@ -76,7 +76,7 @@ class Schedule(RuleBasedStateMachine):
     @rule(data=st.data())
     def lapse(self, data: st.DataObject) -> None:
         """Time goes by: leases end, uploads look undelivered."""
-        seconds = upkeep.UNDELIVERED_AFTER_S + LEASE_S + upkeep.LEASE_MARGIN_S + 1
+        seconds = repair.UNDELIVERED_AFTER_S + LEASE_S + repair.LEASE_MARGIN_S + 1
         self.there.world.database.execute(
             f'UPDATE speaking_sessions SET "updatedAt" = "updatedAt" - interval \'{seconds} seconds\' '
             f"WHERE id = '{self.pick(data)}'"

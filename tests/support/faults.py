@@ -14,8 +14,8 @@ from typing import Any
 
 from structlog.contextvars import get_contextvars
 
-from app.audio import Audio
 from app.errors import Unavailable
+from app.recordings.recording import Audio
 from app.services import OpenServices, Services, open_services
 from app.settings import Settings
 

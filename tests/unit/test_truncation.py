@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.truncation import is_cut_off
+from app.recordings.truncation import is_cut_off
 
 CONTAINERS = ["webm", "ogg", "mp4", "mp3", "wav"]
 STARTS = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.words import count_words
+from app.analysis.words import count_words
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from contextlib import closing
 
 import structlog
 
-from app.audio import Audio
-from app.cutting import cut
 from app.errors import Permanent
+from app.recordings.cutting import cut
+from app.recordings.recording import Audio
 from app.services import Services
 from app.sessions import checkpoints
 from app.sessions.claim import Work

@@ -7,13 +7,14 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.audio import MAX_AUDIO_BYTES, extension
 from app.errors import Code, Refused
+from app.recordings.recording import MAX_AUDIO_BYTES, extension
+from app.recordings.upload import enqueue
 from app.services import Services
-from app.sessions import owner, upkeep
-from app.sessions.owner import Learner, NewSession
+from app.sessions import owner, repair
+from app.sessions.learner import Learner
+from app.sessions.owner import NewSession
 from app.sweep import NEVER_UPLOADED, delete_audio
-from app.upload import enqueue
 
 # Long enough for 50 MiB over a slow line, short of the hour after which the sweep gives the session up.
 EXPIRES_S = 15 * 60
@@ -67,7 +68,7 @@ async def complete(services: Services, learner: Learner, session_id: str) -> New
         raise Refused(409, Code.UPLOAD_INCOMPLETE, "The recording has not been uploaded")
     if not 0 < stored.size_bytes <= MAX_AUDIO_BYTES or not stored.content_type.lower().startswith("audio/"):
         # The signed address does not let it come to this; a store that ignores the signature would.
-        await upkeep.give_up(services.database, session_id, NEVER_UPLOADED, lease_s=services.lease_s)
+        await repair.give_up(services.database, session_id, NEVER_UPLOADED, lease_s=services.lease_s)
         await delete_audio(services, session_id, state.audio_key)
         raise Refused(413, Code.INVALID_FILE, "The stored file is not a recording of at most 50MB")
     # Whoever comes second at the same moment finds it UPLOADED: published once.

@@ -1,4 +1,4 @@
-"""``python -m app.retry SESSION``: an operator's way back for a session that FAILED, after the cause is gone.
+"""``python -m app.commands.retry SESSION``: an operator's way back for a session that FAILED, after the cause is gone.
 
 A message replayed from QStash's dead letter queue is a first delivery, which FAILED refuses; this publishes a new one.
 """
@@ -11,13 +11,13 @@ import time
 from app.adapters.qstash import QueueRefused
 from app.errors import AppError
 from app.services import Services, open_services
-from app.sessions import upkeep
+from app.sessions import repair
 from app.settings import Settings
 
 
 async def retry(session_id: str, services: Services) -> str | None:
     """Take the session back to UPLOADED and publish it. None, or why not. Raises Unavailable, QueueRefused."""
-    if not await upkeep.reopen(services.database, session_id):
+    if not await repair.reopen(services.database, session_id):
         return "only a FAILED session with its recording or its transcript left can be retried"
     await services.queue.publish(session_id, run=f"retry-{time.time_ns()}")
     return None
@@ -30,7 +30,7 @@ async def _run(session_id: str) -> str | None:
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m app.retry", description="Process a FAILED session again.")
+    parser = argparse.ArgumentParser(prog="python -m app.commands.retry", description="Process a FAILED session again.")
     parser.add_argument("session", help="the session's id")
     try:
         problem = asyncio.run(_run(parser.parse_args().session))

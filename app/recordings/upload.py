@@ -3,11 +3,12 @@
 import structlog
 
 from app.adapters.qstash import QueueRefused
-from app.audio import Recording, extension
 from app.errors import Code, Refused, Unavailable
+from app.recordings.recording import Recording, extension
 from app.services import Services
-from app.sessions import owner, upkeep
-from app.sessions.owner import Learner, NewSession
+from app.sessions import owner, repair
+from app.sessions.learner import Learner
+from app.sessions.owner import NewSession
 from app.sweep import delete_audio
 
 log = structlog.get_logger()
@@ -41,6 +42,6 @@ async def enqueue(services: Services, session_id: str, audio_key: str) -> None:
         log.warning("publish_postponed", session_id=session_id)
     except QueueRefused:
         log.error("publish_refused", session_id=session_id)
-        await upkeep.give_up(services.database, session_id, NEVER_QUEUED, lease_s=services.lease_s)
+        await repair.give_up(services.database, session_id, NEVER_QUEUED, lease_s=services.lease_s)
         await delete_audio(services, session_id, audio_key)
         raise Refused(500, Code.INTERNAL_ERROR, "Failed to create session") from None

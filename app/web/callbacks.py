@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.errors import NON_RETRYABLE_STATUS
-from app.sessions import upkeep
+from app.sessions import repair
 from app.sweep import NEVER_PROCESSED, delete_audio
 from app.sweep import sweep as run_sweep
 from app.web.answers import CompactJSON
-from app.web.process import bad_request, bind_delivery, parse_session_id, verified_body
+from app.web.signed import bad_request, bind_delivery, parse_session_id, verified_body
 from app.web.state import State
 
 log = structlog.get_logger()
@@ -25,7 +25,7 @@ async def process_failed(request: Request[State]) -> Response:
     body = await verified_body(request, settings.process_failed_url)
     session_id, last_status = parse_failure(body)
     bind_delivery(request, session_id)
-    audio_key = await upkeep.give_up(services.database, session_id, NEVER_PROCESSED, lease_s=services.lease_s)
+    audio_key = await repair.give_up(services.database, session_id, NEVER_PROCESSED, lease_s=services.lease_s)
     if last_status == NON_RETRYABLE_STATUS:
         # Nobody will come back for this recording. After other failures an operator may: the sweep deletes it in a day.
         await delete_audio(services, session_id, audio_key)

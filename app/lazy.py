@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 Client = TypeVar("Client")
 
 
-class Lazily(Generic[Client]):
+class LazyClient(Generic[Client]):
     """Opens a client once, in a worker thread, when it is first asked for; closes it if it was ever opened."""
 
     def __init__(self, open_client: Callable[[], Client], close: Callable[[Client], Awaitable[None]]) -> None:

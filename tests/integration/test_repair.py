@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from app.retry import retry
+from app.commands.retry import retry
 from app.services import open_services
-from app.sessions import upkeep
+from app.sessions import repair
 from tests.support.providers import Reply
 from tests.support.world import World
 
@@ -88,9 +88,9 @@ def test_malformed_callback_is_not_retried(world: World, body: bytes) -> None:
 def test_sweep_publishes_what_was_left_undelivered(world: World) -> None:
     """An upload that QStash never heard of, and a lease that is over; twice at once it is one message each."""
     silent, dead, fresh = world.upload(), world.upload(), world.upload()
-    age(world, silent, upkeep.UNDELIVERED_AFTER_S + 1)
+    age(world, silent, repair.UNDELIVERED_AFTER_S + 1)
     set_status(world, dead, "ANALYZING")
-    age(world, dead, 60 + upkeep.LEASE_MARGIN_S + 1)
+    age(world, dead, 60 + repair.LEASE_MARGIN_S + 1)
     world.providers.published.clear()
     threads = [threading.Thread(target=sweep, args=(world,)) for _ in range(2)]
     for thread in threads:
@@ -107,9 +107,9 @@ def test_sweep_ends_what_never_will(world: World) -> None:
     """A recording that kills its worker each time is given up after a day; an upload that never came after an hour."""
     poison, half = world.upload(), world.upload()
     set_status(world, poison, "TRANSCRIBING")
-    age(world, poison, upkeep.GIVE_UP_AFTER_S + 1)
+    age(world, poison, repair.GIVE_UP_AFTER_S + 1)
     set_status(world, half, "CREATED")
-    age(world, half, upkeep.UPLOAD_ABANDONED_AFTER_S + 1)
+    age(world, half, repair.UPLOAD_ABANDONED_AFTER_S + 1)
 
     assert sweep(world) == {"ok": True, "published": 0, "audioDeleted": 1, "abandoned": 2}
     assert {world.database.session(one)["status"] for one in (poison, half)} == {"FAILED"}
@@ -124,7 +124,7 @@ def test_sweep_deletes_audio_that_should_be_gone(world: World) -> None:
     world.deliver(session_id)
     assert sweep(world)["audioDeleted"] == 0
 
-    age(world, session_id, upkeep.FAILED_AUDIO_KEPT_S + 1)
+    age(world, session_id, repair.FAILED_AUDIO_KEPT_S + 1)
     assert sweep(world)["audioDeleted"] == 1
     assert world.storage.stored_keys() == [] and world.database.session(session_id)["audioDeletedAt"]
 

@@ -13,9 +13,9 @@ from math import ceil
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, cast
 
-from app.audio import Audio
 from app.errors import Permanent
-from app.truncation import is_cut_off
+from app.recordings.recording import Audio
+from app.recordings.truncation import is_cut_off
 
 if TYPE_CHECKING:
     from av.audio.resampler import AudioResampler

@@ -1,4 +1,4 @@
-"""``python -m app.schedule install|remove``: the QStash schedule that calls the sweep."""
+"""``python -m app.commands.schedule install|remove``: the QStash schedule that calls the sweep."""
 
 import argparse
 import asyncio
@@ -24,7 +24,9 @@ async def change(action: str, cron: str, settings: Settings) -> None:
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m app.schedule", description="Have QStash call the sweep regularly.")
+    parser = argparse.ArgumentParser(
+        prog="python -m app.commands.schedule", description="Have QStash call the sweep regularly."
+    )
     parser.add_argument("action", choices=["install", "remove"])
     parser.add_argument("--cron", default=EVERY_TEN_MINUTES, help=f"when, in UTC (default {EVERY_TEN_MINUTES!r})")
     arguments = parser.parse_args()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.database import Database, Row
+from app.database.client import Database, Row
 from app.errors import InvalidState
 
 # So many sessions of each kind in one sweep: a sweep ends within a request, and the next one takes the rest.

@@ -100,7 +100,7 @@ async def _open(url: str) -> "Prisma":
     await asyncio.to_thread(import_module, "prisma.client")
     from prisma import Prisma
 
-    from app.engine_http import EngineHTTP
+    from app.database.transport import EngineHTTP
 
     _escape_line_separators()
     client = Prisma(datasource={"url": url})

@@ -1,0 +1,1 @@
+"""What an analysis is: the answer expected of the model, counting words, adding up patterns."""

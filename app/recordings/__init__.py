@@ -1,0 +1,1 @@
+"""Recordings: received, stored, cut, transcribed, deleted."""

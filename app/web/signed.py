@@ -1,0 +1,58 @@
+"""Signed requests from QStash: read the body, verify it, parse the message, name the delivery in the log."""
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+from structlog.contextvars import bind_contextvars
+
+from app.errors import NON_RETRYABLE_HEADERS, NON_RETRYABLE_STATUS, Code, Refused
+from app.web.state import State
+
+# Our own messages are under 100 bytes; a failure callback quotes one, and our answer to it.
+MAX_BODY_BYTES = 64 * 1024
+
+
+async def verified_body(request: Request[State], url: str) -> bytes:
+    """1: the raw bytes, capped, and signed by QStash for ``url``. Raises Refused."""
+    signature = request.headers.get("upstash-signature")
+    body = await read_capped(request, MAX_BODY_BYTES) if signature else b""
+    request.state["services"].deliveries.verify(signature, body, url)
+    return body
+
+
+async def read_capped(request: Request[State], limit_bytes: int) -> bytes:
+    """The body, read no further than ``limit_bytes``. Raises Refused (413)."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit_bytes:
+            raise Refused(413, Code.BAD_REQUEST, "Request body is too large")
+    return bytes(body)
+
+
+def parse_session_id(body: bytes) -> str:
+    """2: the session a message names. Raises Refused (489): a message of another shape will never have the right one."""
+    try:
+        message: Any = json.loads(body)
+        session_id = message["sessionId"]
+        if isinstance(session_id, str) and session_id and "\x00" not in session_id:
+            session_id.encode()
+            return session_id
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise bad_request()
+
+
+def bad_request() -> Refused:
+    """What a signed message of the wrong shape is answered."""
+    return Refused(NON_RETRYABLE_STATUS, Code.BAD_REQUEST, "Invalid request body", NON_RETRYABLE_HEADERS)
+
+
+def bind_delivery(request: Request[State], session_id: str) -> int:
+    """Name the delivery in every log line from here on; return how often its message was delivered before."""
+    header = request.headers.get("upstash-retried", "0")
+    retried = int(header) if header.isascii() and header.isdecimal() and len(header) < 6 else 0
+    message_id = request.headers.get("upstash-message-id", "")
+    bind_contextvars(session_id=session_id[:64], message_id=message_id[:128], attempt=retried + 1)
+    return retried
