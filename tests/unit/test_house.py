@@ -19,15 +19,15 @@ ARROWS = {
     "main": {"application", "logs", "settings"},
     "commands": {"services", "sessions", "adapters", "settings", "errors", "sweep", "recordings"},
     "application": {"web", "services", "settings", "errors"},
-    "web": {"web", "pipeline", "recordings", "sweep", "services", "settings", "sessions", "errors"},
+    "web": {"text", "web", "pipeline", "recordings", "sweep", "services", "settings", "sessions", "errors"},
     "pipeline": {"recordings", "services", "sessions", "analysis", "errors"},
     "sweep": {"services", "sessions", "adapters", "errors"},
     "recordings": {"recordings", "services", "sessions", "adapters", "sweep", "errors"},
     "services": {"adapters", "database", "lazy", "settings"},
-    "adapters": {"adapters", "analysis", "recordings", "sessions", "errors", "lazy"},
+    "adapters": {"text", "adapters", "analysis", "recordings", "sessions", "errors", "lazy"},
     "sessions": {"sessions", "database", "analysis", "errors"},
     "database": {"database", "errors"},
-    "analysis": {"analysis"},
+    "analysis": {"text", "analysis"},
 }  # fmt: skip
 VENDORS = {
     "prisma",
