@@ -1,10 +1,10 @@
 """The error family: what can go wrong, how it is answered, and what may be said about it.
 
 AppError
-├── Refused            the caller's doing: answered 4xx with its own code, nothing stored
-├── InvalidState       a delivery that has nothing to do now; QStash may come again
+├── Refused            a request that is not served: app/refusals.py names each reason
+├── InvalidState       a delivery of a session that it may not process; QStash may try again
 ├── SessionGone        the owner deleted the session while it was being processed
-├── Unavailable        storage, database or queue cannot be reached; passes by itself
+├── Unavailable        storage, database or queue cannot be reached; usually passes by itself
 └── StepFailed         a step of the pipeline failed; the row becomes FAILED
     ├── Transient      may pass by itself: answered 500, QStash tries again
     └── Permanent      cannot pass by itself: answered 489, QStash stops
@@ -40,15 +40,20 @@ class Code(StrEnum):
 
 
 class AppError(Exception):
-    """Base of the family. Its text is always one of our own sentences, so it may be logged and shown."""
+    """Base of the family. Its text is always one of our own sentences, so it may be logged and stored.
+
+    ``answer`` is the sentence that the caller reads, where that is not the text itself.
+    """
 
     status = 500
     code = Code.INTERNAL_ERROR
-    message = "Something went wrong"
+    message = "Internal server error"
+    answer: str | None = None
     retry_after_s: int | None = None
 
-    def __init__(self, message: str | None = None) -> None:
+    def __init__(self, message: str | None = None, retry_after_s: int | None = None) -> None:
         self.message = message or self.message
+        self.retry_after_s = self.retry_after_s if retry_after_s is None else retry_after_s
         super().__init__(self.message)
 
     @property
@@ -58,27 +63,18 @@ class AppError(Exception):
 
 
 class Refused(AppError):
-    """The request cannot be served as it is; ``code`` and ``status`` say why."""
-
-    def __init__(self, status: int, code: Code, message: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code, self._headers = status, code, headers or {}
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return self._headers
+    """Base of the reasons why a request is not served (app/refusals.py)."""
 
 
 class InvalidState(AppError):
-    """A delivery met a session that is not its to process; ``retry_after_s`` is what is left of another's lease."""
+    """A delivery of a session that it may not process; ``retry_after_s`` is what is left of another delivery's lease."""
 
     status = 400
     code = Code.INVALID_STATE
     message = "Session already processed"
 
     def __init__(self, retry_after_s: int | None = None) -> None:
-        super().__init__()
-        self.retry_after_s = retry_after_s
+        super().__init__(retry_after_s=retry_after_s)
 
 
 class SessionGone(AppError):
@@ -91,24 +87,25 @@ class Unavailable(AppError):
     """Storage, the database or QStash did not answer, or answered that it cannot serve now."""
 
     message = "A service we depend on is not available"
+    answer = "Internal server error"
 
 
 class StepFailed(AppError):
-    """A step failed. The message is the sentence stored in ``errorMessage``; callers see a fixed one."""
+    """A step failed. The message is the sentence stored in ``errorMessage``; why it failed is nobody else's business."""
 
     code = Code.PROCESSING_ERROR
+    answer = "Processing failed"
 
 
 class Transient(StepFailed):
-    """Time may cure it. ``retry_after_s`` is the provider's own wish, in seconds, where it gave one."""
+    """It may pass by itself. ``retry_after_s`` is the provider's Retry-After in seconds, if it gave one."""
 
     def __init__(self, message: str, retry_after_s: int | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
+        super().__init__(message, retry_after_s)
 
 
 class Permanent(StepFailed):
-    """Time cannot cure it: the audio is missing, too large, refused or without speech."""
+    """It cannot pass by itself: the audio is missing, too large, refused or without speech."""
 
     status = NON_RETRYABLE_STATUS
 

@@ -19,7 +19,7 @@ async def process_session(session_id: str, retried: int, services: Services) -> 
     """Bring a session to DONE, going on after its last checkpoint.
 
     ``retried`` is how often this message was delivered before. Any number of calls, at once or cut off anywhere, end in one
-    transcript, one set of insights, the profile counted once and the audio gone. Raises Refused (404) for an unknown session,
+    transcript, one set of insights, the profile counted once and the audio gone. Raises UnknownSession,
     InvalidState, Unavailable, or StepFailed after the session was set to FAILED.
     """
     db = services.database

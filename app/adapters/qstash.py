@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from app.errors import Code, Refused, Unavailable
+from app.errors import Unavailable
 from app.lazy import LazyClient
+from app.refusals import InvalidSignature, MissingSignature, NotConfigured
 
 if TYPE_CHECKING:
     from qstash import AsyncQStash, Receiver
@@ -40,13 +41,13 @@ class Deliveries:
     def verify(self, signature: str | None, body: bytes, url: str) -> None:
         """Return only if ``signature`` is QStash's, current, for exactly this body, sent to exactly this ``url``.
 
-        Raises Refused: 401 without or with a wrong signature, 503 while our own keys are missing.
+        Raises MissingSignature, InvalidSignature, NotConfigured while our own keys are missing.
         """
         if not signature:
-            raise Refused(401, Code.UNAUTHORIZED, "Missing signature")
+            raise MissingSignature
         if not all(self._keys):
             log.error("signing_keys_missing")
-            raise Refused(503, Code.NOT_CONFIGURED, "The signing keys are not configured")
+            raise NotConfigured
         try:
             self._receiver.verify(signature=signature, body=body.decode(), url=url)
             expired = _unverified(signature)["exp"] <= time.time()
@@ -55,7 +56,7 @@ class Deliveries:
             expired = True
         if expired:
             log.warning("signature_refused", reason=_reason(signature, url))
-            raise Refused(401, Code.UNAUTHORIZED, "Invalid signature")
+            raise InvalidSignature
 
     @cached_property
     def _receiver(self) -> "Receiver":

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.errors import Code, Refused
 from app.recordings.recording import MAX_AUDIO_BYTES, extension
 from app.recordings.upload import enqueue
+from app.refusals import StoredFileRefused, UploadExpired, UploadIncomplete
 from app.services import Services
 from app.sessions import owner, repair
 from app.sessions.learner import Learner
@@ -56,21 +56,21 @@ async def begin(
 async def complete(services: Services, learner: Learner, session_id: str) -> NewSession:
     """Check what was stored, mark UPLOADED, publish. Idempotent.
 
-    Raises Refused (404; 409 while nothing is stored, or once it was given up; 413 or 400 for what may not be), Unavailable.
+    Raises SessionNotFound, UploadIncomplete, UploadExpired, StoredFileRefused, UploadFailed, Unavailable.
     """
     state = await owner.state_of(services.database, learner, session_id)
     if state.status == "FAILED" and state.error_message == NEVER_UPLOADED:
-        raise Refused(409, Code.UPLOAD_INCOMPLETE, "The upload was not completed in time")
+        raise UploadExpired
     if state.status != "CREATED":
         return state
     stored = await services.storage.look(state.audio_key) if state.audio_key else None
     if state.audio_key is None or stored is None:
-        raise Refused(409, Code.UPLOAD_INCOMPLETE, "The recording has not been uploaded")
+        raise UploadIncomplete
     if not 0 < stored.size_bytes <= MAX_AUDIO_BYTES or not stored.content_type.lower().startswith("audio/"):
         # The signed address does not let it come to this; a store that ignores the signature would.
         await repair.give_up(services.database, session_id, NEVER_UPLOADED, lease_s=services.lease_s)
         await delete_audio(services, session_id, state.audio_key)
-        raise Refused(413, Code.INVALID_FILE, "The stored file is not a recording of at most 50MB")
+        raise StoredFileRefused
     # Whoever comes second at the same moment finds it UPLOADED: published once.
     if await owner.mark_uploaded(services.database, session_id, state.audio_key):
         await enqueue(services, session_id, state.audio_key)

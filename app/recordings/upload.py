@@ -3,8 +3,9 @@
 import structlog
 
 from app.adapters.qstash import QueueRefused
-from app.errors import Code, Refused, Unavailable
+from app.errors import Unavailable
 from app.recordings.recording import Recording, extension
+from app.refusals import SessionNotFound, UploadFailed
 from app.services import Services
 from app.sessions import owner, repair
 from app.sessions.learner import Learner
@@ -19,14 +20,14 @@ NEVER_QUEUED = "The recording could not be queued for processing"
 async def store_upload(
     services: Services, learner: Learner, recording: Recording, *, duration_s: int, topic: str | None, language: str
 ) -> NewSession:
-    """Make the row, store the audio, mark UPLOADED, publish. Raises Unavailable, Refused (500) if QStash refuses us."""
+    """Make the row, store the audio, mark UPLOADED, publish. Raises Unavailable, SessionNotFound, UploadFailed."""
     session = await owner.create(services.database, learner, duration_s=duration_s, topic=topic, language=language)
     key = f"sessions/{session.user_id}/{session.id}/audio.{extension(recording.content_type)}"
     await services.storage.upload(key, recording.file, recording.size_bytes, recording.content_type)
     if not await owner.mark_uploaded(services.database, session.id, key):
         # Deleted by its owner while the recording was on its way.
         await services.storage.delete(key)
-        raise Refused(404, Code.SESSION_NOT_FOUND, "Session not found")
+        raise SessionNotFound
     await enqueue(services, session.id, key)
     return session
 
@@ -34,7 +35,7 @@ async def store_upload(
 async def enqueue(services: Services, session_id: str, audio_key: str) -> None:
     """Publish the session. If QStash cannot be reached the upload still stands: the sweep publishes it later.
 
-    Raises Refused (500) if QStash refuses the message, after the row was set to FAILED and the audio deleted.
+    Raises UploadFailed if QStash refuses the message, after the row was set to FAILED and the audio deleted.
     """
     try:
         await services.queue.publish(session_id)
@@ -44,4 +45,4 @@ async def enqueue(services: Services, session_id: str, audio_key: str) -> None:
         log.error("publish_refused", session_id=session_id)
         await repair.give_up(services.database, session_id, NEVER_QUEUED, lease_s=services.lease_s)
         await delete_audio(services, session_id, audio_key)
-        raise Refused(500, Code.INTERNAL_ERROR, "Failed to create session") from None
+        raise UploadFailed from None

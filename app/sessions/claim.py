@@ -6,7 +6,8 @@ The states are those of docs/decisions/exactly-once.md.
 from dataclasses import dataclass, field
 
 from app.database.client import Database
-from app.errors import Code, InvalidState, Refused
+from app.errors import InvalidState
+from app.refusals import UnknownSession
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ SELECT s.status::text AS status, s."audioUrl" AS audio_key, s."audioDeletedAt" I
 async def claim(db: Database, session_id: str, *, retried: int, lease_s: int) -> Work | None:
     """Take the session for this delivery, or None if it is DONE and this is a retry: nothing is left to do.
 
-    ``retried`` is how often QStash has delivered this message before. Raises Refused (404) for an unknown session,
+    ``retried`` is how often QStash has delivered this message before. Raises UnknownSession,
     InvalidState for one that is not this delivery's to take, Unavailable.
     """
     rows = await db.write(_CLAIM, session_id, retried > 0, lease_s)
     if not rows:
-        raise Refused(404, Code.NOT_FOUND, "Session not found")
+        raise UnknownSession
     row = rows[0]
     if row["claimed"]:
         parts = tuple((row["parts"] or "").split(END_OF_PART)[:-1])

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.database.client import Database
 from app.database.ids import new_cuid
-from app.errors import Code, Refused
+from app.refusals import SessionNotFound, UserNotFound
 from app.sessions.learner import Learner
 
 
@@ -83,10 +83,10 @@ class State(NewSession):
 
 
 async def state_of(db: Database, learner: Learner, session_id: str) -> State:
-    """How far a session is. Raises Refused (404) for an unknown one, Unavailable."""
+    """How far a session is. Raises SessionNotFound, Unavailable."""
     rows = await db.read(_STATE, learner.external_id, session_id)
     if not rows:
-        raise Refused(404, Code.SESSION_NOT_FOUND, "Session not found")
+        raise SessionNotFound
     return State(**rows[0])
 
 
@@ -130,12 +130,12 @@ SELECT (SELECT json_build_object('id', s.id, 'userId', s."userId", 'status', s.s
 
 
 async def find(db: Database, learner: Learner, session_id: str) -> dict[str, Any]:
-    """The session with transcript and insights. Raises Refused (404) for an unknown user or session, Unavailable."""
+    """The session with transcript and insights. Raises UserNotFound, SessionNotFound, Unavailable."""
     rows = await db.read(_FIND, learner.external_id, session_id)
     if not rows:
-        raise Refused(404, Code.USER_NOT_FOUND, "User not found")
+        raise UserNotFound
     if rows[0]["session"] is None:
-        raise Refused(404, Code.SESSION_NOT_FOUND, "Session not found")
+        raise SessionNotFound
     return json.loads(rows[0]["session"])
 
 
@@ -147,12 +147,12 @@ SELECT s."audioUrl" AS audio_key, s."audioDeletedAt" IS NOT NULL AS audio_delete
 
 
 async def audio_of(db: Database, learner: Learner, session_id: str) -> str | None:
-    """The storage key of audio that is still there, if any. Raises Refused (404), Unavailable."""
+    """The storage key of audio that is still there, if any. Raises UserNotFound, SessionNotFound, Unavailable."""
     rows = await db.read(_AUDIO_OF, learner.external_id, session_id)
     if not rows:
-        raise Refused(404, Code.USER_NOT_FOUND, "User not found")
+        raise UserNotFound
     if rows[0]["session_id"] is None:
-        raise Refused(404, Code.SESSION_NOT_FOUND, "Session not found")
+        raise SessionNotFound
     return None if rows[0]["audio_deleted"] else rows[0]["audio_key"]
 
 
@@ -160,6 +160,6 @@ _DELETE = """DELETE FROM speaking_sessions WHERE id = $1 RETURNING id"""
 
 
 async def delete(db: Database, session_id: str) -> None:
-    """Delete the row; transcript and insights go with it. Raises Refused (404) if it is gone already, Unavailable."""
+    """Delete the row; transcript and insights go with it. Raises SessionNotFound if it is gone already, Unavailable."""
     if not await db.write(_DELETE, session_id):
-        raise Refused(404, Code.SESSION_NOT_FOUND, "Session not found")
+        raise SessionNotFound

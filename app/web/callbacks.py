@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.errors import NON_RETRYABLE_STATUS
+from app.refusals import InvalidMessage
 from app.sessions import repair
 from app.sweep import NEVER_PROCESSED, delete_audio
 from app.sweep import sweep as run_sweep
 from app.web.answers import CompactJSON
-from app.web.signed import bad_request, bind_delivery, parse_session_id, verified_body
+from app.web.signed import bind_delivery, parse_session_id, verified_body
 from app.web.state import State
 
 log = structlog.get_logger()
@@ -44,7 +45,7 @@ async def sweep(request: Request[State]) -> Response:
 
 
 def parse_failure(body: bytes) -> tuple[str, int]:
-    """The session of a failure callback and the status of the last attempt. Raises Refused (489).
+    """The session of a failure callback and the status of the last attempt. Raises InvalidMessage.
 
     The fields: https://upstash.com/docs/qstash/features/callbacks
     """
@@ -53,5 +54,5 @@ def parse_failure(body: bytes) -> tuple[str, int]:
         source = base64.b64decode(callback["sourceBody"])
         status: Any = callback.get("status", 0)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise bad_request() from None
+        raise InvalidMessage from None
     return parse_session_id(source), status if isinstance(status, int) else 0

@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from structlog.contextvars import bind_contextvars
 
-from app.errors import Code, Refused, Unavailable
+from app.errors import Unavailable
 from app.recordings import direct_upload
 from app.recordings.recording import MAX_AUDIO_BYTES
+from app.refusals import AudioTooLarge, InvalidBody, InvalidSize, InvalidText, UploadFailed
 from app.sessions.learner import Learner
 from app.web.answers import CompactJSON, accepted
 from app.web.form import parse_duration, require_audio_type
@@ -29,9 +30,9 @@ async def begin(request: Request[State], learner: Learner) -> Response:
     duration_s = parse_duration(_number(wish.get("duration")))
     content_type, size_bytes = wish.get("contentType"), wish.get("size")
     if not isinstance(size_bytes, int) or isinstance(size_bytes, bool) or size_bytes < 1:
-        raise Refused(400, Code.INVALID_FILE, "Valid size is required")
+        raise InvalidSize
     if size_bytes > MAX_AUDIO_BYTES:
-        raise Refused(413, Code.INVALID_FILE, "File size exceeds 50MB limit")
+        raise AudioTooLarge
     content_type = require_audio_type(content_type if isinstance(content_type, str) else "")
     try:
         ticket = await direct_upload.begin(
@@ -45,7 +46,7 @@ async def begin(request: Request[State], learner: Learner) -> Response:
         )
     except Unavailable as error:
         log.warning("upload_failed", reason=error.message)
-        raise Refused(500, Code.INTERNAL_ERROR, "Failed to create session") from None
+        raise UploadFailed from None
     bind_contextvars(session_id=ticket.session.id)
     log.info("upload_begun", audio_bytes=size_bytes)
     upload = {
@@ -72,7 +73,7 @@ def _parse(body: bytes) -> dict[str, Any]:
         wish = None
     if not isinstance(wish, dict) or not {"contentType", "size"} & wish.keys():
         # Whatever it is, it does not ask for a direct upload.
-        raise Refused(400, Code.INVALID_BODY, "Expected multipart form data")
+        raise InvalidBody
     return wish  # pyright: ignore[reportUnknownVariableType]  # JSON
 
 
@@ -88,6 +89,6 @@ def _text(wish: dict[str, Any], name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > MAX_TEXT_LENGTH:
-        raise Refused(400, Code.INVALID_BODY, f"{name} must be a text of at most {MAX_TEXT_LENGTH} characters")
+        raise InvalidText(name, MAX_TEXT_LENGTH)
     # PostgreSQL stores no NUL, UTF-8 no lone surrogate.
     return value.replace("\x00", "").encode("utf-8", "replace").decode() or None

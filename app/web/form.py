@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from app.errors import Code, Refused
 from app.recordings.recording import MAX_AUDIO_BYTES, Recording
+from app.refusals import AudioTooLarge, InvalidBody, InvalidDuration, MissingAudio, NotAudio
 
 # Past the limit the rest is read and thrown away, so that the other fields are seen first and the browser reads our answer
 # instead of a reset connection; past this the connection is not worth it.
@@ -34,37 +34,40 @@ class UploadForm:
             self.recording.file.close()
 
     def valid_recording(self) -> tuple[Recording, int]:
-        """The recording and its duration in whole seconds, checked in the contract's order. Raises Refused."""
+        """The recording and its duration in whole seconds, checked in the contract's order.
+
+        Raises MissingAudio, InvalidDuration, AudioTooLarge, NotAudio.
+        """
         recording = self.recording
         if recording is None:
-            raise Refused(400, Code.MISSING_AUDIO, "Audio file is required")
+            raise MissingAudio
         duration_s = parse_duration(self.fields.get("duration", ""))
         if recording.size_bytes > MAX_AUDIO_BYTES:
-            raise Refused(413, Code.INVALID_FILE, "File size exceeds 50MB limit")
+            raise AudioTooLarge
         require_audio_type(recording.content_type)
         return recording, duration_s
 
 
 def require_audio_type(content_type: str) -> str:
-    """The type as it is. Raises Refused if it is not one of audio, or cannot be a header of the stored object."""
+    """The type as it is. Raises NotAudio if it is not one of audio, or cannot be a header of the stored object."""
     if content_type.lower().startswith("audio/") and content_type.isascii() and content_type.isprintable():
         return content_type
-    raise Refused(400, Code.INVALID_FILE, "File must be an audio file")
+    raise NotAudio
 
 
 def parse_duration(text: str) -> int:
-    """Whole seconds of a decimal number such as ``12.5`` or ``1e2``. Raises Refused for anything else."""
+    """Whole seconds of a decimal number such as ``12.5`` or ``1e2``. Raises InvalidDuration for anything else."""
     if _DECIMAL.fullmatch(text) and float(text) <= MAX_INT4:
         return int(float(text))
-    raise Refused(400, Code.INVALID_DURATION, "Valid duration is required")
+    raise InvalidDuration
 
 
 async def read_upload(content_type: str, body: AsyncIterator[bytes]) -> UploadForm:
-    """Parse a multipart body while it arrives. Raises Refused (400 INVALID_BODY) if it is none, or is cut off."""
+    """Parse a multipart body while it arrives. Raises InvalidBody, AudioTooLarge."""
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary:
-        raise _not_multipart()
+        raise InvalidBody
     parts = _Parts()
     try:
         parser = MultipartParser(boundary, parts.callbacks)  # pyright: ignore[reportArgumentType]  # a plain dict will do
@@ -72,21 +75,17 @@ async def read_upload(content_type: str, body: AsyncIterator[bytes]) -> UploadFo
         async for chunk in body:
             received += len(chunk)
             if received > MAX_BODY_BYTES:
-                raise Refused(413, Code.INVALID_FILE, "File size exceeds 50MB limit")
+                raise AudioTooLarge
             parser.write(chunk)
         if not parts.ended:
-            raise _not_multipart()
+            raise InvalidBody
     except FormParserError:
         parts.form.close()
-        raise _not_multipart() from None
+        raise InvalidBody from None
     except BaseException:
         parts.form.close()
         raise
     return parts.form
-
-
-def _not_multipart() -> Refused:
-    return Refused(400, Code.INVALID_BODY, "Expected multipart form data")
 
 
 class _Parts:
@@ -115,7 +114,7 @@ class _Parts:
     def _begin(self) -> None:
         self._count += 1
         if self._count > MAX_PARTS:
-            raise _not_multipart()
+            raise InvalidBody
         self._headers, self._value, self._recording, self._name = {}, bytearray(), None, ""
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
@@ -127,7 +126,7 @@ class _Parts:
     def _extend(self, which: int, data: bytes) -> None:
         self._header[which].extend(data)
         if len(self._header[which]) > MAX_HEADER_BYTES:
-            raise _not_multipart()
+            raise InvalidBody
 
     def _header_end(self) -> None:
         name, value = self._header
@@ -137,7 +136,7 @@ class _Parts:
     def _headers_finished(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         if b"name" not in options:
-            raise _not_multipart()
+            raise InvalidBody
         self._name = options[b"name"].decode("utf-8", "replace")
         # What has a file name is a file, what has none is text: the rule of the Fetch standard.
         is_file = b"filename" in options
@@ -154,7 +153,7 @@ class _Parts:
         elif self._name:
             self._value.extend(data[start:end])
             if len(self._value) > MAX_FIELD_BYTES:
-                raise _not_multipart()
+                raise InvalidBody
 
     def _end(self) -> None:
         if self._recording is not None:

@@ -3,7 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.errors import Code, Refused, Unavailable
+from app.errors import Unavailable
+from app.refusals import NotReady
 from app.web.answers import CompactJSON
 from app.web.state import State
 
@@ -14,9 +15,9 @@ async def alive(_request: Request[State]) -> Response:
 
 
 async def ready(request: Request[State]) -> Response:
-    """Asks the database a real question. Raises Refused (503) when it does not answer."""
+    """Asks the database a real question. Raises NotReady when it does not answer."""
     try:
         await request.state["services"].database.ready()
     except Unavailable:
-        raise Refused(503, Code.NOT_READY, "The database does not answer") from None
+        raise NotReady from None
     return CompactJSON({"status": "ready"})

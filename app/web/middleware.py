@@ -7,7 +7,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import clear_contextvars
 
-from app.errors import Code
+from app.errors import AppError
 from app.web.errors import error_response
 
 log = structlog.get_logger()
@@ -41,8 +41,7 @@ class RequestBoundary:
             # Its text may hold anything, so only its type is written down.
             log.error("request_crashed", error=type(error).__name__)
             if not status:
-                answer = error_response(500, Code.INTERNAL_ERROR, "Internal server error")
-                await answer(scope, receive, noting_status)
+                await error_response(AppError())(scope, receive, noting_status)
         finally:
             took_ms = round((time.perf_counter() - started) * 1000)
             log.info("request_answered", method=scope["method"], route=_route(scope), status=status, took_ms=took_ms)

@@ -6,7 +6,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.errors import Code
+from app.refusals import ForbiddenOrigin
 from app.settings import Settings
 from app.web.errors import error_response
 
@@ -30,8 +30,7 @@ class OriginGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and not self._may(Request(scope)):
-            refusal = error_response(403, Code.FORBIDDEN_ORIGIN, "This site may not call this service")
-            await refusal(scope, receive, send)
+            await error_response(ForbiddenOrigin())(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from structlog.contextvars import bind_contextvars
 
-from app.errors import Code, Refused, Unavailable
+from app.errors import Unavailable
 from app.recordings.upload import store_upload
+from app.refusals import Unauthorized, UploadFailed
 from app.sessions import owner
 from app.sessions.learner import Learner
 from app.web import direct
@@ -43,7 +44,7 @@ async def create(request: Request[State]) -> Response:
         )
     except Unavailable as error:
         log.warning("upload_failed", reason=error.message)
-        raise Refused(500, Code.INTERNAL_ERROR, "Failed to create session") from None
+        raise UploadFailed from None
     finally:
         form.close()
     bind_contextvars(session_id=session.id)
@@ -84,10 +85,10 @@ async def complete(request: Request[State]) -> Response:
 
 
 def caller(request: Request[State]) -> Learner:
-    """Who is signed in. Raises Refused (401)."""
+    """Who is signed in. Raises Unauthorized."""
     learner = request.state["services"].authjs.learner(request.cookies)
     if learner is None:
-        raise Refused(401, Code.UNAUTHORIZED, "Unauthorized")
+        raise Unauthorized
     return learner
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from structlog.contextvars import bind_contextvars
 
-from app.errors import NON_RETRYABLE_HEADERS, NON_RETRYABLE_STATUS, Code, Refused
+from app.refusals import BodyTooLarge, InvalidMessage
 from app.web.state import State
 
 # Our own messages are under 100 bytes; a failure callback quotes one, and our answer to it.
@@ -14,7 +14,10 @@ MAX_BODY_BYTES = 64 * 1024
 
 
 async def verified_body(request: Request[State], url: str) -> bytes:
-    """1: the raw bytes, capped, and signed by QStash for ``url``. Raises Refused."""
+    """1: the raw bytes, capped, and signed by QStash for ``url``.
+
+    Raises MissingSignature, InvalidSignature, NotConfigured, BodyTooLarge.
+    """
     signature = request.headers.get("upstash-signature")
     body = await read_capped(request, MAX_BODY_BYTES) if signature else b""
     request.state["services"].deliveries.verify(signature, body, url)
@@ -22,17 +25,17 @@ async def verified_body(request: Request[State], url: str) -> bytes:
 
 
 async def read_capped(request: Request[State], limit_bytes: int) -> bytes:
-    """The body, read no further than ``limit_bytes``. Raises Refused (413)."""
+    """The body, read no further than ``limit_bytes``. Raises BodyTooLarge."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit_bytes:
-            raise Refused(413, Code.BAD_REQUEST, "Request body is too large")
+            raise BodyTooLarge
     return bytes(body)
 
 
 def parse_session_id(body: bytes) -> str:
-    """2: the session a message names. Raises Refused (489): a message of another shape will never have the right one."""
+    """2: the session a message names. Raises InvalidMessage: one of another shape will never have the right one."""
     try:
         message: Any = json.loads(body)
         session_id = message["sessionId"]
@@ -41,12 +44,7 @@ def parse_session_id(body: bytes) -> str:
             return session_id
     except (ValueError, TypeError, KeyError, RecursionError):
         pass
-    raise bad_request()
-
-
-def bad_request() -> Refused:
-    """What a signed message of the wrong shape is answered."""
-    return Refused(NON_RETRYABLE_STATUS, Code.BAD_REQUEST, "Invalid request body", NON_RETRYABLE_HEADERS)
+    raise InvalidMessage
 
 
 def bind_delivery(request: Request[State], session_id: str) -> int:

@@ -1,0 +1,152 @@
+"""Why a request is not served: each reason once, with its status, its code, its sentence and when it happens."""
+
+from app.errors import NON_RETRYABLE_HEADERS, NON_RETRYABLE_STATUS, Code, Refused
+
+
+class Unauthorized(Refused):
+    """There is no session cookie, or it is expired, of another secret, or without an ``externalId``."""
+
+    status, code, message = 401, Code.UNAUTHORIZED, "Unauthorized"
+
+
+class MissingSignature(Unauthorized):
+    """A path that only QStash may call was called without a signature."""
+
+    message = "Missing signature"
+
+
+class InvalidSignature(Unauthorized):
+    """A signature is expired, of another key, or made for another body or address."""
+
+    message = "Invalid signature"
+
+
+class ForbiddenOrigin(Refused):
+    """A page of another site sent a POST or DELETE."""
+
+    status, code, message = 403, Code.FORBIDDEN_ORIGIN, "This site may not call this service"
+
+
+class SessionNotFound(Refused):
+    """The session is unknown, deleted, or somebody else's."""
+
+    status, code, message = 404, Code.SESSION_NOT_FOUND, "Session not found"
+
+
+class UserNotFound(Refused):
+    """The caller has never uploaded a recording."""
+
+    status, code, message = 404, Code.USER_NOT_FOUND, "User not found"
+
+
+class UnknownSession(Refused):
+    """A delivery names a session that is not there (any more)."""
+
+    status, code, message = 404, Code.NOT_FOUND, "Session not found"
+
+
+class NotFound(Refused):
+    """The path is none of ours."""
+
+    status, code, message = 404, Code.NOT_FOUND, "Not found"
+
+
+class MethodNotAllowed(Refused):
+    """The path is ours, the method is not."""
+
+    status, code, message = 405, Code.METHOD_NOT_ALLOWED, "Method not allowed"
+
+
+class InvalidBody(Refused):
+    """The body is not multipart (nor the JSON of a direct upload), or it is cut off."""
+
+    status, code, message = 400, Code.INVALID_BODY, "Expected multipart form data"
+
+
+class InvalidText(InvalidBody):
+    """``topic`` or ``language`` is too long, or not text."""
+
+    def __init__(self, name: str, max_length: int) -> None:
+        super().__init__(f"{name.capitalize()} must be text of at most {max_length:,} characters")
+
+
+class MissingAudio(Refused):
+    """The form has no file named ``audio``."""
+
+    status, code, message = 400, Code.MISSING_AUDIO, "Audio file is required"
+
+
+class InvalidDuration(Refused):
+    """``duration`` is absent, or not a decimal number from 0 to 2,147,483,647."""
+
+    status, code, message = 400, Code.INVALID_DURATION, "Valid duration is required"
+
+
+class InvalidSize(Refused):
+    """A direct upload announces no size, or one that is no positive whole number."""
+
+    status, code, message = 400, Code.INVALID_FILE, "Valid size is required"
+
+
+class NotAudio(Refused):
+    """The type of the file does not start with ``audio/``, is over 100 characters, or cannot be a header."""
+
+    status, code, message = 400, Code.INVALID_FILE, "File must be an audio file"
+
+
+class AudioTooLarge(Refused):
+    """The recording is over 50 MiB."""
+
+    status, code, message = 413, Code.INVALID_FILE, "File size exceeds 50MB limit"
+
+
+class StoredFileRefused(Refused):
+    """Storage took another file than the one that a direct upload announced."""
+
+    status, code, message = 413, Code.INVALID_FILE, "The stored file is not a recording of at most 50MB"
+
+
+class BodyTooLarge(Refused):
+    """A body that should be a small message is over 64 KB."""
+
+    status, code, message = 413, Code.BAD_REQUEST, "Request body is too large"
+
+
+class UploadIncomplete(Refused):
+    """A direct upload is completed while its recording is not in storage."""
+
+    status, code, message = 409, Code.UPLOAD_INCOMPLETE, "The recording has not been uploaded"
+
+
+class UploadExpired(UploadIncomplete):
+    """A direct upload is completed after its session was given up."""
+
+    message = "The upload was not completed in time"
+
+
+class InvalidMessage(Refused):
+    """A signed message is not of the expected shape, and never will be: QStash stops."""
+
+    status, code, message = NON_RETRYABLE_STATUS, Code.BAD_REQUEST, "Invalid request body"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return NON_RETRYABLE_HEADERS
+
+
+class UploadFailed(Refused):
+    """Storage or the database could not take the recording, or QStash refused its message."""
+
+    status, code, message = 500, Code.INTERNAL_ERROR, "Failed to create session"
+
+
+class NotConfigured(Refused):
+    """A delivery arrived while our signing keys are not set."""
+
+    status, code, message = 503, Code.NOT_CONFIGURED, "The signing keys are not configured"
+
+
+class NotReady(Refused):
+    """The readiness check got no answer from the database."""
+
+    status, code, message = 503, Code.NOT_READY, "The database does not answer"
