@@ -1,14 +1,17 @@
 """The command line of the local stack: ``python -m local run|demo|token``."""
 
 import argparse
+import os
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 from local import demo
 from local.environment import DIRECTORY, read_environment, read_stand_ins
+from local.given import StackError, given_secret
 from local.process import ChildDied
-from local.stack import Stack, StackError, refuse_second, stop_on_sigterm
+from local.stack import Stack, refuse_second, stop_on_sigterm
 from local.token import session_cookie
 
 
@@ -31,12 +34,25 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"settings in {directory / 'env'}, logs in {directory / 'logs'}")
         if stack.stand_ins:
             print(f"stand-ins for: {', '.join(stack.stand_ins)}")
+        print("a frontend beside it needs these lines in its .env.local (docs/frontend.md):")
+        for line in frontend_lines(stack.environment):
+            print(f"  {line}")
         print(f"ready {stack.url}", flush=True)
         try:
             stack.wait()
         except KeyboardInterrupt:
             print("\nstopping", flush=True)
     return 0
+
+
+def frontend_lines(environment: Mapping[str, str]) -> list[str]:
+    """What the Next.js application is to be given. What the environment gave us it has already: that is not shown."""
+    shown = {"NEXTAUTH_SECRET": environment["AUTH_SECRET"], "DATABASE_URL": environment["DATABASE_URL"]}
+    if given_secret():
+        shown["NEXTAUTH_SECRET"] = "(the secret that you set)"
+    if os.environ.get("DATABASE_URL"):
+        shown["DATABASE_URL"] = "(the address that you set)"
+    return [f"PYTHON_API_URL={environment['STACK_URL']}", *(f"{name}={value}" for name, value in shown.items())]
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -51,8 +67,9 @@ def _demo(arguments: argparse.Namespace) -> int:
             environment, stand_ins = read_environment(directory), read_stand_ins(directory)
             if environment is None:
                 raise
-            print(f"using the stack at {environment['APP_URL']}")
-        return demo.run(environment["APP_URL"], environment["AUTH_SECRET"], upload, stand_ins)
+            print(f"using the stack at {environment['STACK_URL']}")
+        secret, app_url = environment["AUTH_SECRET"], environment["APP_URL"]
+        return demo.run(environment["STACK_URL"], secret, upload, stand_ins, app_url=app_url)
 
 
 def _token(arguments: argparse.Namespace) -> int:
@@ -71,7 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="start everything, print the address, stop on Ctrl-C")
     run.add_argument(
-        "--port", type=int, help="where the application listens on 127.0.0.1 (default 8000, or a free one)"
+        "--port",
+        type=int,
+        default=os.environ.get("PORT") or None,
+        help="where the application listens on 127.0.0.1 (default PORT, or 8000, or a free one)",
     )
     run.set_defaults(run=_run)
     show = commands.add_parser("demo", help="send one recording through and print the results")

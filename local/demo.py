@@ -59,12 +59,15 @@ def _duration_s(path: Path) -> float:
         return 0.0
 
 
-def run(app_url: str, secret: str, upload: Upload, stand_ins: list[str]) -> int:
-    """Send the recording, show what happens, print the results. The exit code: 0 only when DONE."""
+def run(url: str, secret: str, upload: Upload, stand_ins: list[str], *, app_url: str | None = None) -> int:
+    """Send the recording, show what happens, print the results. The exit code: 0 only when DONE.
+
+    ``app_url`` is the application's ``APP_URL``, where that is not ``url``: the cookie's name depends on it.
+    """
     show = _Display()
     started = time.monotonic()
-    headers = {"cookie": session_cookie(secret, app_url, "demo")}
-    with httpx.Client(base_url=app_url, headers=headers, timeout=60, trust_env=False) as client:
+    headers = {"cookie": session_cookie(secret, app_url or url, "demo")}
+    with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
         show.line(
             f"uploading {upload.name}: {len(upload.content) / 1024:.0f} KB, {upload.duration_s:.0f} s of {upload.content_type}"
         )

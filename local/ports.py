@@ -1,8 +1,12 @@
-"""Free ports on the loopback."""
+"""Free ports on the loopback, and whose a port is."""
 
 import itertools
+import json
 import os
 import socket
+from pathlib import Path
+
+import psutil
 
 LOOPBACK = "127.0.0.1"
 
@@ -36,3 +40,40 @@ def accepts(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether it is the program ``pid``, or one it started, that listens on ``port``."""
+    try:
+        program = psutil.Process(pid)
+        connections = [
+            each for one in (program, *program.children(recursive=True)) for each in one.net_connections("tcp")
+        ]
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        # A system that shows nobody's connections: then what answers has to do.
+        return True
+    return any(each.status == psutil.CONN_LISTEN and each.laddr[1] == port for each in connections)
+
+
+class PortBook:
+    """The ports of a stack's servers, kept in a file, so that what was configured with them is good for the next run too."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def port(self, server: str) -> int:
+        """The port that ``server`` had the last time, if it is free; else another one, from now on."""
+        ports = self._read()
+        port = ports.get(server)
+        if port is None or not is_free(port):
+            port = ports[server] = free_port()
+            self._file.write_text(json.dumps(ports))
+        return port
+
+    def _read(self) -> dict[str, int]:
+        try:
+            return {name: int(port) for name, port in json.loads(self._file.read_text()).items()}
+        except (FileNotFoundError, ValueError, TypeError, AttributeError):
+            return {}

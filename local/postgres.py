@@ -67,6 +67,11 @@ class Postgres:
         self._child = Child("PostgreSQL", [*_as_ordinary_user(), *command], self.directory / "postgres.log")
         self._child.wait_until(lambda: accepts(self.port) and self._answers(), START_TIMEOUT_S)
 
+    @property
+    def running(self) -> bool:
+        """False once the server has ended."""
+        return self._child is not None and self._child.running
+
     def stop(self) -> None:
         """Stop quickly and cleanly: transactions are rolled back. Idempotent."""
         if self._child is not None:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from local.ports import listens
+
 PR_SET_PDEATHSIG = 1
 STOP_TIMEOUT_S = 8.0
 TAIL_LINES = 15
@@ -29,26 +31,10 @@ class Child:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> None:
-        self.name, self.log_path = name, log_path
-        output = None
-        if log_path is not None:
-            log_path.parent.mkdir(parents=True, exist_ok=True)
-            output = log_path.open("ab")
-        try:
-            self._process = subprocess.Popen(
-                [str(word) for word in command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=dict(env) if env is not None else None,
-                cwd=cwd,
-                # A group of its own: Ctrl-C reaches us alone, and we stop the children in order.
-                start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-            )
-        finally:
-            if output is not None:
-                output.close()
+        self.name, self.log_path, self.starts = name, log_path, 0
+        self._command = [str(word) for word in command]
+        self._env, self._cwd = dict(env) if env is not None else None, cwd
+        self._process = self._start()
 
     @property
     def pid(self) -> int:
@@ -60,15 +46,23 @@ class Child:
         """False once the program has ended."""
         return self._process.poll() is None
 
+    def start_again(self) -> None:
+        """Start the same program anew, after it has ended. Call it from the main thread."""
+        self.stop()
+        self._process = self._start()
+
     def check(self) -> None:
         """Raises ChildDied if the program has ended."""
         if not self.running:
             raise ChildDied(f"{self.name} ended with exit code {self._process.returncode}{self._tail()}")
 
-    def wait_until(self, answers: Callable[[], bool], timeout_s: float) -> None:
-        """Wait until ``answers()``. Raises ChildDied if the program ends first, TimeoutError after ``timeout_s``."""
+    def wait_until(self, answers: Callable[[], bool], timeout_s: float, *, port: int | None = None) -> None:
+        """Wait until ``answers()``, and ``port``, if given, is this program's own: another program may have taken it.
+
+        Raises ChildDied if the program ends first, TimeoutError after ``timeout_s``.
+        """
         deadline = time.monotonic() + timeout_s
-        while not answers():
+        while not (answers() and (port is None or listens(self.pid, port))):
             self.check()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.name} did not answer within {timeout_s:.0f} s{self._tail()}")
@@ -83,6 +77,28 @@ class Child:
             except subprocess.TimeoutExpired:
                 self._process.kill()
         self._process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self.starts += 1
+        output = None
+        if self.log_path is not None:
+            self.log_path.parent.mkdir(parents=True, exist_ok=True)
+            output = self.log_path.open("ab")
+        try:
+            return subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=self._env,
+                cwd=self._cwd,
+                # A group of its own: Ctrl-C reaches us alone, and we stop the children in order.
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+        finally:
+            if output is not None:
+                output.close()
 
     def _tail(self) -> str:
         if self.log_path is None:

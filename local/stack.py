@@ -1,53 +1,54 @@
 """Everything on one machine: database, storage, queue, speech, analysis, and the application in front of them."""
 
 import os
-import secrets
 import signal
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
-import httpx
-
+from local import given
 from local.environment import read_environment, write_environment
+from local.given import StackError
 from local.migrate import ROOT, migrate
-from local.ports import LOOPBACK, free_port, is_free
+from local.ports import LOOPBACK, PortBook, free_port, is_free
 from local.postgres import Postgres
 from local.process import Child
 from local.qstash.__main__ import environment as qstash_environment
-from local.qstash.signing import CURRENT_KEY, NEXT_KEY, TOKEN
+from local.qstash.signing import TOKEN
 from local.storage import Storage
+from local.supervision import START_TIMEOUT_S, Supervisor, answers
 
 DEFAULT_PORT = 8000
-OFFICIAL_QSTASH = "http://127.0.0.1:8080"
-START_TIMEOUT_S = 60.0
 DATABASE = "speaking"
-
-
-class StackError(Exception):
-    """The stack cannot run; the message says what to do."""
 
 
 class Stack:
     """Starts what is missing, in order; stops it in reverse. A context manager."""
 
-    def __init__(self, directory: Path, *, port: int | None = None, quiet: bool = False) -> None:
+    def __init__(
+        self, directory: Path, *, port: int | None = None, quiet: bool = False, queue_time_scale: float = 1.0
+    ) -> None:
+        """``queue_time_scale`` shortens every wait of the local QStash alike."""
         self.directory = directory.absolute()
-        self._port, self._quiet = port, quiet
+        self._port, self._quiet, self._queue_time_scale = port, quiet, queue_time_scale
         self._resources = ExitStack()
-        self.children: list[Child] = []
-        self._unready: list[tuple[Child, str, dict[str, str]]] = []
+        self._ports = PortBook(self.directory / "ports")
+        self._supervisor = Supervisor(self._resources, self.directory / "logs", self._say)
         self.environment: dict[str, str] = {}
         self.stand_ins: list[str] = []
+        self.url = ""
+        # None where the environment gave a database.
+        self.postgres: Postgres | None = None
+        self.storage = Storage(self.directory / "storage")
 
     @property
-    def url(self) -> str:
-        """Where the application answers."""
-        return self.environment["APP_URL"]
+    def children(self) -> list[Child]:
+        """The programs that were started, but for the database and the S3 server."""
+        return self._supervisor.children
 
     def __enter__(self) -> Self:
         try:
@@ -63,28 +64,28 @@ class Stack:
         self._resources.close()
 
     def wait(self) -> None:
-        """Watch over the children until one dies (ChildDied) or a signal ends us."""
-        while True:
-            for child in self.children:
-                child.check()
-            time.sleep(0.3)
+        """Start again what ends by itself, until one has ended too often (ChildDied) or a signal ends us."""
+        self._supervisor.watch()
 
     def _start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         refuse_second(self.directory)
         port = self._choose_port()
+        self.url = f"http://{LOOPBACK}:{port}"
+        app_url = given.app_url(self.url)
         self.environment = {
-            "APP_URL": f"http://{LOOPBACK}:{port}",
-            "AUTH_SECRET": self._secret(),
+            "STACK_URL": self.url,
+            "APP_URL": app_url,
+            "AUTH_SECRET": given.auth_secret(self.directory),
             "PRISMA_QUERY_ENGINE_BINARY": str(ROOT / "engine" / "query-engine"),
             "LOG_FORMAT": "console" if sys.stdout.isatty() else "json",
             **self._database(),
             **self._storage(),
-            **self._queue(),
+            **self._queue(app_url),
             **self._speech(),
             **self._analysis(),
         }
-        self._wait_for_models()
+        self._supervisor.wait_for_expected()
         self._page(port, self.start_application())
         write_environment(self.directory, self.environment, self.stand_ins)
         self._resources.callback((self.directory / "env").unlink, missing_ok=True)
@@ -98,26 +99,25 @@ class Stack:
             return self._port
         return DEFAULT_PORT if is_free(DEFAULT_PORT) else free_port()
 
-    def _secret(self) -> str:
-        # Kept, so that a cookie made yesterday still works today.
-        file = self.directory / "auth-secret"
-        if not file.exists():
-            file.touch(mode=0o600)
-            file.write_text(secrets.token_hex(32))
-        return file.read_text()
-
     def _database(self) -> dict[str, str]:
         url = os.environ.get("DATABASE_URL")
         if not url:
             self._say("starting PostgreSQL")
-            server = self._resources.enter_context(Postgres(self.directory / "postgres"))
+            server = self.postgres = Postgres(self.directory / "postgres")
+            self._resources.callback(server.stop)
+            server.start(self._ports.port("PostgreSQL"))
+            _require_own(server, self.directory)
+            self._supervisor.watch_over("PostgreSQL", lambda: server.running, server.restart)
             url = server.ensure_database(DATABASE)
         migrate(url)
         return {"DATABASE_URL": url}
 
     def _storage(self) -> dict[str, str]:
         self._say("starting the S3 server")
-        server = self._resources.enter_context(Storage(self.directory / "storage"))
+        server = self.storage
+        self._resources.callback(server.stop)
+        server.start(self._ports.port("storage"))
+        self._supervisor.watch_over("the S3 server", lambda: server.running, server.restart)
         return {
             "R2_ACCOUNT_ID": "",
             "R2_ENDPOINT_URL": server.endpoint_url,
@@ -126,73 +126,79 @@ class Stack:
             "R2_BUCKET_NAME": server.bucket,
         }
 
-    def _queue(self) -> dict[str, str]:
-        if _official_qstash_listens():
-            self._say(f"using the QStash development server at {OFFICIAL_QSTASH}")
-            return {**qstash_environment(8080), "QSTASH_URL": OFFICIAL_QSTASH}
+    def _queue(self, app_url: str) -> dict[str, str]:
+        if given.official_qstash_listens():
+            self._say(f"using the QStash development server at {given.OFFICIAL_QSTASH}")
+            return {**qstash_environment(8080), "QSTASH_URL": given.OFFICIAL_QSTASH}
         self.stand_ins.append("QStash")
         port = free_port()
-        self._serve("local.qstash", port, "/v2/keys", headers={"authorization": f"Bearer {TOKEN}"})
+        options = ["--time-scale", str(self._queue_time_scale)]
+        public, own = urlsplit(app_url).netloc, urlsplit(self.url).netloc
+        if public != own:
+            # Deliveries are signed for the public address; they need not leave this machine to arrive.
+            options += ["--host-map", f"{public}={own}"]
+        self._serve("local.qstash", port, "/v2/keys", {"authorization": f"Bearer {TOKEN}"}, options)
         return qstash_environment(port)
 
     def _speech(self) -> dict[str, str]:
-        if os.environ.get("OPENAI_API_KEY"):
-            return {name: value for name, value in os.environ.items() if name in ("OPENAI_API_KEY", "OPENAI_BASE_URL")}
+        if keys := given.provider("OPENAI"):
+            return keys
         self.stand_ins.append("Whisper")
         port = free_port()
         self._serve("local.speech", port)
         return {"OPENAI_API_KEY": "local", "OPENAI_BASE_URL": f"http://{LOOPBACK}:{port}/v1"}
 
     def _analysis(self) -> dict[str, str]:
-        if os.environ.get("ANTHROPIC_API_KEY"):
-            return {
-                name: value for name, value in os.environ.items() if name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
-            }
+        if keys := given.provider("ANTHROPIC"):
+            return keys
         self.stand_ins.append("Claude")
         port = free_port()
         self._serve("local.analysis", port)
         return {"ANTHROPIC_API_KEY": "local", "ANTHROPIC_BASE_URL": f"http://{LOOPBACK}:{port}"}
 
-    def _serve(self, module: str, port: int, path: str = "/healthz", headers: Mapping[str, str] | None = None) -> None:
+    def _serve(
+        self,
+        module: str,
+        port: int,
+        path: str = "/healthz",
+        headers: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
         self._say(f"starting {module}")
-        child = self.start_child(module, [sys.executable, "-m", module, "--port", str(port)], dict(os.environ))
-        self._unready.append((child, f"http://{LOOPBACK}:{port}{path}", dict(headers or {})))
-
-    def _wait_for_models(self) -> None:
-        # They load side by side.
-        for child, url, headers in self._unready:
-            child.wait_until(lambda url=url, headers=headers: _answers(url, headers), START_TIMEOUT_S)
+        command = [sys.executable, "-m", module, "--port", str(port), *options]
+        child = self.start_child(module, command, dict(os.environ))
+        self._supervisor.expect(child, port, f"http://{LOOPBACK}:{port}{path}", headers or {})
 
     def start_application(self) -> str:
         """Start the application behind the page; its address there."""
         self._say("starting the application")
         port = free_port()
         command = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", LOOPBACK, "--port", str(port)]
-        self.start_child("app", command, {**os.environ, **self.environment})
-        return f"http://{LOOPBACK}:{port}"
+        child = self.start_child("app", command, {**os.environ, **self.environment})
+        url = f"http://{LOOPBACK}:{port}"
+        self._supervisor.expect(child, port, f"{url}/api/health", {})
+        return url
 
     def _page(self, port: int, application: str) -> None:
         """The page, and under its address the application: the browser sees one origin, as behind the frontend's rewrites."""
         command = [sys.executable, "-m", "local.page", "--port", str(port), "--app", application]
         for name in self.stand_ins:
             command += ["--stand-in", name]
-        self.start_child("page", command, {**os.environ, "AUTH_SECRET": self.environment["AUTH_SECRET"]})
+        own = {name: self.environment[name] for name in ("AUTH_SECRET", "APP_URL")}
+        page = self.start_child("page", command, {**os.environ, **own})
+        self._supervisor.wait_for_expected()
 
         def all_answer() -> bool:
-            for child in self.children:
-                child.check()
-            return _answers(f"{self.url}/api/health/ready", {})
+            self._supervisor.check()
+            return answers(f"{self.url}/api/health/ready")
 
-        self.children[-1].wait_until(all_answer, START_TIMEOUT_S)
+        page.wait_until(all_answer, START_TIMEOUT_S, port=port)
 
     def start_child(
         self, name: str, command: Sequence[str | Path], env: Mapping[str, str], cwd: Path | None = None
     ) -> Child:
         """Start a program that is stopped with the stack, with a log of its own."""
-        child = Child(name, command, self.directory / "logs" / f"{name}.log", env, cwd)
-        self._resources.callback(child.stop)
-        self.children.append(child)
-        return child
+        return self._supervisor.start(name, command, env, cwd)
 
     def _say(self, line: str) -> None:
         if not self._quiet:
@@ -202,8 +208,8 @@ class Stack:
 def refuse_second(directory: Path) -> None:
     """Raises StackError if a stack already runs from this directory."""
     running = read_environment(directory)
-    if running and _answers(f"{running['APP_URL']}/api/health", {}):
-        raise StackError(f"already running at {running['APP_URL']}: end that one first, or use it")
+    if running and answers(f"{running['STACK_URL']}/api/health"):
+        raise StackError(f"already running at {running['STACK_URL']}: end that one first, or use it")
 
 
 def stop_on_sigterm() -> None:
@@ -215,18 +221,8 @@ def stop_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, interrupt)
 
 
-def _answers(url: str, headers: Mapping[str, str]) -> bool:
-    try:
-        return httpx.get(url, headers=headers, timeout=10, trust_env=False).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def _official_qstash_listens() -> bool:
-    try:
-        answer = httpx.get(
-            f"{OFFICIAL_QSTASH}/v2/keys", headers={"authorization": f"Bearer {TOKEN}"}, timeout=2, trust_env=False
-        )
-        return answer.json() == {"current": CURRENT_KEY, "next": NEXT_KEY}
-    except (httpx.HTTPError, ValueError):
-        return False
+def _require_own(server: Postgres, directory: Path) -> None:
+    """Raises StackError if another stack's PostgreSQL took the port while ours was starting."""
+    data = Path(server.psql("SHOW data_directory"))
+    if directory not in data.parents:
+        raise StackError(f"port {server.port} is taken by the PostgreSQL of {data}: start again")

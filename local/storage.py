@@ -55,7 +55,17 @@ class Storage:
         (self.directory / "data").mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
         self._child = Child("the S3 server", self._command(), self.directory / "storage.log")
-        self._child.wait_until(self._answers, START_TIMEOUT_S)
+        self._child.wait_until(self._answers, START_TIMEOUT_S, port=self.port)
+
+    @property
+    def running(self) -> bool:
+        """False once the server has ended."""
+        return self._child is not None and self._child.running
+
+    def restart(self) -> None:
+        """Start it again on the same port. Raises ChildDied, TimeoutError."""
+        self.stop()
+        self.start(self.port)
 
     def stop(self) -> None:
         """Stop the server; the objects stay. Idempotent."""

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc import jwt
 from joserfc.jwe import JWERegistry
-from joserfc.jwk import OctKey
+from joserfc.jwk import OctKey, thumbprint
 
 LIFETIME_S = 30 * 24 * 3600
 KEY_BYTES = 64
@@ -27,6 +27,8 @@ def session_cookie(secret: str, app_url: str, user: str, **claims: object) -> st
     now = int(time.time())
     person = {"externalId": f"local-{user}", "email": f"{user}@example.com", "name": user}
     payload = {**person, "iat": now, "exp": now + LIFETIME_S, "jti": str(uuid4()), **claims}
-    header = {"alg": "dir", "enc": "A256CBC-HS512", "kid": key.thumbprint()}
+    # Auth.js finds the key by this: it takes the hash whose length is the key's.
+    kid = thumbprint({"kty": "oct", "k": key.dict_value["k"]}, "sha512")
+    header = {"alg": "dir", "enc": "A256CBC-HS512", "kid": kid}
     token = jwt.encode(header, payload, key, registry=JWERegistry(algorithms=["dir", "A256CBC-HS512"]))
     return f"{cookie}={token}"

@@ -1,4 +1,4 @@
-"""Serves the page: ``AUTH_SECRET=… python -m local.page --port N --app URL``."""
+"""Serves the page: ``AUTH_SECRET=… APP_URL=… python -m local.page --port N --app URL``."""
 
 import argparse
 import os
@@ -15,7 +15,7 @@ def main() -> None:
     """Serve until Ctrl-C or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m local.page", description="The page, in front of an application.")
     parser.add_argument("--port", type=int, required=True, help="where to listen on 127.0.0.1")
-    parser.add_argument("--app", required=True, help="the application's address, as its APP_URL has it")
+    parser.add_argument("--app", required=True, help="where the application listens")
     parser.add_argument(
         "--stand-in", action="append", default=[], choices=list(STAND_INS), help="a service that is replaced here"
     )
@@ -26,7 +26,7 @@ def main() -> None:
     if not is_free(arguments.port):
         sys.exit(f"port {arguments.port} is taken")
     uvicorn.run(
-        create_app(arguments.app, secret, arguments.stand_in),
+        create_app(arguments.app, secret, arguments.stand_in, public_url=os.environ.get("APP_URL") or None),
         host=LOOPBACK,
         port=arguments.port,
         log_level="warning",

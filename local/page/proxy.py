@@ -1,5 +1,6 @@
 """Passes requests on to the application and its answers back, piece by piece, so that page and API share one origin."""
 
+import os
 from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Self
@@ -13,8 +14,9 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 HOP_BY_HOP = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect")
 )
-# A whole 50 MB recording may be on its way to storage before the first byte of the answer.
-TIMEOUT = httpx.Timeout(120, connect=5)
+# A delivery takes as long as the application may work on it, which ends it itself: its lease says how long at most.
+ANSWER_TIMEOUT_S = float(os.environ.get("PROCESSING_LEASE_SECONDS") or 330)
+TIMEOUT = httpx.Timeout(ANSWER_TIMEOUT_S, connect=5)
 CLIENT_CLOSED_REQUEST = 499
 
 

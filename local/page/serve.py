@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 from starlette.applications import Starlette
@@ -38,10 +38,11 @@ HEADERS = {
 }
 
 
-def create_app(app_url: str, secret: str, stand_ins: Sequence[str]) -> Starlette:
-    """The page for the application at ``app_url``, whose AUTH_SECRET is ``secret``."""
+def create_app(app_url: str, secret: str, stand_ins: Sequence[str], *, public_url: str | None = None) -> Starlette:
+    """The page for the application at ``app_url``, whose AUTH_SECRET is ``secret`` and whose APP_URL ``public_url`` is."""
     proxy = Proxy(app_url)
-    door = _Door(app_url, secret)
+    door = _Door(public_url or app_url, secret)
+    own_names = [LOOPBACK, "localhost"]
     labels = [{"service": name, **STAND_INS[name]} for name in stand_ins]
 
     async def show_stand_ins(_request: Request) -> Response:
@@ -52,16 +53,28 @@ def create_app(app_url: str, secret: str, stand_ins: Sequence[str]) -> Starlette
         async with proxy:
             yield
 
-    return Starlette(
+    # A name that a stranger points at this machine must not reach a sign-in without a password. The application alone is
+    # reached under its public name as well: QStash delivers there.
+    page = Mount(
+        "/",
         routes=[
             Route("/demo/sign-in", door.sign_in, methods=["POST"]),
             Route("/demo/sign-out", door.sign_out, methods=["POST"]),
             Route("/demo/stand-ins", show_stand_ins),
-            Route("/api/{path:path}", proxy.pass_through, methods=METHODS),
             Mount("/", StaticFiles(directory=STATIC, html=True)),
         ],
-        # A name that a stranger points at this machine must not reach a sign-in without a password.
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"]), Middleware(_Secured)],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=own_names)],
+    )
+    public_name = urlsplit(public_url or "").hostname
+    application = Route(
+        "/api/{path:path}",
+        proxy.pass_through,
+        methods=METHODS,
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[*own_names, public_name or LOOPBACK])],
+    )
+    return Starlette(
+        routes=[application, page],
+        middleware=[Middleware(_Secured)],
         exception_handlers={httpx.TransportError: _unreachable},
         lifespan=lifespan,
     )
@@ -94,7 +107,9 @@ class _Door:
             self._secret, self._app_url, user, name=name, email=f"{quote(user)}@example.com"
         ).partition("=")
         response = JSONResponse({"name": name})
-        response.set_cookie(cookie, token, max_age=LIFETIME_S, httponly=True, samesite="lax")
+        # The name of a secure cookie begins with a promise that browsers hold it to.
+        secure = cookie.startswith("__Secure-")
+        response.set_cookie(cookie, token, max_age=LIFETIME_S, httponly=True, samesite="lax", secure=secure)
         return response
 
     async def sign_out(self, _request: Request) -> Response:

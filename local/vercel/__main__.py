@@ -6,9 +6,10 @@ import tempfile
 from pathlib import Path
 
 from local import demo
+from local.given import StackError
 from local.migrate import ROOT
 from local.process import ChildDied
-from local.stack import StackError, stop_on_sigterm
+from local.stack import stop_on_sigterm
 from local.vercel.build import BuildError, build, describe
 from local.vercel.function import FunctionStack
 

@@ -1,5 +1,6 @@
 """The session cookie of Auth.js itself. The fixture was made by ``encode`` of ``@auth/core/jwt`` 0.41, with a far expiry."""
 
+import base64
 import json
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 
 from app.adapters.authjs import AuthJs
 from local.migrate import ROOT
+from local.token import session_cookie
 from tests.support.world import SECRET, World
 
 COOKIES: dict[str, str] = json.loads((ROOT / "tests/fixtures/authjs_cookies.json").read_text())
@@ -35,3 +37,18 @@ def test_it_opens_the_api(world: World) -> None:
     answer = httpx.get(f"{world.url}/api/sessions", headers={"cookie": cookies}, trust_env=False, verify=False)
 
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("app_url", ["http://localhost:8000", "https://api.example.com"])
+def test_our_own_cookie_names_the_key_as_authjs_does(app_url: str) -> None:
+    """Auth.js looks its key up by ``kid``: with another one it refuses the cookie."""
+    name, _, token = session_cookie(SECRET, app_url, "ada").partition("=")
+
+    assert kid(token) == kid(COOKIES[name])
+
+
+def kid(token: str) -> str:
+    """The key id in a token's header."""
+    header = token.split(".")[0]
+    key_id: str = json.loads(base64.urlsafe_b64decode(header + "=="))["kid"]
+    return key_id
