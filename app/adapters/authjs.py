@@ -5,12 +5,14 @@ The recipe is Auth.js's own (https://github.com/nextauthjs/next-auth, packages/c
 """
 
 import json
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from app.sessions.learner import Learner
+from app.text import storable
 
 if TYPE_CHECKING:
     from joserfc.jwk import OctKey
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 KEY_BYTES = 64
 # Auth.js forgives this much clock difference.
 CLOCK_TOLERANCE_S = 15
+# PostgreSQL cannot index a key of over 2,704 bytes; identity providers stay below 255 characters.
+MAX_EXTERNAL_ID_LENGTH = 255
+_CHUNK = re.compile(r"\.[0-9]{1,3}")
 
 
 class AuthJs:
@@ -28,16 +33,22 @@ class AuthJs:
         secure = app_url.startswith("https://")
         self.cookie_name = "__Secure-authjs.session-token" if secure else "authjs.session-token"
 
-    def learner(self, cookies: Mapping[str, str]) -> Learner | None:
-        """The signed-in learner, or None: no cookie, garbage, expired, or no ``externalId`` in it."""
-        token = _joined(cookies, self.cookie_name)
+    def learner(self, cookie_headers: Iterable[str]) -> Learner | None:
+        """The signed-in learner, or None: no cookie, garbage, expired, or no ``externalId`` in it.
+
+        ``cookie_headers`` are the values of the request's Cookie headers, usually one.
+        """
+        token = session_token(cookie_headers, self.cookie_name)
         if not token:
             return None
         claims = self._claims(token)
-        if claims is None or not _current(claims, time.time()):
+        if claims is None or not is_current(claims, time.time()):
             return None
         external_id = claims.get("externalId")
-        if not isinstance(external_id, str) or not external_id or "\x00" in external_id:
+        # Stored as it is or not at all: two learners must not become one.
+        if not isinstance(external_id, str) or not external_id or storable(external_id) != external_id:
+            return None
+        if len(external_id) > MAX_EXTERNAL_ID_LENGTH:
             return None
         return Learner(external_id, _text(claims.get("email")), _text(claims.get("name")))
 
@@ -63,22 +74,30 @@ class AuthJs:
         return OctKey.import_key(hkdf.derive(self._secret.encode()))
 
 
-def _joined(cookies: Mapping[str, str], name: str) -> str:
-    # A value over the browser's limit comes in chunks name.0, name.1, …
-    chunks = {
-        int(suffix): value
-        for key, value in cookies.items()
-        if key.startswith(name + ".") and (suffix := key[len(name) + 1 :]).isdecimal() and len(suffix) < 4
-    }
-    return cookies.get(name) or "".join(chunks[number] for number in sorted(chunks))
+def session_token(cookie_headers: Iterable[str], name: str) -> str:
+    """The value of the cookie ``name``, joined if it comes in chunks ``name.0``, ``name.1``, …; empty if it is not there.
+
+    Reads no other cookie, and unquotes nothing: Auth.js never quotes its value, and the unquoting of Python before 3.13
+    takes time that grows with the square of the backslashes.
+    """
+    values: dict[str, str] = {}
+    for header in cookie_headers:
+        for pair in header.split(";"):
+            key, _, value = pair.partition("=")
+            key = key.strip()
+            if key.startswith(name):
+                values[key.removeprefix(name)] = value.strip()
+    chunks = {int(key[1:]): value for key, value in values.items() if _CHUNK.fullmatch(key)}
+    return values.get("") or "".join(chunks[number] for number in sorted(chunks))
 
 
-def _current(claims: Mapping[str, Any], now: float) -> bool:
-    exp, nbf = claims.get("exp", now), claims.get("nbf", now)
+def is_current(claims: Mapping[str, Any], now: float) -> bool:
+    """Whether ``now``, in seconds since 1970, is before ``exp``, which must be there, and not before ``nbf``."""
+    exp, nbf = claims.get("exp"), claims.get("nbf", now)
     if not isinstance(exp, int | float) or not isinstance(nbf, int | float):
         return False
     return nbf - CLOCK_TOLERANCE_S <= now < exp + CLOCK_TOLERANCE_S
 
 
 def _text(value: object) -> str | None:
-    return value.replace("\x00", "") if isinstance(value, str) else None
+    return storable(value) if isinstance(value, str) else None

@@ -1,7 +1,6 @@
 """A recording on its way through the service: a file, its type, the names it goes by."""
 
 from dataclasses import dataclass, field
-from tempfile import SpooledTemporaryFile
 from typing import IO
 
 # A short recording stays in memory, a longer one is spooled to disk.
@@ -21,19 +20,13 @@ _ENDINGS = {
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Recording:
-    """A recording as it arrives: its bytes up to the limit, how many came in all, its type as the browser wrote it."""
+    """A recording as it arrived: its type as the browser wrote it, its bytes, how many."""
 
     content_type: str
-    file: IO[bytes] = field(default_factory=lambda: SpooledTemporaryFile[bytes](max_size=SPOOL_BYTES), repr=False)
-    size_bytes: int = 0
-
-    def write(self, data: bytes) -> None:
-        """Count the data, and keep it while the recording is within the limit."""
-        self.size_bytes += len(data)
-        if self.size_bytes <= MAX_AUDIO_BYTES:
-            self.file.write(data)
+    file: IO[bytes] = field(repr=False)
+    size_bytes: int
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import structlog
+from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,28 +21,39 @@ from app.web.state import State
 log = structlog.get_logger()
 
 
-async def process_failed(request: Request[State]) -> Response:
-    """QStash has given up a message: the session is FAILED unless it is DONE. Raises Refused, InvalidState, Unavailable."""
-    settings, services = request.state["settings"], request.state["services"]
-    body = await verified_body(request, settings.process_failed_url)
-    session_id, last_status = parse_failure(body)
-    bind_delivery(request, session_id)
-    audio_key = await repair.give_up(services.database, session_id, NEVER_PROCESSED, lease_s=services.lease_s)
-    if last_status == NON_RETRYABLE_STATUS:
-        # Nobody will come back for this recording. After other failures an operator may: the sweep deletes it in a day.
-        await delete_audio(services, session_id, audio_key)
-    log.info("delivery_given_up")
-    return CompactJSON({"ok": True})
+class ProcessFailed(HTTPEndpoint):
+    """/api/internal/process-failed"""
+
+    async def post(self, request: Request[State]) -> Response:
+        """QStash has given up a message: the session is FAILED unless it is DONE. Raises Refused, InvalidState, Unavailable."""
+        settings, services = request.state["settings"], request.state["services"]
+        body = await verified_body(request, settings.process_failed_url)
+        session_id, last_status = parse_failure(body)
+        bind_delivery(request, session_id)
+        audio_key = await repair.give_up(services.database, session_id, NEVER_PROCESSED, lease_s=services.lease_s)
+        if last_status == NON_RETRYABLE_STATUS:
+            # Nobody will come back for this recording. After other failures an operator may: the sweep deletes it in a day.
+            await delete_audio(services, session_id, audio_key)
+        log.info("delivery_given_up")
+        return CompactJSON({"ok": True})
 
 
-async def sweep(request: Request[State]) -> Response:
-    """One round of mending, with counts. Raises Refused, Unavailable."""
-    settings, services = request.state["settings"], request.state["services"]
-    await verified_body(request, settings.sweep_url)
-    swept = await run_sweep(services)
-    return CompactJSON(
-        {"ok": True, "published": swept.published, "audioDeleted": swept.audio_deleted, "abandoned": swept.abandoned}
-    )
+class Sweep(HTTPEndpoint):
+    """/api/internal/sweep"""
+
+    async def post(self, request: Request[State]) -> Response:
+        """One round of mending, with counts. Raises Refused, Unavailable."""
+        settings, services = request.state["settings"], request.state["services"]
+        await verified_body(request, settings.sweep_url)
+        swept = await run_sweep(services)
+        return CompactJSON(
+            {
+                "ok": True,
+                "published": swept.published,
+                "audioDeleted": swept.audio_deleted,
+                "abandoned": swept.abandoned,
+            }
+        )
 
 
 def parse_failure(body: bytes) -> tuple[str, int]:

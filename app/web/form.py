@@ -1,166 +1,100 @@
-"""The upload form, read as it streams in: the recording goes to a spooled file, is counted, and is kept only up to the limit."""
+"""The upload form, on Starlette's own parser: the recording goes to a spooled file, written off the event loop."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
-from app.recordings.recording import MAX_AUDIO_BYTES, Recording
-from app.refusals import AudioTooLarge, InvalidBody, InvalidDuration, MissingAudio, NotAudio
+from app.recordings.recording import MAX_AUDIO_BYTES, SPOOL_BYTES, Recording
+from app.refusals import AudioTooLarge, InvalidBody, MissingAudio
+from app.web.fields import parse_duration, require_audio_type
 
 # Past the limit the rest is read and thrown away, so that the other fields are seen first and the browser reads our answer
 # instead of a reset connection; past this the connection is not worth it.
 MAX_BODY_BYTES = 2 * MAX_AUDIO_BYTES
+# More than any field may have, in UTF-8. A longer value is cut here and then refused by the field's own rule.
 MAX_FIELD_BYTES = 64 * 1024
 MAX_PARTS = 100
-MAX_HEADER_BYTES = 8 * 1024
-MAX_INT4 = 2**31 - 1
-
-_DECIMAL = re.compile(r"\s*\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+# https://www.rfc-editor.org/rfc/rfc2046#section-5.1.1
+_BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,\-./:=? ]{1,70}")
 
 
 @dataclass
 class UploadForm:
     """A parsed form. Of parts with the same name the first counts, as with the browser's own FormData.get."""
 
-    fields: dict[str, str] = field(default_factory=dict[str, str], repr=False)
-    recording: Recording | None = None
+    data: FormData = field(repr=False)
 
-    def close(self) -> None:
-        """Drop the spooled recording."""
-        if self.recording is not None:
-            self.recording.file.close()
+    @property
+    def fields(self) -> dict[str, str]:
+        """The text fields by name."""
+        return {name: value for name, value in reversed(self.data.multi_items()) if isinstance(value, str)}
 
     def valid_recording(self) -> tuple[Recording, int]:
         """The recording and its duration in whole seconds, checked in the contract's order.
 
         Raises MissingAudio, InvalidDuration, AudioTooLarge, NotAudio.
         """
-        recording = self.recording
-        if recording is None:
+        audio = next((value for name, value in self.data.multi_items() if name == "audio"), None)
+        if not isinstance(audio, UploadFile):
             raise MissingAudio
         duration_s = parse_duration(self.fields.get("duration", ""))
-        if recording.size_bytes > MAX_AUDIO_BYTES:
+        if (audio.size or 0) > MAX_AUDIO_BYTES:
             raise AudioTooLarge
-        require_audio_type(recording.content_type)
-        return recording, duration_s
-
-
-def require_audio_type(content_type: str) -> str:
-    """The type as it is. Raises NotAudio if it is not one of audio, or cannot be a header of the stored object."""
-    if content_type.lower().startswith("audio/") and content_type.isascii() and content_type.isprintable():
-        return content_type
-    raise NotAudio
-
-
-def parse_duration(text: str) -> int:
-    """Whole seconds of a decimal number such as ``12.5`` or ``1e2``. Raises InvalidDuration for anything else."""
-    if _DECIMAL.fullmatch(text) and float(text) <= MAX_INT4:
-        return int(float(text))
-    raise InvalidDuration
+        content_type = require_audio_type((audio.content_type or "").strip())
+        return Recording(content_type, audio.file, audio.size or 0), duration_s
 
 
 async def read_upload(content_type: str, body: AsyncIterator[bytes]) -> UploadForm:
-    """Parse a multipart body while it arrives. Raises InvalidBody, AudioTooLarge."""
+    """Parse a multipart body while it arrives; the caller closes ``data``. Raises InvalidBody, AudioTooLarge."""
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
-    if kind != b"multipart/form-data" or not boundary:
+    if kind != b"multipart/form-data" or not _BOUNDARY.fullmatch(boundary):
         raise InvalidBody
-    parts = _Parts()
     try:
-        parser = MultipartParser(boundary, parts.callbacks)  # pyright: ignore[reportArgumentType]  # a plain dict will do
+        return UploadForm(await _UploadParser(boundary.decode(), body).parse())
+    except MultiPartException:
+        raise InvalidBody from None
+
+
+class _UploadParser(MultiPartParser):
+    """Starlette's parser with our limits: one recording up to its limit is kept, fields are cut, a cut body is refused."""
+
+    spool_max_size = SPOOL_BYTES
+
+    def __init__(self, boundary: str, body: AsyncIterator[bytes]) -> None:
+        # Only the boundary is passed on: the parser would decode the fields with any codec that the caller names.
+        headers = Headers({"content-type": f'multipart/form-data; boundary="{boundary}"'})
+        super().__init__(headers, self._whole(body), max_files=MAX_PARTS, max_fields=MAX_PARTS)
+        self._recording: UploadFile | None = None
+        self._ended = False
+
+    async def _whole(self, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         received = 0
         async for chunk in body:
             received += len(chunk)
             if received > MAX_BODY_BYTES:
                 raise AudioTooLarge
-            parser.write(chunk)
-        if not parts.ended:
-            raise InvalidBody
-    except FormParserError:
-        parts.form.close()
-        raise InvalidBody from None
-    except BaseException:
-        parts.form.close()
-        raise
-    return parts.form
-
-
-class _Parts:
-    """Turns the parser's events into a form."""
-
-    def __init__(self) -> None:
-        self.form = UploadForm()
-        self.ended = False
-        self._count = 0
-        self._header = bytearray(), bytearray()
-        self._headers: dict[bytes, bytes] = {}
-        self._name = ""
-        self._recording: Recording | None = None
-        self._value = bytearray()
-        self.callbacks = {
-            "on_part_begin": self._begin,
-            "on_header_field": self._header_field,
-            "on_header_value": self._header_value,
-            "on_header_end": self._header_end,
-            "on_headers_finished": self._headers_finished,
-            "on_part_data": self._data,
-            "on_part_end": self._end,
-            "on_end": self._finish,
-        }
-
-    def _begin(self) -> None:
-        self._count += 1
-        if self._count > MAX_PARTS:
-            raise InvalidBody
-        self._headers, self._value, self._recording, self._name = {}, bytearray(), None, ""
-
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._extend(0, data[start:end])
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._extend(1, data[start:end])
-
-    def _extend(self, which: int, data: bytes) -> None:
-        self._header[which].extend(data)
-        if len(self._header[which]) > MAX_HEADER_BYTES:
+            yield chunk
+        if not self._ended:
             raise InvalidBody
 
-    def _header_end(self) -> None:
-        name, value = self._header
-        self._headers[bytes(name).lower()] = bytes(value)
-        self._header = bytearray(), bytearray()
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        part = self._current_part
+        if part.field_name == "audio" and self._recording is None:
+            self._recording = part.file
 
-    def _headers_finished(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
-        if b"name" not in options:
-            raise InvalidBody
-        self._name = options[b"name"].decode("utf-8", "replace")
-        # What has a file name is a file, what has none is text: the rule of the Fetch standard.
-        is_file = b"filename" in options
-        first = self.form.recording is None and self._name not in self.form.fields
-        if is_file and first and self._name == "audio":
-            content_type = self._headers.get(b"content-type", b"").decode("latin-1").strip()
-            self._recording = self.form.recording = Recording(content_type)
-        elif is_file:
-            self._name = ""
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        part = self._current_part
+        if part.file is None:
+            end = min(end, start + MAX_FIELD_BYTES - len(part.data))
+        elif part.file is not self._recording or (part.file.size or 0) > MAX_AUDIO_BYTES:
+            return
+        super().on_part_data(data, start, end)
 
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._recording is not None:
-            self._recording.write(data[start:end])
-        elif self._name:
-            self._value.extend(data[start:end])
-            if len(self._value) > MAX_FIELD_BYTES:
-                raise InvalidBody
-
-    def _end(self) -> None:
-        if self._recording is not None:
-            self._recording.file.seek(0)
-        elif self._name:
-            # PostgreSQL stores no NUL.
-            self.form.fields.setdefault(self._name, self._value.decode("utf-8", "replace").replace("\x00", ""))
-
-    def _finish(self) -> None:
-        self.ended = True
+    def on_end(self) -> None:
+        self._ended = True

@@ -1,5 +1,6 @@
 """GET /api/health: is the process alive; GET /api/health/ready: can it reach its database."""
 
+from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,15 +10,21 @@ from app.web.answers import CompactJSON
 from app.web.state import State
 
 
-async def alive(_request: Request[State]) -> Response:
-    """Answers as long as the process does. Asks nothing else."""
-    return CompactJSON({"status": "ok"})
+class Alive(HTTPEndpoint):
+    """/api/health"""
+
+    async def get(self, _request: Request[State]) -> Response:
+        """Answers as long as the process does. Asks nothing else."""
+        return CompactJSON({"status": "ok"})
 
 
-async def ready(request: Request[State]) -> Response:
-    """Asks the database a real question. Raises NotReady when it does not answer."""
-    try:
-        await request.state["services"].database.ready()
-    except Unavailable:
-        raise NotReady from None
-    return CompactJSON({"status": "ready"})
+class Ready(HTTPEndpoint):
+    """/api/health/ready"""
+
+    async def get(self, request: Request[State]) -> Response:
+        """Asks the database a real question. Raises NotReady when it does not answer."""
+        try:
+            await request.state["services"].database.ready()
+        except Unavailable:
+            raise NotReady from None
+        return CompactJSON({"status": "ready"})

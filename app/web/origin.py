@@ -40,7 +40,14 @@ class OriginGuard:
             return True
         forwarded = request.headers.get("x-forwarded-host", "").split(",")[0].strip()
         hosts = {self._own_host, request.headers.get("host", "").lower(), forwarded.lower()} - {""}
-        return origin in self._allowed or urlsplit(origin).netloc in hosts
+        return origin in self._allowed or _host(origin) in hosts
+
+
+def _host(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # "http://[" looks like an IPv6 address and is none
+        return None
 
 
 def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:

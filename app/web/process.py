@@ -1,6 +1,7 @@
 """POST /api/internal/process: a delivery from QStash."""
 
 import structlog
+from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,15 +14,18 @@ from app.web.state import State
 log = structlog.get_logger()
 
 
-async def process(request: Request[State]) -> Response:
-    """Verify the delivery, then process the session it names. Raises Refused, InvalidState, StepFailed."""
-    settings, services = request.state["settings"], request.state["services"]
-    body = await verified_body(request, settings.process_url)
-    session_id = parse_session_id(body)
-    retried = bind_delivery(request, session_id)
-    try:
-        await process_session(session_id, retried, services)
-    except Unavailable as error:
-        raise Transient(error.message) from None
-    log.info("delivery_finished")
-    return CompactJSON({"ok": True})
+class Process(HTTPEndpoint):
+    """/api/internal/process"""
+
+    async def post(self, request: Request[State]) -> Response:
+        """Verify the delivery, then process the session it names. Raises Refused, InvalidState, StepFailed."""
+        settings, services = request.state["settings"], request.state["services"]
+        body = await verified_body(request, settings.process_url)
+        session_id = parse_session_id(body)
+        retried = bind_delivery(request, session_id)
+        try:
+            await process_session(session_id, retried, services)
+        except Unavailable as error:
+            raise Transient(error.message) from None
+        log.info("delivery_finished")
+        return CompactJSON({"ok": True})

@@ -3,6 +3,7 @@
 import re
 
 import structlog
+from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 from structlog.contextvars import bind_contextvars
@@ -14,7 +15,8 @@ from app.sessions import owner
 from app.sessions.learner import Learner
 from app.web import direct
 from app.web.answers import CompactJSON, accepted
-from app.web.form import read_upload
+from app.web.fields import DEFAULT_LANGUAGE, parse_text
+from app.web.form import UploadForm, read_upload
 from app.web.state import State
 
 log = structlog.get_logger()
@@ -25,68 +27,82 @@ MAX_PAGE = 1_000_000_000
 MAX_ID_LENGTH = 64
 
 
-async def create(request: Request[State]) -> Response:
-    """POST /api/sessions: store a recording and have it processed; or, for a JSON body, say where it may be stored."""
-    learner = caller(request)
-    content_type = request.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() == "application/json":
-        return await direct.begin(request, learner)
-    form = await read_upload(content_type, request.stream())
+class Sessions(HTTPEndpoint):
+    """/api/sessions"""
+
+    async def post(self, request: Request[State]) -> Response:
+        """Store a recording and have it processed; or, for a JSON body, say where it may be stored."""
+        learner = caller(request)
+        content_type = request.headers.get("content-type", "")
+        if content_type.partition(";")[0].strip().lower() == "application/json":
+            return await direct.begin(request, learner)
+        form = await read_upload(content_type, request.stream())
+        try:
+            return await create(request, learner, form)
+        finally:
+            await form.data.close()
+
+    async def get(self, request: Request[State]) -> Response:
+        """The caller's sessions, newest first: ?page=1&limit=10."""
+        learner = caller(request)
+        page = min(MAX_PAGE, max(1, _number(request, "page", 1)))
+        limit = min(MAX_LIMIT, max(1, _number(request, "limit", DEFAULT_LIMIT)))
+        return CompactJSON(await owner.list_page(request.state["services"].database, learner, page=page, limit=limit))
+
+
+class Session(HTTPEndpoint):
+    """/api/sessions/{session_id}"""
+
+    async def get(self, request: Request[State]) -> Response:
+        """One session with its transcript and insights."""
+        learner = caller(request)
+        return CompactJSON(await owner.find(request.state["services"].database, learner, _session_id(request)))
+
+    async def delete(self, request: Request[State]) -> Response:
+        """Delete the stored audio if it is still there, then the rows."""
+        learner, session_id, services = caller(request), _session_id(request), request.state["services"]
+        audio_key = await owner.audio_of(services.database, learner, session_id)
+        if audio_key:
+            try:
+                await services.storage.delete(audio_key)
+            except Unavailable:
+                log.warning("audio_not_deleted", session_id=session_id)
+        await owner.delete(services.database, session_id)
+        return CompactJSON({"ok": True})
+
+
+class Completion(HTTPEndpoint):
+    """/api/sessions/{session_id}/complete"""
+
+    async def post(self, request: Request[State]) -> Response:
+        """The recording was put into storage."""
+        return await direct.complete(request, caller(request), _session_id(request))
+
+
+async def create(request: Request[State], learner: Learner, form: UploadForm) -> Response:
+    """Check the form, store the recording, answer 201. Raises Refused."""
+    recording, duration_s = form.valid_recording()
+    topic, language = (parse_text(name, form.fields.get(name)) for name in ("topic", "language"))
     try:
-        recording, duration_s = form.valid_recording()
         session = await store_upload(
             request.state["services"],
             learner,
             recording,
             duration_s=duration_s,
-            topic=form.fields.get("topic") or None,
-            language=form.fields.get("language") or "en",
+            topic=topic,
+            language=language or DEFAULT_LANGUAGE,
         )
     except Unavailable as error:
         log.warning("upload_failed", reason=error.message)
         raise UploadFailed from None
-    finally:
-        form.close()
     bind_contextvars(session_id=session.id)
     log.info("session_uploaded", audio_bytes=recording.size_bytes)
     return CompactJSON(accepted(session), 201)
 
 
-async def list_(request: Request[State]) -> Response:
-    """GET /api/sessions?page=1&limit=10: the caller's sessions, newest first."""
-    learner = caller(request)
-    page = min(MAX_PAGE, max(1, _number(request, "page", 1)))
-    limit = min(MAX_LIMIT, max(1, _number(request, "limit", DEFAULT_LIMIT)))
-    return CompactJSON(await owner.list_page(request.state["services"].database, learner, page=page, limit=limit))
-
-
-async def show(request: Request[State]) -> Response:
-    """GET /api/sessions/:id: one session with its transcript and insights."""
-    learner = caller(request)
-    return CompactJSON(await owner.find(request.state["services"].database, learner, _session_id(request)))
-
-
-async def delete(request: Request[State]) -> Response:
-    """DELETE /api/sessions/:id: the stored audio if it is still there, then the rows."""
-    learner, session_id, services = caller(request), _session_id(request), request.state["services"]
-    audio_key = await owner.audio_of(services.database, learner, session_id)
-    if audio_key:
-        try:
-            await services.storage.delete(audio_key)
-        except Unavailable:
-            log.warning("audio_not_deleted", session_id=session_id)
-    await owner.delete(services.database, session_id)
-    return CompactJSON({"ok": True})
-
-
-async def complete(request: Request[State]) -> Response:
-    """POST /api/sessions/:id/complete: the recording was put into storage."""
-    return await direct.complete(request, caller(request), _session_id(request))
-
-
 def caller(request: Request[State]) -> Learner:
     """Who is signed in. Raises Unauthorized."""
-    learner = request.state["services"].authjs.learner(request.cookies)
+    learner = request.state["services"].authjs.learner(request.headers.getlist("cookie"))
     if learner is None:
         raise Unauthorized
     return learner

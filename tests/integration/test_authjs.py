@@ -12,12 +12,13 @@ from local.token import session_cookie
 from tests.support.world import SECRET, World
 
 COOKIES: dict[str, str] = json.loads((ROOT / "tests/fixtures/authjs_cookies.json").read_text())
+HEADER = ["; ".join(f"{name}={value}" for name, value in COOKIES.items())]
 
 
 @pytest.mark.parametrize("app_url", ["http://localhost:8000", "https://api.example.com"])
 def test_a_cookie_minted_by_authjs_is_read(app_url: str) -> None:
     """Both names of the cookie, each with the key that is made from its name."""
-    learner = AuthJs(SECRET, app_url).learner(COOKIES)
+    learner = AuthJs(SECRET, app_url).learner(HEADER)
 
     assert learner is not None
     assert (learner.external_id, learner.email, learner.name) == ("minted-by-auth-js", "mint@example.com", "Minted")
@@ -27,8 +28,8 @@ def test_it_is_not_read_under_another_name_or_secret() -> None:
     """The name is part of the key: a plain cookie is no secure one."""
     plain, secure = "authjs.session-token", "__Secure-authjs.session-token"
 
-    assert AuthJs(SECRET, "https://a.example").learner({secure: COOKIES[plain]}) is None
-    assert AuthJs(SECRET + "x", "http://a.example").learner(COOKIES) is None
+    assert AuthJs(SECRET, "https://a.example").learner([f"{secure}={COOKIES[plain]}"]) is None
+    assert AuthJs(SECRET + "x", "http://a.example").learner(HEADER) is None
 
 
 def test_it_opens_the_api(world: World) -> None:

@@ -55,6 +55,9 @@ def test_our_own_pages_may_call(world: World, headers: dict[str, str]) -> None:
         {"origin": "https://evil.example", "x-forwarded-host": "app.example.com"},
         {"origin": "http://127.0.0.1.evil.example"},
         {"origin": "garbage"},
+        {"origin": "http://["},
+        {"origin": "http://[::1"},
+        {"origin": "//"},
     ],
 )
 @pytest.mark.parametrize(("method", "path"), [("POST", "/api/sessions"), ("DELETE", "/api/sessions/x")])

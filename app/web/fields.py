@@ -1,0 +1,41 @@
+"""The rules for the values that an upload comes with, as a form or as JSON."""
+
+import re
+
+from app.refusals import InvalidDuration, InvalidText, NotAudio
+from app.text import storable
+
+MAX_TEXT_LENGTH = 10_000
+# The frontend always sends it, too.
+DEFAULT_LANGUAGE = "en"
+# The longest that browsers send is about 40: audio/webm;codecs="opus,vorbis".
+MAX_TYPE_LENGTH = 100
+MAX_INT4 = 2**31 - 1
+
+# Where the pattern below does not match, it takes time that grows with the square of the length.
+MAX_NUMBER_LENGTH = 100
+_DECIMAL = re.compile(r"\s*\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+
+
+def parse_duration(text: str) -> int:
+    """Whole seconds of a decimal number such as ``12.5`` or ``1e2``. Raises InvalidDuration for anything else."""
+    if len(text) <= MAX_NUMBER_LENGTH and _DECIMAL.fullmatch(text) and float(text) <= MAX_INT4:
+        return int(float(text))
+    raise InvalidDuration
+
+
+def require_audio_type(content_type: str) -> str:
+    """The type as it is. Raises NotAudio if it is not one of audio, or cannot be a header of the stored object."""
+    is_header = len(content_type) <= MAX_TYPE_LENGTH and content_type.isascii() and content_type.isprintable()
+    if is_header and content_type.lower().startswith("audio/"):
+        return content_type
+    raise NotAudio
+
+
+def parse_text(name: str, value: object) -> str | None:
+    """``topic`` or ``language`` as it is stored, None if absent or empty. Raises InvalidText."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > MAX_TEXT_LENGTH:
+        raise InvalidText(name, MAX_TEXT_LENGTH)
+    return storable(value) or None
