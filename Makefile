@@ -22,13 +22,16 @@ RUNS ?= 5
 USER_NAME = $(if $(filter command line,$(origin USER)),$(USER),demo)
 
 REQUIREMENTS := .venv/.requirements-installed
+# Packages of this repository, used from where they are. A local path has no hash, so they are no part of requirements.lock.
+PACKAGES := .venv/.packages-installed
 ENGINE := engine/node_modules/.installed
 CLIENT := .venv/.client-generated
 # The JavaScript SDK that judges the local QStash.
-SDK := tests/javascript/node_modules/.installed
+SDK_DIR := packages/qstash-on-loopback/tests/javascript
+SDK := $(SDK_DIR)/node_modules/.installed
 VERCEL_CLI := local/vercel/node_modules/vercel/dist/vc.js
 VERCEL := local/vercel/node_modules/.installed
-SETUP := $(REQUIREMENTS) $(ENGINE) $(CLIENT)
+SETUP := $(REQUIREMENTS) $(PACKAGES) $(ENGINE) $(CLIENT)
 
 .PHONY: help demo run token test bench check format soak lock screenshots vercel-build clean
 
@@ -89,13 +92,17 @@ $(REQUIREMENTS): requirements.lock | .venv/bin/python
 	@$(PY) -m pip install --quiet --require-hashes -r requirements.lock
 	@touch $@
 
+$(PACKAGES): packages/qstash-on-loopback/pyproject.toml $(REQUIREMENTS)
+	@.venv/bin/uv pip install --quiet --offline --python $(PY) --no-deps --editable packages/qstash-on-loopback
+	@touch $@
+
 $(ENGINE): engine/package-lock.json engine/.npmrc | $(REQUIREMENTS)
 	@echo "installing the query engine"
 	@cd engine && $(NPM) ci --silent --no-progress
 	@touch $@
 
-$(SDK): tests/javascript/package-lock.json tests/javascript/.npmrc | $(REQUIREMENTS)
-	@cd tests/javascript && $(NPM) ci --silent --no-progress
+$(SDK): $(SDK_DIR)/package-lock.json $(SDK_DIR)/.npmrc | $(REQUIREMENTS)
+	@cd $(SDK_DIR) && $(NPM) ci --silent --no-progress
 	@touch $@
 
 $(VERCEL): local/vercel/package-lock.json local/vercel/.npmrc

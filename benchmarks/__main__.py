@@ -13,10 +13,11 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from qstash_on_loopback.signing import CURRENT_KEY, Keys
+
 from benchmarks.rows import QUICK, Results, Sizes, measure
 from benchmarks.surroundings import Surroundings, Target, commit_tree, until_answers
 from local.migrate import ROOT
-from local.qstash.signing import CURRENT_KEY, Keys
 from local.stack import stop_on_sigterm
 
 RESULTS = Path(__file__).parent / "results"

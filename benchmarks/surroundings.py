@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from qstash_on_loopback.__main__ import environment as qstash_environment
+from qstash_on_loopback.signing import Keys
 
 from benchmarks.processes import family
 from local.migrate import ROOT, migrate
 from local.ports import LOOPBACK, accepts, free_port
 from local.postgres import Postgres
 from local.process import Child
-from local.qstash.__main__ import environment as qstash_environment
-from local.qstash.signing import Keys
 from local.storage import Storage
 from local.token import session_cookie
 

@@ -5,8 +5,7 @@ import secrets
 from pathlib import Path
 
 import httpx
-
-from local.qstash.signing import CURRENT_KEY, NEXT_KEY, TOKEN
+from qstash_on_loopback.signing import CURRENT_KEY, NEXT_KEY, TOKEN
 
 OFFICIAL_QSTASH = "http://127.0.0.1:8080"
 

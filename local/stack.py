@@ -10,6 +10,9 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from qstash_on_loopback.__main__ import environment as qstash_environment
+from qstash_on_loopback.signing import TOKEN
+
 from local import given
 from local.environment import read_environment, write_environment
 from local.given import StackError
@@ -17,8 +20,6 @@ from local.migrate import ROOT, migrate
 from local.ports import LOOPBACK, PortBook, free_port, is_free
 from local.postgres import Postgres
 from local.process import Child
-from local.qstash.__main__ import environment as qstash_environment
-from local.qstash.signing import TOKEN
 from local.storage import Storage
 from local.supervision import START_TIMEOUT_S, Supervisor, answers
 
@@ -137,7 +138,7 @@ class Stack:
         if public != own:
             # Deliveries are signed for the public address; they need not leave this machine to arrive.
             options += ["--host-map", f"{public}={own}"]
-        self._serve("local.qstash", port, "/v2/keys", {"authorization": f"Bearer {TOKEN}"}, options)
+        self._serve("qstash_on_loopback", port, "/v2/keys", {"authorization": f"Bearer {TOKEN}"}, options)
         return qstash_environment(port)
 
     def _speech(self) -> dict[str, str]:

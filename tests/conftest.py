@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from qstash_on_loopback.__main__ import environment as qstash_environment
+from qstash_on_loopback.signing import Keys
 
 from app.application import create_app
 from app.logs import configure_logging
@@ -14,13 +16,13 @@ from app.settings import Settings
 from local.migrate import ROOT, migrate
 from local.ports import LOOPBACK, free_port
 from local.postgres import Postgres
-from local.qstash.__main__ import environment as qstash_environment
-from local.qstash.signing import Keys
 from local.storage import Storage
 from tests.support.providers import Providers
 from tests.support.serving import served
 from tests.support.world import SECRET, Database, World
 
+# What tests start runs this checkout's packages, wherever the environment's own are installed from.
+os.environ["PYTHONPATH"] = str(ROOT / "packages" / "qstash-on-loopback" / "src")
 os.environ.setdefault("PRISMA_QUERY_ENGINE_BINARY", str(ROOT / "engine" / "query-engine"))
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from qstash_on_loopback.signing import Keys
 
 from app.application import create_app
 from local.migrate import migrate
 from local.ports import LOOPBACK, free_port
 from local.postgres import Postgres
-from local.qstash.signing import Keys
 from local.storage import Storage
 from tests.conftest import make_settings
 from tests.support.providers import Providers

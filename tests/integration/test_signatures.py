@@ -8,10 +8,10 @@ from typing import Any
 
 import jwt
 import pytest
+from qstash_on_loopback.signing import CURRENT_KEY, NEXT_KEY
 
 from app.adapters.qstash import Deliveries
 from app.errors import Refused
-from local.qstash.signing import CURRENT_KEY, NEXT_KEY
 
 URL = "https://api.example.com/api/internal/process"
 BODY = b'{"sessionId":"c1"}'

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from qstash_on_loopback.signing import Keys
 
 from app.settings import Settings
 from local.postgres import Postgres
-from local.qstash.signing import Keys
 from local.storage import Storage
 from local.token import session_cookie
 from tests.support.providers import Providers

@@ -8,22 +8,22 @@ from urllib.parse import unquote, urlsplit
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from local.qstash.message import Message, Refusal
-from local.qstash.office import NOT_HERE, Options, office, read_body
-from local.qstash.reading import read_message
+from qstash_on_loopback.message import Message, Refusal
+from qstash_on_loopback.publish_options import read_message
+from qstash_on_loopback.service import NOT_HERE, Options, read_body, service
 
 
 async def publish(request: Request) -> Response:
     """Accept a message, unless one with its deduplication id was accepted within the window."""
-    parts = office(request)
+    parts = service(request)
     message, headers = await requested(request, "/v2/publish/")
     deduplication_id = _deduplication_id(headers, message)
     if deduplication_id:
-        known = parts.ledger.known_duplicate(deduplication_id)
+        known = parts.store.known_duplicate(deduplication_id)
         if known:
             return JSONResponse({"messageId": known, "deduplicated": True}, 202)
-        parts.ledger.remember(deduplication_id, message.id)
-    parts.courier.accept(message)
+        parts.store.remember(deduplication_id, message.id)
+    parts.dispatcher.accept(message)
     return JSONResponse({"messageId": message.id})
 
 
@@ -32,7 +32,7 @@ async def requested(request: Request, prefix: str) -> tuple[Message, Mapping[str
     in_query = {key.lower(): value for key, value in request.query_params.items() if key.lower().startswith("upstash-")}
     headers = {**dict(request.headers), **in_query}
     url = _destination(request, prefix)
-    options = office(request).options
+    options = service(request).options
     _check_destination(url, options)
     caller_ip = request.client.host if request.client else "127.0.0.1"
     message = read_message(url, headers, await read_body(request), caller_ip)

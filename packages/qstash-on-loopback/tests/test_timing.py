@@ -1,4 +1,4 @@
-"""The rules of time of the local QStash: back-off, durations, expressions, what a destination may wish."""
+"""The rules of time of the local QStash: back-off, durations, expressions, what a destination may ask for."""
 
 import contextlib
 import math
@@ -6,8 +6,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from local.qstash.timing import backoff_s, evaluate_delay_ms, next_attempt_s, parse_duration, wished_delay_s
+from qstash_on_loopback.timing import backoff_s, evaluate_delay_ms, next_attempt_s, parse_duration, requested_delay_s
 
 # Sun, 06 Nov 1994 08:49:37 GMT
 THEN = 784111777.0
@@ -92,9 +91,9 @@ def test_any_text_is_refused_or_a_number(expression: str, retried: int) -> None:
         ({}, None),
     ],
 )
-def test_wishes_of_the_destination(headers: dict[str, str], seconds: float | None) -> None:
+def test_delays_that_a_destination_asks_for(headers: dict[str, str], seconds: float | None) -> None:
     """Seconds, a date or a duration; more than a day and what cannot be read are none."""
-    assert wished_delay_s(headers, THEN) == seconds
+    assert requested_delay_s(headers, THEN) == seconds
 
 
 def test_the_destination_comes_before_the_publisher_before_the_default() -> None:

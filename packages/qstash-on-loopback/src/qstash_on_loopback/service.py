@@ -8,11 +8,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from local.qstash.courier import Courier
-from local.qstash.ledger import Ledger
-from local.qstash.message import Refusal
-from local.qstash.schedules import Schedules
-from local.qstash.signing import TOKEN, Keys
+from qstash_on_loopback.delivery import Dispatcher
+from qstash_on_loopback.message import Refusal
+from qstash_on_loopback.schedules import Schedules
+from qstash_on_loopback.signing import TOKEN, Keys
+from qstash_on_loopback.store import Store
 
 # "1 MB" on the free plan: https://upstash.com/pricing/qstash
 MAX_BODY_BYTES = 1024 * 1024
@@ -30,19 +30,19 @@ class Options:
 
 
 @dataclass
-class Office:
+class Service:
     """The server's parts."""
 
     options: Options
     keys: Keys
-    ledger: Ledger
-    courier: Courier
+    store: Store
+    dispatcher: Dispatcher
     schedules: Schedules
 
 
-def office(request: Request) -> Office:
+def service(request: Request) -> Service:
     """The server's parts, from the application's state."""
-    found: Office = request.app.state.office
+    found: Service = request.app.state.service
     return found
 
 

@@ -1,15 +1,17 @@
-"""Runs the local QStash alone: ``python -m local.qstash``."""
+"""Runs the server: ``qstash-on-loopback`` or ``python -m qstash_on_loopback``."""
 
 import argparse
 import logging
+import socket
 import sys
 
 import uvicorn
 
-from local.ports import LOOPBACK, is_free
-from local.qstash.office import Options
-from local.qstash.server import create_app
-from local.qstash.signing import CURRENT_KEY, NEXT_KEY, TOKEN
+from qstash_on_loopback.server import create_app
+from qstash_on_loopback.service import Options
+from qstash_on_loopback.signing import CURRENT_KEY, NEXT_KEY, TOKEN
+
+LOOPBACK = "127.0.0.1"
 
 
 def main() -> None:
@@ -33,6 +35,17 @@ def main() -> None:
     )
 
 
+def is_free(port: int) -> bool:
+    """Whether a server could listen on ``port`` now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
 def environment(port: int) -> dict[str, str]:
     """What a client needs: the address and the fixed, public credentials of the development server."""
     return {
@@ -46,7 +59,7 @@ def environment(port: int) -> dict[str, str]:
 def parse(words: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m local.qstash",
+        prog="qstash-on-loopback",
         description="A local QStash with the official development server's credentials: publishes, signs, delivers, retries. "
         "Everything is in memory and gone when it stops.",
     )

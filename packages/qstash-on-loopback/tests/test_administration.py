@@ -3,8 +3,7 @@
 import pytest
 from qstash.errors import QStashError
 from qstash.message import FlowControl
-
-from tests.support.queue import Queue, publish
+from qstash_harness import Queue, publish
 
 NOT_FOUND: tuple[int, dict[str, str]] = (404, {})
 

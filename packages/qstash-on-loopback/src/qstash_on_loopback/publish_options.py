@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from local.qstash.message import (
+from qstash_on_loopback.message import (
     DEFAULT_RETRIES,
     DEFAULT_TIMEOUT_S,
     MAX_RETRIES,
@@ -13,7 +13,7 @@ from local.qstash.message import (
     Message,
     Refusal,
 )
-from local.qstash.timing import DAY_S, evaluate_delay_ms, parse_duration
+from qstash_on_loopback.timing import DAY_S, evaluate_delay_ms, parse_duration
 
 # "max 1 week": https://upstash.com/docs/qstash/features/flowcontrol
 MAX_PERIOD_S = 7 * DAY_S

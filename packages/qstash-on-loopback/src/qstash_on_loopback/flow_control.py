@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from local.qstash.message import FlowControl
+from qstash_on_loopback.message import FlowControl
 
 
 class _Key:

@@ -6,9 +6,8 @@ from itertools import pairwise
 import jwt
 import pytest
 from qstash.message import FlowControl, PublishResponse
-
-from local.qstash.signing import CURRENT_KEY, NEXT_KEY
-from tests.support.queue import Mortal, Queue, local_queue, publish, verify
+from qstash_harness import Mortal, Queue, local_queue, publish, verify
+from qstash_on_loopback.signing import CURRENT_KEY, NEXT_KEY
 
 NON_RETRYABLE = (489, {"Upstash-NonRetryable-Error": "true"})
 
@@ -57,7 +56,7 @@ def test_489_stops_only_with_its_header(queue: Queue) -> None:
         ({"X-RateLimit-Reset": "5m"}, 0.3, 5),
         ({"X-RateLimit-Reset-Tokens": "4m60s"}, 0.3, 5),
         ({"Retry-After": "0"}, 0, 0.3),
-        # More than a day is no wish: the first back-off, 12 s.
+        # More than a day is ignored: the first back-off, 12 s.
         ({"Retry-After": "90000"}, 0.012, 0.5),
     ],
 )

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
-from local.qstash.message import Message, Refusal
+from qstash_on_loopback.message import Message, Refusal
 
 
 @dataclass

@@ -11,13 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.qstash.courier import Courier
-from local.qstash.ledger import Ledger
-from local.qstash.message import Refusal
-from local.qstash.office import NOT_HERE, Office, Options, error
-from local.qstash.routes import dead_letters, keys, messages, publish, schedules
-from local.qstash.schedules import Schedules
-from local.qstash.signing import Keys
+from qstash_on_loopback.delivery import Dispatcher
+from qstash_on_loopback.message import Refusal
+from qstash_on_loopback.routes import dead_letters, keys, messages, publish, schedules
+from qstash_on_loopback.schedules import Schedules
+from qstash_on_loopback.service import NOT_HERE, Options, Service, error
+from qstash_on_loopback.signing import Keys
+from qstash_on_loopback.store import Store
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 ELSEWHERE = ("batch", "enqueue", "queues", "topics", "flowControl", "globalParallelism", "workflows", "llm")
@@ -28,12 +28,14 @@ def create_app(options: Options) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
-        signing, ledger = Keys(), Ledger(time_scale=options.time_scale)
-        courier = Courier(signing, ledger, time_scale=options.time_scale, hosts=options.hosts)
-        app.state.office = Office(options, signing, ledger, courier, Schedules(courier.accept, options.time_scale))
+        signing, store = Keys(), Store(time_scale=options.time_scale)
+        dispatcher = Dispatcher(signing, store, time_scale=options.time_scale, hosts=options.hosts)
+        app.state.service = Service(
+            options, signing, store, dispatcher, Schedules(dispatcher.accept, options.time_scale)
+        )
         yield
-        app.state.office.schedules.close()
-        await courier.aclose()
+        app.state.service.schedules.close()
+        await dispatcher.aclose()
 
     routes = [
         Route("/v2/publish/{destination:path}", publish.publish, methods=METHODS),

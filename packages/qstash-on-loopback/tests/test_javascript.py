@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from qstash_harness import Destination, Queue, local_queue
+from qstash_on_loopback.signing import CURRENT_KEY, NEXT_KEY
+from qstash_serving import LOOPBACK, accepts, free_port, served
 
-from local.migrate import ROOT
-from local.ports import LOOPBACK, accepts, free_port
-from local.qstash.signing import CURRENT_KEY, NEXT_KEY
-from tests.support.queue import Destination, Queue, local_queue
-from tests.support.serving import served
-
+ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / "tests" / "javascript"
 MISSING = 404
 
@@ -49,7 +47,7 @@ class Missing(Destination):
 def said() -> Any:
     """What the SDK found, driving a server that it adopted in its development mode."""
     destination, port = Missing(), free_port()
-    command = [sys.executable, "-m", "local.qstash", "--port", str(port), "--time-scale", "0.001"]
+    command = [sys.executable, "-m", "qstash_on_loopback", "--port", str(port), "--time-scale", "0.001"]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert server.stdout is not None
@@ -161,7 +159,7 @@ def test_deliveries_verify_with_the_javascript_receiver() -> None:
 
 def test_alone_it_says_what_to_copy_and_imports_nothing_of_the_application() -> None:
     """--help, the four lines, a taken port, and a clean end."""
-    command = [sys.executable, "-m", "local.qstash"]
+    command = [sys.executable, "-m", "qstash_on_loopback"]
     helped = subprocess.run([*command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     port = free_port()
     with subprocess.Popen([*command, "--port", str(port)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
@@ -179,5 +177,5 @@ def test_alone_it_says_what_to_copy_and_imports_nothing_of_the_application() -> 
     ]
     assert lines[0] == f"QSTASH_URL=http://{LOOPBACK}:{port}"
     assert second.returncode == 1 and "is taken" in second.stderr
-    sources = [path.read_text() for path in Path(ROOT / "local" / "qstash").rglob("*.py")]
+    sources = [path.read_text() for path in (ROOT / "src" / "qstash_on_loopback").rglob("*.py")]
     assert len(sources) > 10 and not any("from app" in source or "import app" in source for source in sources)

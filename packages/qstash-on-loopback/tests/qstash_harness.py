@@ -13,16 +13,14 @@ from typing import Any
 import httpx
 from qstash import QStash, Receiver
 from qstash.message import PublishResponse
+from qstash_on_loopback.server import create_app
+from qstash_on_loopback.service import Options
+from qstash_on_loopback.signing import CURRENT_KEY, NEXT_KEY, TOKEN
+from qstash_serving import LOOPBACK, free_port, served
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-
-from local.ports import LOOPBACK, free_port
-from local.qstash.office import Options
-from local.qstash.server import create_app
-from local.qstash.signing import CURRENT_KEY, NEXT_KEY, TOKEN
-from tests.support.serving import served
 
 # 12 s become 12 ms.
 FAST = 0.001

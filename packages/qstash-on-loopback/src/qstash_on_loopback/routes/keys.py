@@ -3,16 +3,16 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from local.qstash.office import office
+from qstash_on_loopback.service import service
 
 
 async def get(request: Request) -> Response:
     """The current and the next key."""
-    return JSONResponse(office(request).keys.as_json())
+    return JSONResponse(service(request).keys.as_json())
 
 
 async def rotate(request: Request) -> Response:
     """Roll the keys; the new pair."""
-    keys = office(request).keys
+    keys = service(request).keys
     keys.rotate()
     return JSONResponse(keys.as_json())

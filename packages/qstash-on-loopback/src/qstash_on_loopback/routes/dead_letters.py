@@ -3,9 +3,9 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from local.qstash import listing
-from local.qstash.message import Message
-from local.qstash.office import error, named_ids, office
+from qstash_on_loopback import filters
+from qstash_on_loopback.message import Message
+from qstash_on_loopback.service import error, named_ids, service
 
 NOT_FOUND = "message not found in the dlq"
 
@@ -17,19 +17,19 @@ async def list_page(request: Request) -> Response:
 
 async def get(request: Request) -> Response:
     """One dead letter."""
-    letter = office(request).ledger.dead.get(request.path_params["id"])
+    letter = service(request).store.dead.get(request.path_params["id"])
     return JSONResponse(letter.row) if letter else error(404, NOT_FOUND)
 
 
 async def delete(request: Request) -> Response:
     """Forget one dead letter."""
-    found = office(request).ledger.dead.pop(request.path_params["id"], None)
+    found = service(request).store.dead.pop(request.path_params["id"], None)
     return Response(status_code=200) if found else error(404, NOT_FOUND)
 
 
 async def delete_many(request: Request) -> Response:
     """Forget the dead letters named, or a page of those that match the filters."""
-    dead = office(request).ledger.dead
+    dead = service(request).store.dead
     chosen = await _chosen(request)
     deleted = sum(dead.pop(row["dlqId"], None) is not None for row in chosen.rows)
     return JSONResponse({"deleted": deleted, **chosen.cursor_json()})
@@ -37,7 +37,7 @@ async def delete_many(request: Request) -> Response:
 
 async def retry(request: Request) -> Response:
     """Publish one dead letter again, as a new message."""
-    letter = office(request).ledger.dead.pop(request.path_params["id"], None)
+    letter = service(request).store.dead.pop(request.path_params["id"], None)
     if letter is None:
         return error(404, NOT_FOUND)
     return JSONResponse({"messageId": _again(request, letter.message)})
@@ -45,7 +45,7 @@ async def retry(request: Request) -> Response:
 
 async def retry_many(request: Request) -> Response:
     """Publish again the dead letters named, or a page of those that match the filters."""
-    dead = office(request).ledger.dead
+    dead = service(request).store.dead
     chosen = await _chosen(request)
     letters = [dead.pop(row["dlqId"]) for row in chosen.rows if row["dlqId"] in dead]
     responses = [{"messageId": _again(request, letter.message)} for letter in letters]
@@ -54,13 +54,13 @@ async def retry_many(request: Request) -> Response:
 
 def _again(request: Request, message: Message) -> str:
     again = message.copy()
-    office(request).courier.accept(again)
+    service(request).dispatcher.accept(again)
     return again.id
 
 
-async def _chosen(request: Request) -> listing.Page:
-    dead = office(request).ledger.dead
+async def _chosen(request: Request) -> filters.Page:
+    dead = service(request).store.dead
     named = await named_ids(request, "dlqIds")
     if named is not None:
-        return listing.Page([dead[one].row for one in named if one in dead])
-    return listing.page(reversed(list(dead.values())), request.query_params)
+        return filters.Page([dead[one].row for one in named if one in dead])
+    return filters.page(reversed(list(dead.values())), request.query_params)

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from local.qstash.flow import FlowControls
-from local.qstash.ledger import Ledger
-from local.qstash.message import Callback, Message, canonical
-from local.qstash.reading import read_message
-from local.qstash.signing import Keys
-from local.qstash.timing import next_attempt_s
+from qstash_on_loopback.flow_control import FlowControls
+from qstash_on_loopback.message import Callback, Message, canonical
+from qstash_on_loopback.publish_options import read_message
+from qstash_on_loopback.signing import Keys
+from qstash_on_loopback.store import Store
+from qstash_on_loopback.timing import next_attempt_s
 
 log = logging.getLogger("qstash")
 
@@ -44,17 +44,17 @@ class Outcome:
     @property
     def final(self) -> bool:
         """Whether the destination asked for no more retries: both the status and the header are needed."""
-        wish = self.headers.get("upstash-nonretryable-error", "").lower()
-        return self.status == NON_RETRYABLE_STATUS and wish == "true"
+        header = self.headers.get("upstash-nonretryable-error", "")
+        return self.status == NON_RETRYABLE_STATUS and header.lower() == "true"
 
 
-class Courier:
+class Dispatcher:
     """Takes messages and delivers them. ``time_scale`` shortens every wait alike; ``hosts`` maps a host to ``127.0.0.1:port``."""
 
     def __init__(
-        self, keys: Keys, ledger: Ledger, *, time_scale: float = 1.0, hosts: Mapping[str, str] | None = None
+        self, keys: Keys, store: Store, *, time_scale: float = 1.0, hosts: Mapping[str, str] | None = None
     ) -> None:
-        self._keys, self._ledger = keys, ledger
+        self._keys, self._ledger = keys, store
         self._scale, self._hosts = time_scale, dict(hosts or {})
         self.flow = FlowControls(time_scale)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -171,7 +171,7 @@ class Courier:
         return (parts._replace(scheme="http", netloc=target).geturl(), parts.netloc) if target else (url, None)
 
     def _give_up(self, message: Message, outcome: Outcome) -> None:
-        dlq_id = self._ledger.bury(message, outcome.status, dict(outcome.headers), outcome.body, outcome.error)
+        dlq_id = self._ledger.dead_letter(message, outcome.status, dict(outcome.headers), outcome.body, outcome.error)
         if message.failure_callback:
             self._report(message, message.failure_callback, outcome, dlq_id)
 

@@ -3,16 +3,16 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from local.qstash.message import Refusal
-from local.qstash.office import error, office
-from local.qstash.routes.publish import requested
+from qstash_on_loopback.message import Refusal
+from qstash_on_loopback.routes.publish import requested
+from qstash_on_loopback.service import error, service
 
 NOT_FOUND = "schedule not found"
 
 
 async def list_all(request: Request) -> Response:
     """All schedules."""
-    return JSONResponse([schedule.as_json() for schedule in office(request).schedules.all.values()])
+    return JSONResponse([schedule.as_json() for schedule in service(request).schedules.all.values()])
 
 
 async def create(request: Request) -> Response:
@@ -24,7 +24,7 @@ async def create(request: Request) -> Response:
     if not headers.get("upstash-cron", "").strip():
         raise Refusal(400, "missing cron expression")
     delay_s = template.not_before and round(template.not_before - template.created_at)
-    schedule = office(request).schedules.put(
+    schedule = service(request).schedules.put(
         headers["upstash-cron"],
         template,
         headers.get("upstash-schedule-id"),
@@ -36,13 +36,13 @@ async def create(request: Request) -> Response:
 
 async def get(request: Request) -> Response:
     """One schedule."""
-    schedule = office(request).schedules.all.get(request.path_params["id"])
+    schedule = service(request).schedules.all.get(request.path_params["id"])
     return JSONResponse(schedule.as_json()) if schedule else error(404, NOT_FOUND)
 
 
 async def delete(request: Request) -> Response:
     """Forget a schedule."""
-    removed = office(request).schedules.remove(request.path_params["id"])
+    removed = service(request).schedules.remove(request.path_params["id"])
     return Response(status_code=200) if removed else error(404, NOT_FOUND)
 
 
@@ -55,7 +55,7 @@ async def pause_or_resume(request: Request) -> Response:
 
 
 def _set_paused(request: Request, schedule_id: str, *, paused: bool) -> Response:
-    schedule = office(request).schedules.all.get(schedule_id)
+    schedule = service(request).schedules.all.get(schedule_id)
     if schedule is None:
         return error(404, NOT_FOUND)
     schedule.paused = paused

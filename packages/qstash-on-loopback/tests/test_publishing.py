@@ -6,8 +6,7 @@ import time
 import pytest
 from qstash.errors import QStashError
 from qstash.message import PublishResponse
-
-from tests.support.queue import Queue, local_queue, publish, verify
+from qstash_harness import Queue, local_queue, publish, verify
 
 
 def test_a_message_arrives_as_it_was_published(queue: Queue) -> None:

@@ -1,10 +1,14 @@
-"""What integration tests share: a local QStash with a destination."""
+"""What the tests share: a server with a destination."""
 
+import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
+from qstash_harness import Queue, local_queue
 
-from tests.support.queue import Queue, local_queue
+# Children of the tests run this checkout, installed or not.
+os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent / "src")
 
 
 @pytest.fixture(scope="module")

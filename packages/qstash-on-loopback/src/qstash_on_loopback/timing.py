@@ -16,7 +16,7 @@ _UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h|d))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)")
 # Headers by which a destination says when to come back, in the order they are looked at.
-_WISHES = ("retry-after", "x-ratelimit-reset", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
+_RETRY_HEADERS = ("retry-after", "x-ratelimit-reset", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pow": pow,
     "sqrt": math.sqrt,
@@ -96,28 +96,28 @@ def _evaluate(node: ast.AST, retried: int) -> float:
             )
 
 
-def wished_delay_s(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds a destination asks us to wait: a number, an HTTP date or a duration. None for no wish or one over a day."""
-    for name in _WISHES:
+def requested_delay_s(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds a destination asks us to wait: a number, an HTTP date or a duration. None if not, or over a day."""
+    for name in _RETRY_HEADERS:
         value = headers.get(name)
         if value is None:
             continue
         try:
-            wish = parse_duration(value)
+            requested = parse_duration(value)
         except ValueError:
             try:
-                wish = parsedate_to_datetime(value).timestamp() - now
+                requested = parsedate_to_datetime(value).timestamp() - now
             except ValueError:
                 continue
-        return max(0.0, wish) if wish <= DAY_S else None
+        return max(0.0, requested) if requested <= DAY_S else None
     return None
 
 
 def next_attempt_s(retry: int, headers: Mapping[str, str], expression: str | None, now: float) -> float:
-    """Seconds from now to retry number ``retry`` (from 1): the destination's wish, else the publisher's, else the default."""
-    wish = wished_delay_s(headers, now)
-    if wish is not None:
-        return wish
+    """Seconds from now to retry number ``retry`` (from 1): as the destination asks, else the publisher, else the default."""
+    requested = requested_delay_s(headers, now)
+    if requested is not None:
+        return requested
     if expression:
         # What could be evaluated for the first retry may fail for a later one: it may divide by (retried - 2).
         with contextlib.suppress(ValueError):

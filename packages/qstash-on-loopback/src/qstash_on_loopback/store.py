@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.qstash.message import Message, canonical, shown_content
+from qstash_on_loopback.message import Message, canonical, shown_content
 
 # What is older is forgotten, so that a server that runs for days stays small.
 MAX_EVENTS = 10_000
@@ -29,7 +29,7 @@ class DeadLetter(Event):
     message: Message = field(repr=False)
 
 
-class Ledger:
+class Store:
     """The server's whole memory; gone with the process, as with the official development server."""
 
     def __init__(self, *, time_scale: float = 1.0) -> None:
@@ -78,7 +78,7 @@ class Ledger:
         if self.pending.pop(message.id, None) is not None:
             self.event(message, state, status=status)
 
-    def bury(self, message: Message, status: int, headers: dict[str, str], body: bytes, error: str) -> str:
+    def dead_letter(self, message: Message, status: int, headers: dict[str, str], body: bytes, error: str) -> str:
         """Put a message into the dead letter queue; its id there, such as ``1725323658779-0``."""
         self.ended(message, "FAILED", status=status)
         stamp = self._stamp(int(time.time() * 1000))

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import QueryParams
 
-from local.qstash.ledger import Event
+from qstash_on_loopback.store import Event
 
 DEFAULT_COUNT = 100
 MAX_COUNT = 1000

@@ -1,1 +1,0 @@
-"""A local QStash: publishes, signs, delivers, retries. Start it with ``python -m local.qstash``."""

@@ -1,0 +1,1 @@
+"""An open QStash for one machine: publishes, signs, delivers, retries."""
