@@ -1,30 +1,36 @@
-"""The map of the service: its routes, its error handlers, its lifespan."""
+"""The map of the service: its routes, its layers, its error handlers, its lifespan."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from app.errors import AppError
 from app.services import OpenServices, open_services
 from app.settings import Settings
 from app.web import callbacks, health, process, sessions
 from app.web.errors import on_app_error, on_http_error
+from app.web.limits import BodyTimeLimits, UploadSlots
 from app.web.middleware import RequestBoundary
-from app.web.origin import OriginGuard, with_cors
+from app.web.origin import OriginGuard, cors
 from app.web.state import State
 
+log = structlog.get_logger()
 
-def create_app(settings: Settings, open_services: OpenServices = open_services) -> ASGIApp:
+
+def create_app(settings: Settings, open_services: OpenServices = open_services) -> Starlette:
     """The ASGI application. Opens nothing before its lifespan starts."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[State, None]:
         async with open_services(settings) as services:
-            yield {"settings": settings, "services": services}
+            log.info("service_started")
+            yield {"settings": settings, "services": services, "uploads": UploadSlots(settings.max_uploads_per_learner)}
+        log.info("service_stopped")
 
     app = Starlette(
         routes=[
@@ -37,9 +43,16 @@ def create_app(settings: Settings, open_services: OpenServices = open_services) 
             Route("/api/health", health.Alive),
             Route("/api/health/ready", health.Ready),
         ],
+        # From the outside in.
+        middleware=[
+            Middleware(RequestBoundary),
+            *cors(settings),
+            Middleware(OriginGuard, settings=settings),
+            Middleware(BodyTimeLimits, idle_s=settings.body_idle_seconds, total_s=settings.body_timeout_seconds),
+        ],
         exception_handlers={AppError: on_app_error, HTTPException: on_http_error},
         lifespan=lifespan,
     )
     # /api/sessions/ is unknown, not a redirect.
     app.router.redirect_slashes = False
-    return RequestBoundary(with_cors(OriginGuard(app, settings), settings))
+    return app

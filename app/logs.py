@@ -2,28 +2,18 @@
 
 import logging
 import sys
+import threading
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 # A key that is not here is dropped, so that a careless line cannot leak. None of these holds text from outside.
 ALLOWED_KEYS = frozenset(
-    (
-        *("event", "level", "timestamp", "session_id", "message_id", "attempt", "method", "route", "status", "took_ms"),
-        *(
-            "error",
-            "code",
-            "reason",
-            "retryable",
-            "logger",
-            "audio_bytes",
-            "words",
-            "insights",
-            "parts",
-            "dropped_keys",
-        ),
-        *("published", "audio_deleted", "created_removed", "counts"),
-    )
+    [
+        *("event", "level", "timestamp", "logger", "error", "code", "reason", "retryable", "dropped_keys"),
+        *("request_id", "method", "route", "status", "took_ms", "session_id", "message_id", "attempt"),
+        *("audio_bytes", "words", "insights", "parts", "published", "audio_deleted", "created_removed", "counts"),
+    ]
 )
 
 
@@ -55,14 +45,29 @@ def drop_unknown_keys(_logger: WrappedLogger, _method: str, event: EventDict) ->
     return kept
 
 
+def name_uncaught_exceptions() -> None:
+    """Have Python name what nobody caught instead of printing a traceback, whose last line quotes the message."""
+    sys.excepthook = lambda kind, _error, _traceback: _log_uncaught(kind)
+    sys.unraisablehook = lambda unraisable: _log_uncaught(unraisable.exc_type)
+    threading.excepthook = lambda args: _log_uncaught(args.exc_type)
+
+
+def _log_uncaught(kind: type[BaseException] | None) -> None:
+    structlog.get_logger().error("exception_not_caught", error=kind.__name__ if kind else None)
+
+
 def _quieten_libraries() -> None:
     # Libraries log requests, headers and exception texts. What they say is reduced to who said it and how loudly.
     root = logging.getLogger()
     root.handlers[:] = [_NameOnly(logging.WARNING)]
     root.setLevel(logging.WARNING)
-    # uvicorn's access lines hold query strings; web/middleware.py writes ours.
+    # uvicorn brings handlers of its own, which print tracebacks ("Exception in ASGI application") and query strings.
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    # web/middleware.py logs the requests.
     logging.getLogger("uvicorn.access").disabled = True
-    # asyncio and warnings propagate to the root; nothing else may bring a handler of its own.
     logging.captureWarnings(True)
 
 

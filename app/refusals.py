@@ -112,6 +112,33 @@ class BodyTooLarge(Refused):
     status, code, message = 413, Code.BAD_REQUEST, "Request body is too large"
 
 
+class RequestTimeout(Refused):
+    """The body came too slowly; the connection is closed."""
+
+    status, code, message = 408, Code.REQUEST_TIMEOUT, "The request took too long to arrive"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Connection": "close"}
+
+
+class HeadersTooLarge(Refused):
+    """Request line and headers are over 32 KB; the connection is closed."""
+
+    status, code, message = 431, Code.HEADERS_TOO_LARGE, "Request headers are too large"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Connection": "close"}
+
+
+class TooManyUploads(Refused):
+    """The learner has as many uploads under way as one may have at once."""
+
+    status, code, message = 429, Code.TOO_MANY_UPLOADS, "Too many uploads at once"
+    retry_after_s = 10
+
+
 class UploadIncomplete(Refused):
     """A direct upload is completed while its recording is not in storage."""
 

@@ -52,6 +52,11 @@ class Settings(BaseSettings):
     processing_timeout_seconds: PositiveInt = 290
     # Origins whose pages may call with the learner's cookie, comma-separated; empty: only our own.
     cors_allowed_origins: str = ""
+    # A body of which nothing arrives for so long, or that is not whole after so long, is refused.
+    body_idle_seconds: PositiveInt = 30
+    body_timeout_seconds: PositiveInt = 900
+    # Of one learner, in each process. A browser sends one.
+    max_uploads_per_learner: PositiveInt = 40
     log_format: Literal["json", "console"] = "json"
 
     @property

@@ -1,16 +1,28 @@
-"""The outermost layer: one log line for each request, and an answer for what nothing else caught."""
+"""The outermost layer: a request id, one log line for each request, and an answer for what nothing else caught."""
 
+import asyncio
+import re
 import time
+from uuid import uuid4
 
 import structlog
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import clear_contextvars
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from app.errors import AppError
+from app.refusals import HeadersTooLarge
 from app.web.errors import error_response
 
 log = structlog.get_logger()
+
+# The session cookie has up to 4 KB for each chunk, and few browsers send more than 16 KB in all.
+MAX_HEADER_BYTES = 32 * 1024
+# What nginx logs for a client that hung up. It never reaches anybody.
+CLIENT_LEFT_STATUS = 499
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestBoundary:
@@ -23,7 +35,9 @@ class RequestBoundary:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        request_id = request_id_of(Headers(scope=scope).get("x-request-id", ""))
         clear_contextvars()
+        bind_contextvars(request_id=request_id)
         started = time.perf_counter()
         status = 0
 
@@ -31,22 +45,53 @@ class RequestBoundary:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = request_id
             await send(message)
 
         try:
-            await self._app(scope, receive, noting_status)
+            await self._answer(scope, receive, noting_status)
         except ClientDisconnect:
             log.info("client_left")
-        except Exception as error:
-            # Its text may hold anything, so only its type is written down.
+            status = status or CLIENT_LEFT_STATUS
+        except (Exception, asyncio.CancelledError) as error:
+            # Its text may hold anything, so only its type is logged.
             log.error("request_crashed", error=type(error).__name__)
             if not status:
                 await error_response(AppError())(scope, receive, noting_status)
+            if isinstance(error, asyncio.CancelledError):
+                raise
         finally:
             took_ms = round((time.perf_counter() - started) * 1000)
-            log.info("request_answered", method=scope["method"], route=_route(scope), status=status, took_ms=took_ms)
+            log.info("request_answered", method=_method(scope), route=_route(scope), status=status, took_ms=took_ms)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if head_bytes(scope) > MAX_HEADER_BYTES:
+            await error_response(HeadersTooLarge())(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def request_id_of(given: str) -> str:
+    """The caller's ``X-Request-Id`` if it is short and plain, else a new one."""
+    return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+def head_bytes(scope: Scope) -> int:
+    """About how long the request line and the headers are."""
+    headers = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    return headers + len(scope.get("raw_path") or b"") + len(scope["query_string"])
+
+
+def _method(scope: Scope) -> str:
+    # A method that nobody knows may hold anything.
+    return (
+        scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS") else "other"
+    )
 
 
 def _route(scope: Scope) -> str:
-    # The path of a request that matched no route may hold anything.
-    return scope["path"] if "endpoint" in scope else "unknown"
+    # The template: a caller's path may hold anything.
+    route = scope.get("route")
+    if route is None:
+        route = next((each for each in scope["app"].routes if each.matches(scope)[0] is not Match.NONE), None)
+    return route.path if isinstance(route, Route) else "unknown"

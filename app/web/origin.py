@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -50,15 +51,16 @@ def _host(origin: str) -> str | None:
         return None
 
 
-def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """Tell browsers that the pages of the named origins may call with cookies; nothing where none is named."""
+def cors(settings: Settings) -> list[Middleware]:
+    """The layer that tells browsers which other pages may call with cookies; none if the settings name no origin."""
     if not settings.allowed_origins:
-        return app
-    return CORSMiddleware(
-        app,
+        return []
+    layer = Middleware(
+        CORSMiddleware,
         allow_origins=sorted(settings.allowed_origins),
         allow_credentials=True,
         allow_methods=ALLOWED_METHODS,
         allow_headers=["content-type"],
         max_age=PREFLIGHT_MAX_AGE_S,
     )
+    return [layer]

@@ -34,13 +34,14 @@ class Sessions(HTTPEndpoint):
         """Store a recording and have it processed; or, for a JSON body, say where it may be stored."""
         learner = caller(request)
         content_type = request.headers.get("content-type", "")
-        if content_type.partition(";")[0].strip().lower() == "application/json":
-            return await direct.begin(request, learner)
-        form = await read_upload(content_type, request.stream())
-        try:
-            return await create(request, learner, form)
-        finally:
-            await form.data.close()
+        with request.state["uploads"].one_for(learner):
+            if content_type.partition(";")[0].strip().lower() == "application/json":
+                return await direct.begin(request, learner)
+            form = await read_upload(content_type, request.stream())
+            try:
+                return await create(request, learner, form)
+            finally:
+                await form.data.close()
 
     async def get(self, request: Request[State]) -> Response:
         """The caller's sessions, newest first: ?page=1&limit=10."""

@@ -4,6 +4,7 @@ from typing import TypedDict
 
 from app.services import Services
 from app.settings import Settings
+from app.web.limits import UploadSlots
 
 
 class State(TypedDict):
@@ -11,3 +12,4 @@ class State(TypedDict):
 
     settings: Settings
     services: Services
+    uploads: UploadSlots

@@ -1,0 +1,62 @@
+"""Limits for slow and greedy clients: how long a body may take, and how many uploads one learner has at once."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.refusals import RequestTimeout, TooManyUploads
+from app.sessions.learner import Learner
+
+
+class BodyTimeLimits:
+    """Refuses a body of which nothing comes for ``idle_s``, or that is not whole after ``total_s``, with 408."""
+
+    def __init__(self, app: ASGIApp, idle_s: float, total_s: float) -> None:
+        self._app, self._idle_s, self._total_s = app, idle_s, total_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        now = asyncio.get_running_loop().time
+        ends, whole = now() + self._total_s, False
+
+        async def receive_in_time() -> Message:
+            nonlocal whole
+            if whole:
+                # What comes now is the end of the connection, for which anybody may wait.
+                return await receive()
+            try:
+                async with asyncio.timeout_at(min(ends, now() + self._idle_s)):
+                    message = await receive()
+            except TimeoutError:
+                raise RequestTimeout from None
+            whole = not message.get("more_body", False)
+            return message
+
+        await self._app(scope, receive_in_time, send)
+
+
+class UploadSlots:
+    """Counts the uploads that are under way in this process, by learner."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def one_for(self, learner: Learner) -> Generator[None, None, None]:
+        """Hold a slot for the length of the block. Raises TooManyUploads if the learner has no more."""
+        key = learner.external_id
+        if self._taken[key] >= self._most:
+            raise TooManyUploads
+        self._taken[key] += 1
+        try:
+            yield
+        finally:
+            self._taken[key] -= 1
+            if not self._taken[key]:
+                del self._taken[key]
