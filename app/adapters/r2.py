@@ -122,5 +122,9 @@ async def _spooled(response: "ClientResponse", session_id: str) -> Audio:
         file.close()
         raise
     size_bytes = file.tell()
+    if size_bytes != response.content_length:
+        # Part of a recording would pass for a short one, and be deleted as transcribed.
+        file.close()
+        raise Unavailable("The recording arrived incomplete from storage")
     file.seek(0)
     return Audio(file, response.headers.get("Content-Type", ""), size_bytes, session_id)

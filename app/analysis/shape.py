@@ -2,9 +2,11 @@
 
 import json
 import math
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from app.text import storable
 
 CATEGORIES = ["grammar", "vocabulary", "structure"]
 SEVERITIES = ["high", "medium", "low"]
@@ -42,21 +44,33 @@ class InvalidAnalysis(Exception):
 
 
 def _storable(value: object) -> object:
-    # PostgreSQL stores no NUL, UTF-8 no lone surrogate; a model may write either as an escape.
-    if isinstance(value, str):
-        return value.replace("\x00", "").encode("utf-8", "replace").decode()
-    return value
+    return storable(value)[:MAX_TEXT_LENGTH] if isinstance(value, str) else value
 
 
-def _whole(value: object) -> object:
+def _named(value: object) -> object:
+    return storable(value)[:MAX_PATTERN_LENGTH] if isinstance(value, str) else value
+
+
+def _counted(value: object) -> object:
     # The column holds whole numbers: 2.5 is cut to 2, here, so that the profile counts 2 as well.
-    if isinstance(value, float) and math.isfinite(value):
-        return math.trunc(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return min(MAX_FREQUENCY, max(0, math.trunc(value)))
     return value
 
 
+def _few(value: object) -> object:
+    return cast(list[object], value)[:MAX_EXAMPLES] if isinstance(value, list) else value
+
+
+# What is too long is cut, what is out of range is clamped: the words are still of use to the learner, and to refuse them
+# would be to pay for another answer of the same kind.
+MAX_TEXT_LENGTH = 2_000
+# The name of a habit, and so the key of the profile and a label of the chart.
+MAX_PATTERN_LENGTH = 200
+MAX_EXAMPLES = 20
+MAX_FREQUENCY = 10_000
 Text = Annotated[str, BeforeValidator(_storable)]
-_INT4 = 2**31 - 1
+Name = Annotated[str, BeforeValidator(_named)]
 
 
 class Insight(BaseModel):
@@ -65,11 +79,11 @@ class Insight(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
 
     category: Literal["grammar", "vocabulary", "structure"]
-    pattern: Text = Field(repr=False)
+    pattern: Name = Field(repr=False)
     detail: Text = Field(repr=False)
-    frequency: Annotated[int, BeforeValidator(_whole), Field(ge=-_INT4, le=_INT4)] | None = None
+    frequency: Annotated[int, BeforeValidator(_counted)] | None = None
     severity: Literal["high", "medium", "low"] | None = None
-    examples: list[Text] | None = Field(None, repr=False)
+    examples: Annotated[list[Text], BeforeValidator(_few)] | None = Field(None, repr=False)
     suggestion: Text | None = Field(None, repr=False)
 
     @field_validator("frequency", "severity", "examples", "suggestion", mode="before")

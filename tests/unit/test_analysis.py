@@ -1,0 +1,64 @@
+"""What of a model's answer is accepted, and what is made of it."""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.analysis.shape import Analysis, InvalidAnalysis, parse_analysis
+
+INSIGHT: dict[str, Any] = {"category": "grammar", "pattern": "Articles", "detail": "Left out."}
+
+
+def answer(**changes: Any) -> Analysis:
+    """A parsed answer of one insight, with changes."""
+    return parse_analysis(json.dumps({"insights": [{**INSIGHT, **changes}], "focusNext": "Say the.", "summary": "s"}))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(), lambda e: st.lists(e) | st.dictionaries(st.text(), e)
+    )
+)
+def test_any_answer_has_the_shape_or_is_refused(value: Any) -> None:
+    """Nothing else is raised, whatever a model writes."""
+    for text in (
+        json.dumps(value),
+        json.dumps({"insights": [{**INSIGHT, "examples": value}], "focusNext": "", "summary": ""}),
+    ):
+        with suppress(InvalidAnalysis):
+            assert isinstance(parse_analysis(text), Analysis)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [(0, 0), (2.5, 2), (10_001, 10_000), (10**30, 10_000), (-3, 0), (-0.5, 0), (1e300, 10_000)]
+)
+def test_a_frequency_is_clamped(given: float, kept: int) -> None:
+    """No single session may drown a learner's profile, nor take away from it."""
+    assert answer(frequency=given).insights[0].frequency == kept
+
+
+@pytest.mark.parametrize("given", [None, True, "3", float("inf"), float("nan"), [3]])
+def test_what_is_no_number_is_refused(given: Any) -> None:
+    """As the original refuses it."""
+    with pytest.raises(InvalidAnalysis):
+        answer(frequency=given)
+
+
+def test_long_texts_are_cut() -> None:
+    """The beginning is still of use; another answer of the same kind would be paid for and no better."""
+    long = "x" * 100_000
+    insight = answer(pattern=long, detail=long, suggestion=long, examples=[long] * 50).insights[0]
+
+    assert (len(insight.pattern), len(insight.detail), len(insight.suggestion or "")) == (200, 2_000, 2_000)
+    assert [len(example) for example in insight.examples or []] == [2_000] * 20
+
+
+def test_a_fence_round_the_answer_is_accepted() -> None:
+    """Models like to write one."""
+    assert (
+        parse_analysis(f"```json\n{json.dumps({'insights': [], 'focusNext': '', 'summary': ''})}\n```").insights == []
+    )
