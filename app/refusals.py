@@ -57,6 +57,12 @@ class MethodNotAllowed(Refused):
     status, code, message = 405, Code.METHOD_NOT_ALLOWED, "Method not allowed"
 
 
+class InvalidRequest(Refused):
+    """What arrived is no HTTP request; the connection is closed."""
+
+    status, code, message = 400, Code.BAD_REQUEST, "Invalid HTTP request"
+
+
 class InvalidBody(Refused):
     """The body is not multipart (nor the JSON of a direct upload), or it is cut off."""
 

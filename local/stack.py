@@ -175,6 +175,7 @@ class Stack:
         self._say("starting the application")
         port = free_port()
         command = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", LOOPBACK, "--port", str(port)]
+        command += ["--http", "app.web.protocol:BoundedProtocol"]
         child = self.start_child("app", command, {**os.environ, **self.environment})
         url = f"http://{LOOPBACK}:{port}"
         self._supervisor.expect(child, port, f"{url}/api/health", {})

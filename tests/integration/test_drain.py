@@ -24,7 +24,14 @@ def test_sigterm_drains_a_delivery_in_flight(world: World) -> None:
     # As in the Dockerfile.
     command = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", LOOPBACK, "--port", str(port)]
     process = subprocess.Popen(
-        [*command, "--no-access-log", "--timeout-graceful-shutdown", "30"],
+        [
+            *command,
+            "--no-access-log",
+            "--http",
+            "app.web.protocol:BoundedProtocol",
+            "--timeout-graceful-shutdown",
+            "30",
+        ],
         cwd=ROOT,
         env={**os.environ, **secrets, "LOG_FORMAT": "json"},
         stdout=subprocess.DEVNULL,

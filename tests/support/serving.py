@@ -1,5 +1,6 @@
 """Web applications served on real sockets from a thread of the test process."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Generator
@@ -8,16 +9,19 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from app.web.protocol import BoundedProtocol
 from local.ports import LOOPBACK, free_port
 
 START_TIMEOUT_S = 20
 
 
 @contextmanager
-def served(app: ASGIApp, port: int | None = None) -> Generator[str, None, None]:
+def served(
+    app: ASGIApp, port: int | None = None, http: type[asyncio.Protocol] = BoundedProtocol
+) -> Generator[str, None, None]:
     """Serve ``app`` for the length of the block; its address."""
     port = port or free_port()
-    config = uvicorn.Config(app, host=LOOPBACK, port=port, log_config=None, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(app, host=LOOPBACK, port=port, log_config=None, timeout_graceful_shutdown=2, http=http)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -1,0 +1,89 @@
+"""uvicorn's HTTP protocol with limits for the head of a request, and our error body for what uvicorn itself refuses.
+
+``uvicorn --http app.web.protocol:BoundedProtocol``. It needs httptools, as the ``server`` extra installs it. Without it
+uvicorn's h11 is the way: ``--h11-max-incomplete-event-size 32768``, and a request that is no HTTP is answered in plain text.
+"""
+
+import asyncio
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.errors import AppError
+from app.refusals import HeadersTooLarge, InvalidRequest, RequestTimeout
+from app.web.errors import error_response
+from app.web.middleware import MAX_HEADER_BYTES
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Closes connections that send no whole head in time, or too long a one; uvicorn would wait for it for ever."""
+
+    # From the connection, or the answer before, to the end of the headers; also for what is left of a refused body.
+    head_timeout_s = 20.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._in_head, self._head_bytes = True, 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._cancel_timer()
+
+    def data_received(self, data: bytes) -> None:
+        was_in_head = self._in_head
+        super().data_received(data)
+        if was_in_head and self._in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEADER_BYTES:
+                self._refuse(HeadersTooLarge())
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._in_head, self._head_bytes = False, 0
+        self._cancel_timer()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._in_head = True
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._expect_head()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(InvalidRequest())
+
+    def _expect_head(self) -> None:
+        self._cancel_timer()
+        if not self.transport.is_closing():
+            self._timer = self.loop.call_later(self.head_timeout_s, self._give_up)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        if self._is_answering:
+            return  # the end of that answer starts the time anew
+        if self._head_bytes and not self.transport.is_closing():
+            self._refuse(RequestTimeout())
+        else:
+            self.transport.close()
+
+    @property
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
+
+    def _refuse(self, error: AppError) -> None:
+        if self._is_answering and self.cycle.response_started:
+            self.transport.close()
+            return
+        answer = error_response(error)
+        answer.headers["connection"] = "close"
+        lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode()]
+        lines += [name + b": " + value for name, value in answer.raw_headers]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
+        self.transport.close()
