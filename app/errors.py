@@ -7,6 +7,7 @@ AppError
 ├── Unavailable        storage, database or queue cannot be reached; usually passes by itself
 └── StepFailed         a step of the pipeline failed; the row becomes FAILED
     ├── Transient      may pass by itself: answered 500, QStash tries again
+    ├── Misconfigured  a configuration error on our side: answered 500, kept until an operator has mended it
     └── Permanent      cannot pass by itself: answered 489, QStash stops
 """
 
@@ -15,6 +16,11 @@ from enum import StrEnum
 # QStash retries every answer outside 200..299 but this one with this header: https://upstash.com/docs/qstash/features/retry
 NON_RETRYABLE_STATUS = 489
 NON_RETRYABLE_HEADERS = {"Upstash-NonRetryable-Error": "true"}
+
+# How the sentence in ``errorMessage`` ends: every client reads from it whether a FAILED session may still become DONE.
+AGAIN = "It will be tried again automatically."
+NOT_AGAIN = "It will not be tried again."
+MISCONFIGURED = f"The recording could not be processed because of a configuration error on our side. {AGAIN}"
 
 
 class Code(StrEnum):
@@ -93,11 +99,23 @@ class Unavailable(AppError):
     answer = "Internal server error"
 
 
+class Conflict(AppError):
+    """A constraint of the database forbids a change."""
+
+    message = "The change contradicts what is stored"
+
+
 class StepFailed(AppError):
-    """A step failed. The message is the sentence stored in ``errorMessage``; why it failed is nobody else's business."""
+    """A step failed. ``sentence`` is what ``errorMessage`` stores: the message, and what comes next. Callers see a fixed one."""
 
     code = Code.PROCESSING_ERROR
     answer = "Processing failed"
+    outlook = AGAIN
+
+    @property
+    def sentence(self) -> str:
+        """What went wrong, and whether the session will be tried again."""
+        return f"{self.message}. {self.outlook}"
 
 
 class Transient(StepFailed):
@@ -107,10 +125,23 @@ class Transient(StepFailed):
         super().__init__(message, retry_after_s)
 
 
+class Misconfigured(StepFailed):
+    """A wrong key, an empty account, a missing permission, no usable model. ``setting`` names what to look at, for the log."""
+
+    def __init__(self, setting: str) -> None:
+        super().__init__("A setting of the service is wrong")
+        self.setting = setting
+
+    @property
+    def sentence(self) -> str:
+        return MISCONFIGURED
+
+
 class Permanent(StepFailed):
     """It cannot pass by itself: the audio is missing, too large, refused or without speech."""
 
     status = NON_RETRYABLE_STATUS
+    outlook = NOT_AGAIN
 
     @property
     def headers(self) -> dict[str, str]:

@@ -1,54 +1,63 @@
 """The pipeline: what happens to a session between a verified delivery and DONE, top to bottom.
 
-The numbers are the fifteen steps of the packet this service was built from; 1 (verify) and 2 (parse) are in web/process.py.
+The numbers are the fifteen steps of the packet this service was built from; 1 (verify) and 2 (parse) are in web/signed.py.
 """
+
+import asyncio
 
 import structlog
 
 from app.analysis.words import count_words
-from app.errors import AppError, InvalidState, Permanent, SessionGone, StepFailed, Transient, Unavailable
+from app.errors import AppError, InvalidState, Misconfigured, Permanent, SessionGone, StepFailed, Transient, Unavailable
 from app.recordings.transcription import transcribe
 from app.services import Services
 from app.sessions import checkpoints
-from app.sessions.claim import Work, claim
+from app.sessions.claim import Claim, claim
 
 log = structlog.get_logger()
 
 
 async def process_session(session_id: str, retried: int, services: Services) -> None:
-    """Bring a session to DONE, going on after its last checkpoint.
+    """Bring a session to DONE, going on after its last checkpoint, within ``services.timeout_s``.
 
     ``retried`` is how often this message was delivered before. Any number of calls, at once or cut off anywhere, end in one
     transcript, one set of insights, the profile counted once and the audio gone. Raises UnknownSession,
-    InvalidState, Unavailable, or StepFailed after the session was set to FAILED.
+    InvalidState if another delivery holds or has taken over the session, Unavailable, or StepFailed after the session was set
+    to FAILED.
     """
-    db = services.database
     # 3 fetch the session, 4 guard its status, 6 mark TRANSCRIBING: one conditional update
-    work = await claim(db, session_id, retried=retried, lease_s=services.lease_s)
-    if work is None:
+    claimed = await claim(services.database, session_id, retried=retried, lease_s=services.lease_s)
+    if claimed is None:
         return
     try:
-        text = work.transcript
-        if text is None:
-            # 5 download the audio, 7 transcribe it
-            text = await transcribe(work, services)
-            # 8 store the transcript, 10 mark ANALYZING
-            await checkpoints.save_transcript(db, session_id, text, count_words(text))
-        if work.audio_key and not work.audio_deleted:
-            # 9 delete the audio
-            await services.storage.delete(work.audio_key)
-            await checkpoints.mark_audio_deleted(db, session_id)
-        require_speech(text)
-        # 11 analyze the transcript
-        analysis = await services.claude.analyze(text)
-        # 12 store insights, 13 store focusNext, 14 update the profile, 15 mark DONE: one transaction
-        await checkpoints.complete(db, session_id, analysis)
+        async with asyncio.timeout(services.timeout_s):
+            await run_steps(claimed, services)
     except SessionGone:
-        await drop_audio(work, services)
+        await drop_audio(claimed, services)
     except InvalidState:
+        log.warning("claim_lost")
         raise
     except Exception as error:
-        raise await record_failure(session_id, error, services) from None
+        raise await record_failure(claimed, error, services) from None
+
+
+async def run_steps(claimed: Claim, services: Services) -> None:
+    """Steps 5 to 15, those that are not done yet. Every write names the claim: without it nothing changes."""
+    db, text = services.database, claimed.transcript
+    if text is None:
+        # 5 download the audio, 7 transcribe it
+        text = await transcribe(claimed, services)
+        # 8 store the transcript, 10 mark ANALYZING
+        await checkpoints.save_transcript(db, claimed, text, count_words(text))
+    if claimed.audio_key and not claimed.audio_deleted:
+        # 9 delete the audio: the transcript is stored, so nobody who may hold the session by now needs it
+        await services.storage.delete(claimed.audio_key)
+        await checkpoints.mark_audio_deleted(db, claimed)
+    require_speech(text)
+    # 11 analyze the transcript
+    analysis = await services.claude.analyze(text)
+    # 12 store insights, 13 store focusNext, 14 update the profile, 15 mark DONE: one transaction
+    await checkpoints.complete(db, claimed, analysis)
 
 
 def require_speech(text: str) -> None:
@@ -57,30 +66,42 @@ def require_speech(text: str) -> None:
         raise Permanent("No speech was detected in the recording")
 
 
-async def drop_audio(work: Work, services: Services) -> None:
-    """The owner deleted the session while we worked: leave no recording behind. Raises Unavailable."""
+async def drop_audio(claimed: Claim, services: Services) -> None:
+    """The owner deleted the session while we worked: delete its recording, too. Raises Unavailable."""
     log.info("session_gone")
-    if work.audio_key:
-        await services.storage.delete(work.audio_key)
+    if claimed.audio_key:
+        await services.storage.delete(claimed.audio_key)
 
 
-async def record_failure(session_id: str, error: Exception, services: Services) -> StepFailed:
-    """Set the session to FAILED with a safe sentence, and return what to answer.
+async def record_failure(claimed: Claim, error: Exception, services: Services) -> AppError:
+    """Set the session to FAILED with a safe sentence, and return what to answer: InvalidState if the claim is gone.
 
     A database that is down here does not mask the answer: the row keeps its lease, and once that is over a retry claims it.
     """
     failure = _as_failure(error)
-    log.warning("session_failed", error=type(error).__name__, reason=failure.message, retryable=failure.status == 500)
+    setting = failure.setting if isinstance(failure, Misconfigured) else None
     try:
-        await checkpoints.fail(services.database, session_id, failure.message)
+        await checkpoints.fail(services.database, claimed, failure.sentence)
+    except (InvalidState, SessionGone):
+        log.warning("claim_lost", error=type(error).__name__)
+        return InvalidState()
     except Unavailable:
         log.warning("failure_not_recorded")
+    log.warning(
+        "session_failed",
+        error=type(error).__name__,
+        reason=failure.message,
+        retryable=failure.status == 500,
+        setting=setting,
+    )
     return failure
 
 
 def _as_failure(error: Exception) -> StepFailed:
     if isinstance(error, StepFailed):
         return error
+    if isinstance(error, TimeoutError):
+        return Transient("Processing took too long")
     if isinstance(error, AppError):
         return Transient(error.message)
     # A defect of ours. Its text may hold anything, so it goes nowhere.

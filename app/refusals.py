@@ -145,6 +145,12 @@ class TooManyUploads(Refused):
     retry_after_s = 10
 
 
+class TooManyOpenUploads(TooManyUploads):
+    """The learner has begun as many direct uploads as one may have open without completing them."""
+
+    message = "Too many unfinished uploads"
+
+
 class UploadIncomplete(Refused):
     """A direct upload is completed while its recording is not in storage."""
 
@@ -168,7 +174,7 @@ class InvalidMessage(Refused):
 
 
 class UploadFailed(Refused):
-    """Storage or the database could not take the recording, or QStash refused its message."""
+    """Storage or the database could not take the recording."""
 
     status, code, message = 500, Code.INTERNAL_ERROR, "Failed to create session"
 

@@ -8,7 +8,8 @@ from functools import partial
 
 from app.adapters.authjs import AuthJs
 from app.adapters.claude import Claude, close_anthropic, open_anthropic
-from app.adapters.qstash import Deliveries, Queue, close_qstash, open_qstash
+from app.adapters.qstash.queue import Queue, close_qstash, open_qstash
+from app.adapters.qstash.signatures import Deliveries
 from app.adapters.r2 import R2
 from app.adapters.s3 import S3
 from app.adapters.whisper import Whisper, close_openai, open_openai
@@ -19,7 +20,12 @@ from app.settings import Settings
 
 @dataclass(frozen=True)
 class Services:
-    """What an endpoint or the pipeline may reach. ``lease_s`` is how long a claim holds, in seconds."""
+    """What an endpoint or the pipeline may reach.
+
+    ``lease_s`` is how long a claim holds, ``timeout_s`` how long a delivery may work, ``orphan_grace_s`` how old an object
+    without a session has to be before it is deleted, all in seconds; ``open_uploads`` is how many direct uploads a learner may
+    have open.
+    """
 
     database: Database
     storage: R2
@@ -29,6 +35,9 @@ class Services:
     deliveries: Deliveries
     authjs: AuthJs
     lease_s: int
+    timeout_s: float
+    orphan_grace_s: int
+    open_uploads: int
 
 
 OpenServices = Callable[[Settings], AbstractAsyncContextManager[Services]]
@@ -69,6 +78,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
             ),
             authjs=AuthJs(s.auth_secret.get_secret_value(), s.app_url),
             lease_s=s.processing_lease_seconds,
+            timeout_s=s.processing_timeout_seconds,
+            orphan_grace_s=s.orphan_grace_seconds,
+            open_uploads=s.open_uploads_per_learner,
         )
 
 

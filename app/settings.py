@@ -48,8 +48,12 @@ class Settings(BaseSettings):
 
     # Longer than the platform lets a request run (300 s on Vercel), so that a lease ends only when its worker is dead.
     processing_lease_seconds: PositiveInt = 330
-    # QStash gives up on an attempt a little before the platform does.
+    # How long a delivery may work, and QStash waits for it: a little less than the platform's own limit.
     processing_timeout_seconds: PositiveInt = 290
+    # How old an object of the bucket has to be before the sweep deletes it for having no session.
+    orphan_grace_seconds: PositiveInt = 3600
+    # Direct uploads that one learner may have begun and not completed.
+    open_uploads_per_learner: PositiveInt = 10
     # Origins whose pages may call with the learner's cookie, comma-separated; empty: only our own.
     cors_allowed_origins: str = ""
     # A body of which nothing arrives for so long, or that is not whole after so long, is refused.

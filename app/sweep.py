@@ -1,72 +1,88 @@
-"""The sweep: publishes again what was left undelivered, deletes audio that should be gone, ends uploads that never came.
+"""The sweep: publishes the backlog, ends what was tried in vain, deletes recordings and objects that no session needs.
 
 Every step can be repeated and run twice at once: what is done already is not done again.
 """
 
+import asyncio
 import time
 from dataclasses import dataclass
 
 import structlog
 
-from app.adapters.qstash import QueueRefused
-from app.errors import InvalidState
+from app.adapters.qstash.queue import QueueRefused
+from app.errors import Unavailable
+from app.recordings.deletion import delete_recording, folder
+from app.recordings.orphans import delete_orphans
 from app.services import Services
 from app.sessions import repair
-from app.sessions.repair import Leftover
+from app.sessions.repair import Backlog
 
 log = structlog.get_logger()
 
-NEVER_PROCESSED = "The recording could not be processed"
-NEVER_UPLOADED = "The upload was not completed"
+# For publishing. A sweep ends within a request; the next one takes the rest.
+PUBLISH_FOR_S = 40.0
+# Messages published at the same time.
+PUBLISH_AT_ONCE = 16
 
 
 @dataclass
 class Swept:
-    """How many sessions were published again, lost their audio, or were given up."""
+    """How many sessions were published again, given up, or lost their recording; and the objects without a session.
+
+    ``continue_after`` is the key after which the next look at the bucket goes on, if this one did not reach its end.
+    """
 
     published: int = 0
     audio_deleted: int = 0
     abandoned: int = 0
+    orphans_deleted: int = 0
+    orphans_kept: int = 0
+    continue_after: str | None = None
 
 
-async def sweep(services: Services) -> Swept:
-    """One bounded round over what is left behind. Raises Unavailable; what was done until then stays done."""
+async def sweep(services: Services, after: str = "") -> Swept:
+    """One bounded round. ``after`` is where the look at the bucket begins. Raises Unavailable; what was done stays done."""
     swept, db = Swept(), services.database
-    for leftover in await repair.unprocessed(db, lease_s=services.lease_s):
-        await _publish_again(services, leftover, swept)
-    for leftover in await repair.abandoned(db):
-        # The recording may have been stored without the row hearing of it.
-        swept.audio_deleted += await services.storage.delete_below(
-            f"sessions/{leftover.user_id}/{leftover.session_id}/"
-        )
-        await repair.give_up(db, leftover.session_id, NEVER_UPLOADED, lease_s=services.lease_s)
-        swept.abandoned += 1
-    for leftover in await repair.outstayed(db):
-        await delete_audio(services, leftover.session_id, leftover.audio_key)
-        swept.audio_deleted += 1
-    log.info("swept", published=swept.published, audio_deleted=swept.audio_deleted, counts=swept.abandoned)
+    while ended := await repair.give_up(db, lease_s=services.lease_s):
+        swept.abandoned += ended
+    await _publish_backlog(services, swept)
+    for leftover in await repair.uploads_that_never_came(db):
+        if await repair.give_up_upload(db, leftover.session_id):
+            swept.abandoned += 1
+        swept.audio_deleted += await services.storage.delete_below(folder(leftover.user_id, leftover.session_id))
+    for leftover in await repair.leftover_recordings(db):
+        swept.audio_deleted += await delete_recording(services, leftover.session_id)
+    found = await delete_orphans(services, after)
+    swept.orphans_deleted, swept.orphans_kept, swept.continue_after = found.deleted, found.kept, found.continue_after
+    log.info(
+        "swept",
+        published=swept.published,
+        audio_deleted=swept.audio_deleted,
+        abandoned=swept.abandoned,
+        orphans_deleted=swept.orphans_deleted,
+        orphans_kept=swept.orphans_kept,
+    )
     return swept
 
 
-async def _publish_again(services: Services, leftover: Leftover, swept: Swept) -> None:
-    if leftover.age_s > repair.GIVE_UP_AFTER_S:
-        try:
-            await repair.give_up(services.database, leftover.session_id, NEVER_PROCESSED, lease_s=services.lease_s)
-        except InvalidState:
+async def _publish_backlog(services: Services, swept: Swept) -> None:
+    deadline = time.monotonic() + PUBLISH_FOR_S
+    waiting = await services.queue.holds_messages_back()
+    while time.monotonic() < deadline:
+        page = await repair.take_backlog(services.database, lease_s=services.lease_s, waiting=waiting)
+        limit = asyncio.Semaphore(PUBLISH_AT_ONCE)
+        outcomes = await asyncio.gather(*(_publish(services, session, limit) for session in page))
+        swept.published += sum(outcomes)
+        if len(page) < repair.PAGE or not any(outcomes):
             return
-        swept.abandoned += 1
-        return
-    try:
-        # The same for two sweeps at once, so that QStash takes it once; another every hour, so that it is not lost for good.
-        await services.queue.publish(leftover.session_id, run=f"sweep-{leftover.version}-{int(time.time()) // 3600}")
-    except QueueRefused:
-        log.error("publish_refused", session_id=leftover.session_id)
-        return
-    swept.published += 1
 
 
-async def delete_audio(services: Services, session_id: str, audio_key: str | None) -> None:
-    """Delete a finished session's recording, if it is still there, and record that. Raises Unavailable."""
-    if audio_key:
-        await services.storage.delete(audio_key)
-        await repair.mark_audio_deleted(services.database, session_id)
+async def _publish(services: Services, session: Backlog, limit: asyncio.Semaphore) -> bool:
+    async with limit:
+        try:
+            await services.queue.publish(session.session_id, run=f"sweep-{session.version}")
+        except (Unavailable, QueueRefused) as error:
+            # It was taken, so the next look at it comes in a quarter of an hour.
+            log.error("publish_failed", session_id=session.session_id, error=type(error).__name__)
+            return False
+        return True

@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+import structlog
+
+from app.adapters.attempts import SDK_RETRIES, attempts
 from app.adapters.retry_after import retry_after_s
 from app.errors import Transient
 from app.lazy import LazyClient
@@ -11,6 +14,8 @@ if TYPE_CHECKING:
     from anthropic.types import Message
 
     from app.analysis.shape import Analysis
+
+log = structlog.get_logger()
 
 MODEL = "claude-haiku-4-5"
 MAX_TOKENS = 2048
@@ -43,7 +48,7 @@ Respond ONLY with valid JSON matching this schema:
 
 
 class Claude:
-    """Asks Claude once per call: QStash does the retrying, so that a retry is seen, counted and spaced out."""
+    """Analyzes transcripts. The SDK retries twice within seconds, as the original's did; after that QStash does."""
 
     def __init__(self, client: "LazyClient[AsyncAnthropic]") -> None:
         self._client = client
@@ -56,17 +61,21 @@ class Claude:
         from app.analysis.shape import ANSWER_SCHEMA
 
         try:
-            message = await client.messages.create(
+            answer = await client.messages.with_raw_response.create(
                 model=MODEL,
                 max_tokens=MAX_TOKENS,
                 messages=[{"role": "user", "content": f"{PROMPT}\n\nTranscript:\n{transcript}"}],
                 # https://platform.claude.com/docs/en/build-with-claude/structured-outputs lists this model
                 output_config={"format": {"type": "json_schema", "schema": ANSWER_SCHEMA}},
             )
+            message = await answer.parse()
         except APIStatusError as error:
+            log.warning("analysis_failed", status=error.status_code, attempts=attempts(error.request.headers))
             raise Transient("The analysis service could not answer", retry_after_s(error.response.headers)) from None
         except (AnthropicError, ValueError):  # ValueError: a body that is not JSON
+            log.warning("analysis_failed")
             raise Transient("The analysis service did not answer") from None
+        log.info("transcript_analyzed", attempts=answer.retries_taken + 1)
         return _read(message)
 
 
@@ -86,12 +95,14 @@ def _read(message: "Message") -> "Analysis":
 
 
 def open_anthropic(api_key: str, base_url: str) -> "AsyncAnthropic":
-    """A client that answers within TIMEOUT_S or fails, and never retries by itself."""
+    """A client that retries twice, and waits for each attempt for TIMEOUT_S at most."""
     from anthropic import AsyncAnthropic, DefaultAioHttpClient
 
     # aiohttp below the SDK: less CPU for each request (docs/decisions/cpu.md).
     http = DefaultAioHttpClient(timeout=TIMEOUT_S)
-    return AsyncAnthropic(api_key=api_key, base_url=base_url, timeout=TIMEOUT_S, max_retries=0, http_client=http)
+    return AsyncAnthropic(
+        api_key=api_key, base_url=base_url, timeout=TIMEOUT_S, max_retries=SDK_RETRIES, http_client=http
+    )
 
 
 async def close_anthropic(client: "AsyncAnthropic") -> None:

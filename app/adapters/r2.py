@@ -1,4 +1,4 @@
-"""Cloudflare R2: recordings are kept here for the minutes until they are written down."""
+"""Cloudflare R2: recordings are kept here for the minutes until they are transcribed."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
+from app.adapters.s3 import PAGE as S3_PAGE
 from app.adapters.s3 import S3
 from app.errors import Permanent, Unavailable
 from app.lazy import LazyClient
@@ -27,6 +28,14 @@ class Stored:
 
     size_bytes: int
     content_type: str
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object of the bucket: its key, and when it was stored, in seconds since 1970."""
+
+    key: str
+    modified_at: float
 
 
 class R2:
@@ -85,10 +94,21 @@ class R2:
 
     async def delete_below(self, prefix: str) -> int:
         """Delete every object whose key begins with ``prefix``; how many there were. Raises Unavailable."""
-        keys = await (await self._client()).keys(self._bucket, prefix)
-        for key in keys:
-            await self.delete(key)
-        return len(keys)
+        deleted = 0
+        async for page in self.pages(prefix):
+            for stored in page:
+                await self.delete(stored.key)
+                deleted += 1
+        return deleted
+
+    async def pages(self, prefix: str, after: str = "") -> AsyncGenerator[list[StoredObject], None]:
+        """The objects below ``prefix`` whose keys come after ``after``, in order, a thousand at a time. Raises Unavailable."""
+        s3 = await self._client()
+        while page := await s3.list_page(self._bucket, prefix, after):
+            yield [StoredObject(key, modified_at) for key, modified_at in page]
+            if len(page) < S3_PAGE:
+                return
+            after = page[-1][0]
 
     async def _request(
         self, operation: str, key: str, headers: dict[str, str] | None = None, data: Any = None

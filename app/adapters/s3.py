@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 3
 # Without a byte of the answer.
 READ_TIMEOUT_S = 20
+# Objects in one answer, the most that S3 gives.
+PAGE = 1000
 # For a whole transfer: 50 MiB at half a megabyte a second.
 TRANSFER_TIMEOUT_S = 100
 
@@ -71,7 +73,7 @@ class S3:
 
         try:
             async with self._http.request(method, URL(url, encoded=True), headers=headers, data=data) as response:
-                # A missing object is an answer; a missing bucket is a mistake of ours that somebody will mend.
+                # A missing object is an answer; a missing bucket is a configuration error.
                 missing = response.status == 404 and b"NoSuchBucket" not in await response.content.read()
                 if response.status >= 300 and (not missing or method == "PUT"):
                     raise Unavailable("The storage refused the request")
@@ -79,15 +81,21 @@ class S3:
         except (ClientError, TimeoutError, OSError):
             raise Unavailable("The storage did not answer") from None
 
-    async def keys(self, bucket: str, prefix: str) -> list[str]:
-        """The keys that begin with ``prefix``, at most a thousand. Raises Unavailable."""
+    async def list_page(self, bucket: str, prefix: str, after: str) -> list[tuple[str, float]]:
+        """Keys that begin with ``prefix`` and come after ``after``, at most PAGE, each with its time. Raises Unavailable."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            found = await asyncio.to_thread(self._boto.list_objects_v2, Bucket=bucket, Prefix=prefix)
+            found = await asyncio.to_thread(
+                self._boto.list_objects_v2, Bucket=bucket, Prefix=prefix, StartAfter=after, MaxKeys=PAGE
+            )
         except (BotoCoreError, ClientError, OSError):
             raise Unavailable("The storage did not answer") from None
-        return [item.get("Key", "") for item in found.get("Contents", [])]
+        return [
+            (item["Key"], item["LastModified"].timestamp())
+            for item in found.get("Contents", [])
+            if "Key" in item and "LastModified" in item
+        ]
 
     async def aclose(self) -> None:
         """Close the connections."""

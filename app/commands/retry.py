@@ -6,9 +6,8 @@ A message replayed from QStash's dead letter queue is a first delivery, which FA
 import argparse
 import asyncio
 import sys
-import time
 
-from app.adapters.qstash import QueueRefused
+from app.adapters.qstash.queue import QueueRefused
 from app.errors import AppError
 from app.services import Services, open_services
 from app.sessions import repair
@@ -16,10 +15,11 @@ from app.settings import Settings
 
 
 async def retry(session_id: str, services: Services) -> str | None:
-    """Take the session back to UPLOADED and publish it. None, or why not. Raises Unavailable, QueueRefused."""
-    if not await repair.reopen(services.database, session_id):
+    """Take the session back to UPLOADED and publish it; repeatable. None, or why not. Raises Unavailable, QueueRefused."""
+    version = await repair.reopen(services.database, session_id)
+    if version is None:
         return "only a FAILED session with its recording or its transcript left can be retried"
-    await services.queue.publish(session_id, run=f"retry-{time.time_ns()}")
+    await services.queue.publish(session_id, run=f"retry-{version}")
     return None
 
 

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 
-from app.adapters.qstash import QueueRefused
+from app.adapters.qstash.queue import QueueRefused
 from app.errors import AppError
 from app.services import open_services
 from app.settings import Settings

@@ -1,137 +1,132 @@
-"""The one door to PostgreSQL: Prisma Client Python, its engine kept alive and its errors told in our words.
-
-Statements are SQL sent through Prisma's raw queries: each checkpoint is one atomic statement and one engine request
-(docs/decisions/one-statement-per-checkpoint.md says why).
-"""
+"""The one door to PostgreSQL: Prisma Client Python on an engine that is replaced when it is lost."""
 
 import asyncio
 import contextlib
-import functools
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, LiteralString
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import structlog
-
+from app.database.engine import Engine, EngineLost, Interrupted
+from app.database.statements import Statement
 from app.errors import Unavailable
 
 if TYPE_CHECKING:
-    from prisma import Prisma
+    from app.database.engine import Prisma
 
-log = structlog.get_logger()
-
+T = TypeVar("T")
 Row = dict[str, Any]
 Parameter = str | int | bool | None
 
-# The engine answers a statement well within this, or the connection below it is dead.
-STATEMENT_TIMEOUT_S = 20.0
-ENGINE_START_TIMEOUT_S = 12.0
+# A load balancer asks every few seconds and gives up after two.
+READY_TIMEOUT_S = 1.5
+_ONE = Statement("one", "SELECT 1 AS one")
 
 
 class Database:
-    """A connection that outlives its engine: opened at first use, opened anew when the engine process is gone."""
+    """A client whose engine starts at first use and is replaced when it dies or hangs. For one event loop."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._client: Prisma | None = None
-        self._opening = asyncio.Lock()
+        self._engine: Engine | None = None
+        self._starting: asyncio.Task[Engine] | None = None
+        self._probe: asyncio.Task[list[Row]] | None = None
+        self._stopping: set[asyncio.Task[None]] = set()
+        self._closed = False
 
-    async def read(self, sql: LiteralString, *parameters: Parameter) -> list[Row]:
-        """The rows of a statement that changes nothing. Repeated once if the engine dies under it.
+    async def read(self, call: "Callable[[Prisma], Awaitable[T]]") -> T:
+        """The result of a call that changes nothing; repeated once if the engine or its connection is lost under it.
 
         Raises Unavailable when there is still no answer.
         """
         try:
-            return await self.write(sql, *parameters)
-        except Unavailable:
-            return await self.write(sql, *parameters)
+            return await self.write(call)
+        except Interrupted:
+            return await self.write(call)
 
-    async def write(self, sql: LiteralString, *parameters: Parameter) -> list[Row]:
-        """The rows a changing statement returns. Never repeated: whether it took effect is not known when it fails.
+    async def write(self, call: "Callable[[Prisma], Awaitable[T]]") -> T:
+        """The result of a call that changes something. Never repeated: when it fails, it may have taken effect.
 
-        Raises Unavailable when PostgreSQL or the engine does not answer, or refuses the statement.
+        Raises Unavailable when PostgreSQL or the engine does not answer or refuses the statement, Conflict when a
+        constraint forbids the change.
         """
-        client = await self._connected()
-        from aiohttp import ClientError
-        from prisma.errors import PrismaError
-
+        engine = await self._started()
         try:
-            async with asyncio.timeout(STATEMENT_TIMEOUT_S):
-                return await client.query_raw(sql, *parameters)
-        except (ClientError, RuntimeError, ConnectionError) as error:
-            await self._replace(client)
-            log.warning("engine_lost", error=type(error).__name__)
-            raise Unavailable("The database engine did not answer") from None
-        except (PrismaError, TimeoutError) as error:
-            log.warning("statement_failed", error=type(error).__name__, code=_code_of(error))
-            raise Unavailable("The database did not answer") from None
+            return await engine.run(call)
+        except EngineLost:
+            self._discard(engine)
+            raise
+
+    async def read_rows(self, sql: Statement, *parameters: Parameter) -> list[Row]:
+        """The rows of a statement that changes nothing. Otherwise like ``read``."""
+        return await self.read(_rows(sql, parameters))
+
+    async def write_rows(self, sql: Statement, *parameters: Parameter) -> list[Row]:
+        """The rows that a changing statement returns. Otherwise like ``write``."""
+        return await self.write(_rows(sql, parameters))
 
     async def ready(self) -> None:
-        """Ask PostgreSQL a real question: the engine connects without it and says nothing. Raises Unavailable."""
-        await self.read("SELECT 1 AS one")
+        """Ask PostgreSQL a real question: the engine connects without it and says nothing.
+
+        Raises Unavailable after 1.5 s at the latest. The question stays asked, so that a hung engine is found and replaced.
+        """
+        if self._probe is None or self._probe.done():
+            self._probe = _background(self.read_rows(_ONE))
+        await asyncio.wait({self._probe}, timeout=READY_TIMEOUT_S)
+        _result(self._probe)
 
     async def warm_up(self) -> None:
         """Start the engine before it is needed. Raises nothing: whoever needs it will hear."""
         with contextlib.suppress(Unavailable):
-            await self._connected()
+            await self._started()
 
     async def aclose(self) -> None:
-        """Stop the engine and close the connection. Idempotent."""
-        client, self._client = self._client, None
-        if client is not None:
-            await _discard(client)
+        """Stop the engine and close the connection; what comes later is refused. Idempotent."""
+        self._closed = True
+        tasks: list[asyncio.Task[Any]] = [task for task in (self._starting, self._probe) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._engine is not None:
+            engine, self._engine = self._engine, None
+            await engine.stop()
+        await asyncio.gather(*self._stopping)
 
-    async def _connected(self) -> "Prisma":
-        if self._client is not None:
-            return self._client
-        async with self._opening:
-            if self._client is None:
-                self._client = await _open(self._url)
-            return self._client
+    async def _started(self) -> Engine:
+        if self._engine is not None:
+            return self._engine
+        if self._closed:
+            raise Unavailable("The database client is closed")
+        if self._starting is None or self._starting.done():
+            self._starting = _background(self._start())
+        # Whoever waits may be cancelled; the others still want the engine.
+        await asyncio.wait({self._starting})
+        return _result(self._starting)
 
-    async def _replace(self, dead: "Prisma") -> None:
-        async with self._opening:
-            if self._client is dead:
-                self._client = None
-                await _discard(dead)
+    async def _start(self) -> Engine:
+        self._engine = await Engine.start(self._url)
+        return self._engine
 
-
-async def _open(url: str) -> "Prisma":
-    # 0.3 s of imports, kept off the path to the first health answer and off the event loop.
-    await asyncio.to_thread(import_module, "prisma.client")
-    from prisma import Prisma
-
-    from app.database.transport import EngineHTTP
-
-    _escape_line_separators()
-    client = Prisma(datasource={"url": url})
-    try:
-        engine: Any = client._create_engine()  # pyright: ignore[reportPrivateUsage]  # connect() takes one that is there
-        engine.session = EngineHTTP(STATEMENT_TIMEOUT_S)
-        client._internal_engine = engine  # pyright: ignore[reportPrivateUsage]
-        # A silent listener on the engine's port would hang connect() for ever.
-        await asyncio.wait_for(client.connect(), ENGINE_START_TIMEOUT_S)
-    except Exception as error:
-        await _discard(client)
-        log.error("engine_not_started", error=type(error).__name__)
-        raise Unavailable("The database engine did not start") from None
-    return client
+    def _discard(self, engine: Engine) -> None:
+        if self._engine is engine:
+            self._engine = None
+            task = _background(engine.stop(at_once=True))
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
 
 
-async def _discard(client: "Prisma") -> None:
-    try:
-        await asyncio.wait_for(client.disconnect(), 5)
-    except Exception as error:
-        log.warning("engine_not_stopped", error=type(error).__name__)
+def _rows(sql: Statement, parameters: tuple[Parameter, ...]) -> "Callable[[Prisma], Awaitable[list[Row]]]":
+    # Prisma asks for a literal, so that nobody pastes values into SQL; a Statement comes from a file.
+    text: Any = sql.text
+    return lambda client: client.query_raw(text, *parameters)
 
 
-@functools.cache
-def _escape_line_separators() -> None:
-    # The query builder indents the text of a query with textwrap.indent, which takes U+2028, U+2029 and U+0085 for line
-    # ends and puts spaces behind them: text is corrupted on its way in. Written as escapes they pass.
-    builder: Any = import_module("prisma._builder")
-    builder.dumps = functools.partial(builder.dumps, ensure_ascii=True)
+def _background(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    task = asyncio.create_task(work)
+    # Its error belongs to those who wait for it; if all have left, nobody is told.
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
 
 
-def _code_of(error: BaseException) -> str | None:
-    code = getattr(error, "code", None)
-    return code if isinstance(code, str) else None
+def _result(task: asyncio.Task[T]) -> T:
+    if not task.done() or task.cancelled():
+        raise Unavailable("The database did not answer")
+    return task.result()

@@ -4,17 +4,17 @@ A platform may refuse a body long before this service sees it (Vercel at 4.5 MB)
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from app.database.clock import as_json
 from app.recordings.recording import MAX_AUDIO_BYTES, extension
-from app.recordings.upload import enqueue
-from app.refusals import StoredFileRefused, UploadExpired, UploadIncomplete
+from app.recordings.upload import publish
+from app.refusals import StoredFileRefused, TooManyOpenUploads, UploadExpired, UploadIncomplete
 from app.services import Services
 from app.sessions import owner, repair
 from app.sessions.learner import Learner
-from app.sessions.owner import NewSession
-from app.sweep import NEVER_UPLOADED, delete_audio
+from app.sessions.owner import NewSession, StoredSession
 
 # Long enough for 50 MiB over a slow line, short of the hour after which the sweep gives the session up.
 EXPIRES_S = 15 * 60
@@ -39,7 +39,10 @@ async def begin(
     topic: str | None,
     language: str,
 ) -> Ticket:
-    """Make the row and sign an address for exactly this size and type. Raises Unavailable."""
+    """Make the row and sign an address for exactly this size and type.
+
+    Raises Unavailable, TooManyOpenUploads.
+    """
     session = await owner.create(
         services.database,
         learner,
@@ -48,30 +51,33 @@ async def begin(
         language=language,
         ending=extension(content_type),
     )
+    if await owner.count_open_uploads(services.database, session, EXPIRES_S) > services.open_uploads:
+        await owner.delete(services.database, session.id)
+        raise TooManyOpenUploads(retry_after_s=EXPIRES_S)
     expires = datetime.fromtimestamp(int(time.time()) + EXPIRES_S, UTC)
-    url = await services.storage.signed_upload(session.audio_key or "", size_bytes, content_type, EXPIRES_S)
-    return Ticket(session, url, expires.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+    url = await services.storage.signed_upload(session.audio_key, size_bytes, content_type, EXPIRES_S)
+    return Ticket(session, url, as_json(expires))
 
 
-async def complete(services: Services, learner: Learner, session_id: str) -> NewSession:
-    """Check what was stored, mark UPLOADED, publish. Idempotent.
+async def complete(services: Services, learner: Learner, session_id: str) -> StoredSession:
+    """Check what was stored, mark UPLOADED, publish. Idempotent; the session as it is then.
 
-    Raises SessionNotFound, UploadIncomplete, UploadExpired, StoredFileRefused, UploadFailed, Unavailable.
+    Raises UserNotFound, SessionNotFound, UploadIncomplete, UploadExpired, StoredFileRefused, Unavailable.
     """
-    state = await owner.state_of(services.database, learner, session_id)
-    if state.status == "FAILED" and state.error_message == NEVER_UPLOADED:
+    session = await owner.find_stored(services.database, learner, session_id)
+    if session.status == "FAILED" and session.error_message == repair.NEVER_UPLOADED:
         raise UploadExpired
-    if state.status != "CREATED":
-        return state
-    stored = await services.storage.look(state.audio_key) if state.audio_key else None
-    if state.audio_key is None or stored is None:
+    if session.status != "CREATED" or session.audio_key is None:
+        return session
+    stored = await services.storage.look(session.audio_key)
+    if stored is None:
         raise UploadIncomplete
     if not 0 < stored.size_bytes <= MAX_AUDIO_BYTES or not stored.content_type.lower().startswith("audio/"):
         # The signed address does not let it come to this; a store that ignores the signature would.
-        await repair.give_up(services.database, session_id, NEVER_UPLOADED, lease_s=services.lease_s)
-        await delete_audio(services, session_id, state.audio_key)
+        if await repair.give_up_upload(services.database, session_id):
+            await services.storage.delete(session.audio_key)
         raise StoredFileRefused
     # Whoever comes second at the same moment finds it UPLOADED: published once.
-    if await owner.mark_uploaded(services.database, session_id, state.audio_key):
-        await enqueue(services, session_id, state.audio_key)
-    return state
+    if await owner.mark_uploaded(services.database, session_id, session.audio_key):
+        await publish(services, session_id)
+    return replace(session, status="UPLOADED")

@@ -10,7 +10,7 @@ from app.recordings.cutting import cut
 from app.recordings.recording import Audio
 from app.services import Services
 from app.sessions import checkpoints
-from app.sessions.claim import Work
+from app.sessions.claim import Claim
 
 log = structlog.get_logger()
 
@@ -19,31 +19,31 @@ log = structlog.get_logger()
 PROMPT_CHARACTERS = 800
 
 
-async def transcribe(work: Work, services: Services) -> str:
+async def transcribe(claim: Claim, services: Services) -> str:
     """The words spoken in the session's recording. Raises StepFailed, Unavailable, SessionGone, InvalidState."""
-    if not work.audio_key:
+    if not claim.audio_key or claim.audio_deleted:
         raise Permanent("The recording is not in storage")
-    audio = await services.storage.download(work.audio_key, work.session_id)
+    audio = await services.storage.download(claim.audio_key, claim.session_id)
     with closing(audio.file):
         if audio.size_bytes <= services.whisper.max_file_bytes:
             text = await services.whisper.transcribe(audio)
         else:
-            text = await _transcribe_parts(audio, work, services)
+            text = await _transcribe_parts(audio, claim, services)
     log.info("session_transcribed", audio_bytes=audio.size_bytes)
     return text
 
 
-async def _transcribe_parts(audio: Audio, work: Work, services: Services) -> str:
-    """As above, each part a checkpoint: those that an earlier delivery has written down are cut off, but not asked for again."""
-    texts = list(work.parts)
+async def _transcribe_parts(audio: Audio, claim: Claim, services: Services) -> str:
+    """As above, each part a checkpoint: those that an earlier delivery has stored are cut off, but not transcribed again."""
+    texts = list(claim.parts)
     parts = cut(audio, services.whisper.max_file_bytes)
     number = 0
     while part := await asyncio.to_thread(next, parts, None):
         number += 1
-        if number <= len(work.parts):
+        if number <= len(claim.parts):
             continue
         text = (await services.whisper.transcribe(part, prompt=_tail(" ".join(texts)))).strip()
-        await checkpoints.save_part(services.database, work.session_id, text, number)
+        await checkpoints.save_part(services.database, claim, text, number)
         texts.append(text)
     log.info("recording_cut", parts=number)
     return " ".join(text for text in texts if text)

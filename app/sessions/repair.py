@@ -1,136 +1,159 @@
-"""What is mended outside a delivery: sessions that QStash gave up, uploads it never heard of, audio that outstayed."""
+"""What is mended outside a delivery: used-up messages, the backlog, uploads that never came, leftover recordings.
 
+Each function is one statement that looks and changes at once, so each may be repeated and run twice at the same time.
+"""
+
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
-from app.database.client import Database, Row
-from app.errors import InvalidState
+from pydantic import TypeAdapter
 
-# So many sessions of each kind in one sweep: a sweep ends within a request, and the next one takes the rest.
-BATCH = 50
+from app.database.client import Database
+from app.database.clock import as_timestamp
+from app.database.statements import load
+from app.errors import AGAIN, MISCONFIGURED, NOT_AGAIN, InvalidState
+from app.sessions.status import CREATED, FAILED
+
+SQL = load(Path(__file__).with_name("repair.sql"))
+
+# Rows of each kind that one statement takes.
+PAGE = 100
 # Long enough for QStash to have delivered, short enough for someone who waits.
 UNDELIVERED_AFTER_S = 15 * 60
 # After the lease is over, so that a retry that QStash has under way comes first.
 LEASE_MARGIN_S = 60
-# What has not been processed by then will not be: a recording that kills its worker would go round for ever.
-GIVE_UP_AFTER_S = 24 * 3600
-# A failed session's recording is kept so long for an operator's retry.
+# QStash's last retry comes half an hour after the first delivery; then the sweep goes on, hourly.
+FAILED_RETRY_AFTER_S = 3600
+# Longer than an outage of a day. What fails for two days fails in vain.
+TRANSIENT_GIVE_UP_AFTER_S = 2 * 24 * 3600
+# A session that nobody could try, and one that failed by our own mistake: as long as the bucket's lifecycle rule lets it.
+GIVE_UP_AFTER_S = 7 * 24 * 3600
+# The recording of a session that failed for good is kept for an operator's retry.
 FAILED_AUDIO_KEPT_S = 24 * 3600
 # An upload takes minutes at most.
 UPLOAD_ABANDONED_AFTER_S = 3600
 
+NEVER_PROCESSED = f"The recording could not be processed. {NOT_AGAIN}"
+NOT_REACHED = f"The recording could not be processed yet. {AGAIN}"
+NEVER_UPLOADED = f"The upload was not completed. {NOT_AGAIN}"
+
 
 @dataclass(frozen=True)
-class Leftover:
-    """A session that needs something done. ``age_s`` since it was made; ``version`` changes whenever its row does."""
+class Backlog:
+    """A session that was taken to be published again. ``version`` is another one each time it is taken."""
 
     session_id: str
-    user_id: str
-    audio_key: str | None
-    age_s: int
     version: str
 
 
-# FAILED unless it is DONE or FAILED, or somebody is at work on it.
-_GIVE_UP = """
-WITH changed AS (
-  UPDATE speaking_sessions SET status = 'FAILED', "errorMessage" = $2, "updatedAt" = timezone('utc', clock_timestamp())
-   WHERE id = $1 AND status NOT IN ('DONE', 'FAILED')
-     AND NOT (status IN ('TRANSCRIBING', 'ANALYZING')
-              AND "updatedAt" > timezone('utc', clock_timestamp()) - make_interval(secs => $3::int))
-  RETURNING id
-)
-SELECT s.status::text AS status, EXISTS (SELECT FROM changed) AS changed, s."userId" AS user_id,
-       CASE WHEN s."audioDeletedAt" IS NULL THEN s."audioUrl" END AS audio_key,
-       ceil(extract(epoch FROM s."updatedAt" - timezone('utc', clock_timestamp())) + $3::int)::int AS lease_left_s
-  FROM speaking_sessions s WHERE s.id = $1
-"""
+@dataclass(frozen=True)
+class Leftover:
+    """A session whose stored objects are no longer needed."""
+
+    session_id: str
+    user_id: str
 
 
-async def give_up(db: Database, session_id: str, message: str, *, lease_s: int) -> str | None:
-    """Set a session to FAILED unless it is DONE or FAILED already; the key of audio that is still there.
+@dataclass(frozen=True)
+class Owner:
+    """What the database knows of the session that an object's key names."""
 
-    Idempotent; nothing happens to an unknown session. Raises InvalidState while another delivery holds the lease, Unavailable.
+    user_id: str
+    session_id: str
+    user_known: bool
+    session_known: bool
+    over: bool
+
+
+@dataclass(frozen=True)
+class _Settled:
+    leased: bool
+    lease_left_s: int
+
+
+_SETTLED, _BACKLOG = TypeAdapter(list[_Settled]), TypeAdapter(list[Backlog])
+_LEFTOVERS, _OWNERS = TypeAdapter(list[Leftover]), TypeAdapter(list[Owner])
+
+
+async def settle(db: Database, session_id: str, message_made_at: datetime | None, *, lease_s: int) -> None:
+    """QStash has used up a session's message: FAILED, unless it has moved on. Idempotent; nothing for an unknown session.
+
+    Raises InvalidState while another delivery holds the lease, Unavailable.
     """
-    rows = await db.write(_GIVE_UP, session_id, message, lease_s)
-    if not rows:
-        return None
-    row = rows[0]
-    if row["status"] in ("TRANSCRIBING", "ANALYZING") and not row["changed"]:
-        raise InvalidState(retry_after_s=max(1, row["lease_left_s"]))
-    return row["audio_key"]
+    made_at = as_timestamp(message_made_at or datetime.now(UTC))
+    rows = await db.write_rows(SQL["settle"], session_id, NEVER_PROCESSED, NOT_REACHED, made_at, lease_s)
+    for row in _SETTLED.validate_python(rows):
+        if row.leased:
+            raise InvalidState(retry_after_s=max(1, row.lease_left_s))
 
 
-# The parts of a long recording that were written down so far go with it.
-_AUDIO_DELETED = """
-WITH session AS (
-  UPDATE speaking_sessions SET "audioDeletedAt" = timezone('utc', clock_timestamp())
-   WHERE id = $1 AND "audioDeletedAt" IS NULL AND status IN ('FAILED', 'DONE')
-  RETURNING id
-)
-DELETE FROM transcripts t USING session WHERE t."sessionId" = session.id AND right(t.text, 1) = E'\\x1e'
-RETURNING t.id
-"""
+async def drop_recording(db: Database, session_id: str) -> str | None:
+    """Mark the recording of a session that is over as deleted; the key of the object to delete, if any. Idempotent.
+
+    None as well while the session may still be processed. Raises Unavailable.
+    """
+    rows = await db.write_rows(SQL["drop_recording"], session_id, AGAIN)
+    key: str | None = rows[0]["audio_key"] if rows else None
+    return key
 
 
-async def mark_audio_deleted(db: Database, session_id: str) -> None:
-    """Record that the recording of a finished session is gone. Idempotent. Raises Unavailable."""
-    await db.write(_AUDIO_DELETED, session_id)
+async def take_backlog(db: Database, *, lease_s: int, waiting: bool = False) -> list[Backlog]:
+    """A page of sessions that need another message, each now UPLOADED. Raises Unavailable.
+
+    ``waiting``: QStash holds messages back, so that an UPLOADED session is taken only after a day.
+    """
+    undelivered_s = TRANSIENT_GIVE_UP_AFTER_S // 2 if waiting else UNDELIVERED_AFTER_S
+    lease_over_s = lease_s + LEASE_MARGIN_S
+    rows = await db.write_rows(SQL["take_backlog"], undelivered_s, lease_over_s, FAILED_RETRY_AFTER_S, AGAIN, PAGE)
+    return _BACKLOG.validate_python(rows)
 
 
-_LEFTOVER = """
-SELECT id AS session_id, "userId" AS user_id, CASE WHEN "audioDeletedAt" IS NULL THEN "audioUrl" END AS audio_key,
-       extract(epoch FROM timezone('utc', clock_timestamp()) - "createdAt")::int AS age_s,
-       (extract(epoch FROM "updatedAt") * 1000)::bigint::text AS version
-  FROM speaking_sessions
-"""
-_UNPROCESSED = f"""{_LEFTOVER}
- WHERE status = 'UPLOADED' AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $1::int)
-    OR status IN ('TRANSCRIBING', 'ANALYZING')
-       AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $2::int)
- ORDER BY "updatedAt" LIMIT $3::int
-"""  # two constants
-_OUTSTAYED = f"""{_LEFTOVER}
- WHERE status IN ('FAILED', 'DONE') AND "audioUrl" IS NOT NULL AND "audioDeletedAt" IS NULL
-   AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $1::int)
- ORDER BY "updatedAt" LIMIT $2::int
-"""  # two constants
-_ABANDONED = f"""{_LEFTOVER}
- WHERE status = 'CREATED' AND "createdAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $1::int)
- ORDER BY "createdAt" LIMIT $2::int
-"""  # two constants
+async def give_up(db: Database, *, lease_s: int) -> int:
+    """End a page of sessions that were tried in vain, or could not be tried for a week; how many. Raises Unavailable."""
+    rows = await db.write_rows(
+        SQL["give_up"],
+        *(NEVER_PROCESSED, AGAIN, NOT_AGAIN, GIVE_UP_AFTER_S),
+        *(MISCONFIGURED, TRANSIENT_GIVE_UP_AFTER_S, lease_s + LEASE_MARGIN_S, PAGE),
+    )
+    return len(rows)
 
 
-async def unprocessed(db: Database, *, lease_s: int) -> list[Leftover]:
-    """Sessions that QStash does not seem to know of: UPLOADED for long, or under a lease that is over. Raises Unavailable."""
-    return _leftovers(await db.read(_UNPROCESSED, UNDELIVERED_AFTER_S, lease_s + LEASE_MARGIN_S, BATCH))
+async def give_up_upload(db: Database, session_id: str) -> bool:
+    """A recording that never came, or may not be processed: FAILED. False if it is not CREATED any more. Raises Unavailable."""
+    return bool(
+        await db.write(
+            lambda client: client.speakingsession.update_many(
+                where={"id": session_id, "status": CREATED}, data={"status": FAILED, "errorMessage": NEVER_UPLOADED}
+            )
+        )
+    )
 
 
-async def outstayed(db: Database) -> list[Leftover]:
-    """Finished sessions whose recording is still stored. Raises Unavailable."""
-    return _leftovers(await db.read(_OUTSTAYED, FAILED_AUDIO_KEPT_S, BATCH))
-
-
-async def abandoned(db: Database) -> list[Leftover]:
+async def uploads_that_never_came(db: Database) -> list[Leftover]:
     """Sessions whose recording never arrived. Raises Unavailable."""
-    return _leftovers(await db.read(_ABANDONED, UPLOAD_ABANDONED_AFTER_S, BATCH))
+    rows = await db.read_rows(SQL["uploads_that_never_came"], UPLOAD_ABANDONED_AFTER_S, PAGE)
+    return _LEFTOVERS.validate_python(rows)
 
 
-def _leftovers(rows: list[Row]) -> list[Leftover]:
-    return [Leftover(**row) for row in rows]
+async def leftover_recordings(db: Database) -> list[Leftover]:
+    """Sessions that are over and whose recording is still stored. Raises Unavailable."""
+    rows = await db.read_rows(SQL["leftover_recordings"], FAILED_AUDIO_KEPT_S, AGAIN, PAGE)
+    return _LEFTOVERS.validate_python(rows)
 
 
-_REOPEN = """
-UPDATE speaking_sessions s SET status = 'UPLOADED', "errorMessage" = NULL, "updatedAt" = timezone('utc', clock_timestamp())
- WHERE id = $1 AND status = 'FAILED' AND "audioUrl" IS NOT NULL
-   AND ("audioDeletedAt" IS NULL
-        OR EXISTS (SELECT FROM transcripts t WHERE t."sessionId" = s.id AND right(t.text, 1) <> E'\\x1e'))
-RETURNING id
-"""
+async def owners_of(db: Database, sessions: Iterable[tuple[str, str]]) -> list[Owner]:
+    """What is known of the sessions, given as (user, session), that keys of the bucket name. Raises Unavailable."""
+    return _OWNERS.validate_python(await db.read_rows(SQL["owners_of"], json.dumps(sorted(set(sessions)))))
 
 
-async def reopen(db: Database, session_id: str) -> bool:
-    """Take a FAILED session back to UPLOADED. False unless it is FAILED with audio or a transcript to go on from.
+async def reopen(db: Database, session_id: str) -> str | None:
+    """Take a FAILED session back to UPLOADED; its new version. None if there is nothing to go on from, or it is not FAILED.
 
-    Raises Unavailable.
+    Repeatable: a session that is UPLOADED already counts as reopened. Raises Unavailable.
     """
-    return bool(await db.write(_REOPEN, session_id))
+    rows = await db.write_rows(SQL["reopen"], session_id)
+    version: str | None = rows[0]["version"] if rows else None
+    return version

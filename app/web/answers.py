@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
 
-from app.sessions.owner import NewSession
+from app.database.clock import as_json
 
 # What the frontend shows a learner as the time until the first look.
 ESTIMATED_WAIT_S = 30
@@ -24,11 +25,11 @@ class CompactJSON(Response):
         return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def accepted(session: NewSession, status: str = "UPLOADED") -> dict[str, Any]:
+def accepted(session_id: str, created_at: datetime, status: str) -> dict[str, Any]:
     """What the frontend is told of a session that waits to be processed."""
     return {
-        "id": session.id,
+        "id": session_id,
         "status": status,
-        "createdAt": session.created_at,
+        "createdAt": as_json(created_at),
         "estimatedWaitSecs": ESTIMATED_WAIT_S,
     }

@@ -2,6 +2,8 @@
 
 import base64
 import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -9,10 +11,11 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.errors import NON_RETRYABLE_STATUS
+from app.adapters.qstash.queue import Queue, QueueRefused
+from app.errors import NON_RETRYABLE_STATUS, Unavailable
+from app.recordings.deletion import delete_recording
 from app.refusals import InvalidMessage
 from app.sessions import repair
-from app.sweep import NEVER_PROCESSED, delete_audio
 from app.sweep import sweep as run_sweep
 from app.web.answers import CompactJSON
 from app.web.signed import bind_delivery, parse_session_id, verified_body
@@ -25,16 +28,15 @@ class ProcessFailed(HTTPEndpoint):
     """/api/internal/process-failed"""
 
     async def post(self, request: Request[State]) -> Response:
-        """QStash has given up a message: the session is FAILED unless it is DONE. Raises Refused, InvalidState, Unavailable."""
+        """QStash has used up a message: the session is FAILED unless it is DONE. Raises Refused, InvalidState, Unavailable."""
         settings, services = request.state["settings"], request.state["services"]
-        body = await verified_body(request, settings.process_failed_url)
-        session_id, last_status = parse_failure(body)
-        bind_delivery(request, session_id)
-        audio_key = await repair.give_up(services.database, session_id, NEVER_PROCESSED, lease_s=services.lease_s)
-        if last_status == NON_RETRYABLE_STATUS:
-            # Nobody will come back for this recording. After other failures an operator may: the sweep deletes it in a day.
-            await delete_audio(services, session_id, audio_key)
-        log.info("delivery_given_up")
+        failure = parse_failure(await verified_body(request, settings.process_failed_url))
+        bind_delivery(request, failure.session_id)
+        await repair.settle(services.database, failure.session_id, failure.message_made_at, lease_s=services.lease_s)
+        if failure.last_status == NON_RETRYABLE_STATUS:
+            # Nobody will come back for this recording. After other failures somebody may: the sweep, an operator.
+            await delete_recording(services, failure.session_id)
+        log.info("message_used_up", status=failure.last_status)
         return CompactJSON({"ok": True})
 
 
@@ -42,29 +44,65 @@ class Sweep(HTTPEndpoint):
     """/api/internal/sweep"""
 
     async def post(self, request: Request[State]) -> Response:
-        """One round of mending, with counts. Raises Refused, Unavailable."""
+        """One round of mending, with counts, and another at once if the bucket has more. Raises Refused, Unavailable."""
         settings, services = request.state["settings"], request.state["services"]
-        await verified_body(request, settings.sweep_url)
-        swept = await run_sweep(services)
+        swept = await run_sweep(services, parse_after(await verified_body(request, settings.sweep_url)))
+        if swept.continue_after:
+            await continue_sweep(services.queue, settings.sweep_url, swept.continue_after)
         return CompactJSON(
             {
                 "ok": True,
                 "published": swept.published,
                 "audioDeleted": swept.audio_deleted,
                 "abandoned": swept.abandoned,
+                "orphansDeleted": swept.orphans_deleted,
+                "orphansKept": swept.orphans_kept,
             }
         )
 
 
-def parse_failure(body: bytes) -> tuple[str, int]:
-    """The session of a failure callback and the status of the last attempt. Raises InvalidMessage.
+async def continue_sweep(queue: Queue, url: str, after: str) -> None:
+    """Have the sweep called again. If QStash does not take that, the next scheduled one begins at the front."""
+    try:
+        await queue.publish_sweep(url, after)
+    except (Unavailable, QueueRefused):
+        log.warning("sweep_not_continued")
 
-    The fields: https://upstash.com/docs/qstash/features/callbacks
-    """
+
+@dataclass(frozen=True)
+class UsedUp:
+    """A message that QStash gives up: its session, the status of the last attempt, and when it was published."""
+
+    session_id: str
+    last_status: int
+    message_made_at: datetime | None
+
+
+def parse_failure(body: bytes) -> UsedUp:
+    """What a failure callback says. Raises InvalidMessage. The fields: https://upstash.com/docs/qstash/features/callbacks"""
     try:
         callback: Any = json.loads(body)
         source = base64.b64decode(callback["sourceBody"])
         status: Any = callback.get("status", 0)
+        made_at: Any = callback.get("createdAt")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise InvalidMessage from None
-    return parse_session_id(source), status if isinstance(status, int) else 0
+    return UsedUp(parse_session_id(source), status if isinstance(status, int) else 0, _moment(made_at))
+
+
+def _moment(milliseconds: object) -> datetime | None:
+    # A number, or one in a string: the documentation has both.
+    try:
+        return datetime.fromtimestamp(float(str(milliseconds)[:20]) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def parse_after(body: bytes) -> str:
+    """Where a sweep goes on in the bucket; empty for the front, which a schedule's body means."""
+    try:
+        message: Any = json.loads(body)
+        after: Any = message["after"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
+    return after if isinstance(after, str) else ""

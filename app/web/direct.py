@@ -55,15 +55,15 @@ async def begin(request: Request[State], learner: Learner) -> Response:
         "headers": {"content-type": content_type},
         "expiresAt": ticket.expires_at,
     }
-    return CompactJSON(accepted(ticket.session, "CREATED") | {"upload": upload}, 201)
+    return CompactJSON(accepted(ticket.session.id, ticket.session.created_at, "CREATED") | {"upload": upload}, 201)
 
 
 async def complete(request: Request[State], learner: Learner, session_id: str) -> Response:
     """The recording is stored: process it. Raises Refused."""
     session = await direct_upload.complete(request.state["services"], learner, session_id)
-    bind_contextvars(session_id=session.id)
+    bind_contextvars(session_id=session_id)
     log.info("session_uploaded")
-    return CompactJSON(accepted(session))
+    return CompactJSON(accepted(session_id, session.created_at, session.status))
 
 
 def _parse(body: bytes) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from structlog.contextvars import bind_contextvars
 
 from app.errors import Unavailable
+from app.recordings.deletion import delete_session
 from app.recordings.upload import store_upload
 from app.refusals import Unauthorized, UploadFailed
 from app.sessions import owner
@@ -60,15 +61,8 @@ class Session(HTTPEndpoint):
         return CompactJSON(await owner.find(request.state["services"].database, learner, _session_id(request)))
 
     async def delete(self, request: Request[State]) -> Response:
-        """Delete the stored audio if it is still there, then the rows."""
-        learner, session_id, services = caller(request), _session_id(request), request.state["services"]
-        audio_key = await owner.audio_of(services.database, learner, session_id)
-        if audio_key:
-            try:
-                await services.storage.delete(audio_key)
-            except Unavailable:
-                log.warning("audio_not_deleted", session_id=session_id)
-        await owner.delete(services.database, session_id)
+        """Delete what is stored of the recording, then the rows."""
+        await delete_session(request.state["services"], caller(request), _session_id(request))
         return CompactJSON({"ok": True})
 
 
@@ -98,7 +92,7 @@ async def create(request: Request[State], learner: Learner, form: UploadForm) ->
         raise UploadFailed from None
     bind_contextvars(session_id=session.id)
     log.info("session_uploaded", audio_bytes=recording.size_bytes)
-    return CompactJSON(accepted(session), 201)
+    return CompactJSON(accepted(session.id, session.created_at, "UPLOADED"), 201)
 
 
 def caller(request: Request[State]) -> Learner:

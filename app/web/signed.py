@@ -20,7 +20,7 @@ async def verified_body(request: Request[State], url: str) -> bytes:
     """
     signature = request.headers.get("upstash-signature")
     body = await read_capped(request, MAX_BODY_BYTES) if signature else b""
-    request.state["services"].deliveries.verify(signature, body, url)
+    await request.state["services"].deliveries.verify(signature, body, url)
     return body
 
 

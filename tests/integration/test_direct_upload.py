@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.sessions.repair import NEVER_UPLOADED
 from tests.support.world import AUDIO, World
 
 CHROME = {
@@ -66,14 +67,14 @@ def test_a_direct_upload_is_processed_like_any_other(world: World) -> None:
 
 
 def test_completing_twice_publishes_once(world: World) -> None:
-    """Twice, eight times at once, and after it is done: the same answer, one message."""
+    """Eight times at once: the same answer, one message; once it is done, its true status."""
     session = begin(world).json()
     put(session["upload"])
     with ThreadPoolExecutor(8) as pool:
         answers = [each.result() for each in [pool.submit(complete, world, session["id"]) for _ in range(8)]]
     world.deliver(session["id"])
-    answers.append(complete(world, session["id"]))
 
+    assert complete(world, session["id"]).json()["status"] == "DONE"
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.text for answer in answers}) == 1
     assert len(world.providers.published) == 1
@@ -177,7 +178,7 @@ def test_an_upload_that_never_came_is_ended_by_the_sweep(world: World) -> None:
     answer = complete(world, session["id"])
 
     assert (answer.status_code, answer.json()["code"]) == (409, "UPLOAD_INCOMPLETE")
-    assert world.database.session(session["id"])["errorMessage"] == "The upload was not completed"
+    assert world.database.session(session["id"])["errorMessage"] == NEVER_UPLOADED
     assert world.storage.stored_keys() == []
 
 
@@ -190,3 +191,17 @@ def test_a_session_deleted_before_its_upload_leaves_nothing(world: World) -> Non
 
     assert complete(world, session["id"]).status_code == 404
     assert world.storage.stored_keys() == []
+
+
+def test_open_uploads_of_a_learner_are_bounded(world: World) -> None:
+    """The eleventh ticket within their lifetime is 429 with Retry-After, leaves no row, and is another learner's no trouble."""
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(begin, [world] * world.settings.open_uploads_per_learner))
+    refused = begin(world)
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert (refused.status_code, refused.json()["code"]) == (429, "TOO_MANY_UPLOADS")
+    assert int(refused.headers["retry-after"]) > 0
+    assert len(world.database.rows("SELECT id FROM speaking_sessions")) == len(answers)
+    world.database.execute('UPDATE speaking_sessions SET "createdAt" = "createdAt" - interval \'16 minutes\'')
+    assert begin(world).status_code == 201

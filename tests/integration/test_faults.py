@@ -69,16 +69,14 @@ class FaultyWorld:
             assert fault.over.wait(HANG_S + 5), f"the fault at {fault.at} never struck"
         return self.wrong(session_id, name)
 
-    def attempt(self, session_id: str, retried: int) -> httpx.Response | None:
+    def attempt(self, session_id: str, retried: int, timeout_s: float = GIVES_UP_AFTER_S) -> httpx.Response | None:
         """One delivery; None if there was no answer in time."""
         body = json.dumps({"sessionId": session_id}).encode()
         signature = self.world.keys.sign(self.world.settings.process_url, body)
         headers = {"upstash-signature": signature, "upstash-retried": str(retried)}
         url = f"{self.world.url}/api/internal/process"
         try:
-            return httpx.post(
-                url, content=body, headers=headers, timeout=GIVES_UP_AFTER_S, trust_env=False, verify=False
-            )
+            return httpx.post(url, content=body, headers=headers, timeout=timeout_s, trust_env=False, verify=False)
         except httpx.TransportError:
             return None
 
@@ -118,13 +116,12 @@ def faulty(
     providers, providers_url = shared_providers
     providers.reset()
     providers.names_sessions = True
-    port, faults = free_port(), Faults(max_file_bytes=MAX_FILE_BYTES)
+    port, faults = free_port(), Faults(max_file_bytes=MAX_FILE_BYTES, lease_s=LEASE_S)
     settings = make_settings(
         shared_world.database,
         storage,
         providers_url,
         f"http://{LOOPBACK}:{port}",
-        processing_lease_seconds=str(LEASE_S),
     )
     with served(create_app(settings, faults.opener()), port) as url:
         there = World(url, settings, shared_world.database, storage, providers, shared_world.keys)

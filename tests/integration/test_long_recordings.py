@@ -11,6 +11,7 @@ import pytest
 
 from app.adapters.whisper import MAX_FILE_BYTES
 from app.application import create_app
+from app.errors import NOT_AGAIN
 from app.recordings.cutting import CUT_OFF, NOT_AUDIO
 from local.ports import LOOPBACK, free_port
 from tests.support.faults import Faults
@@ -76,7 +77,7 @@ def test_is_written_down_in_parts(world: World, name: str) -> None:
 
 def test_a_retry_goes_on_with_the_part_that_failed(low: World) -> None:
     """What Whisper has answered is not asked for again, and nobody sees half a transcript."""
-    low.providers.whisper.extend([*said("The first part."), Reply(status=503, body={})])
+    low.providers.whisper.extend([*said("The first part."), Reply(status=503, body={}, times=3)])
     session_id = low.upload(content=LONG)
 
     assert low.deliver(session_id).status_code == 500
@@ -95,7 +96,7 @@ def test_a_retry_goes_on_with_the_part_that_failed(low: World) -> None:
 
 def test_a_silent_part_is_a_checkpoint_too(low: World) -> None:
     """A part without words is asked for once, and leaves no trace in the text."""
-    low.providers.whisper.extend([*said(""), Reply(status=503, body={}), *said("Only now.")])
+    low.providers.whisper.extend([*said(""), Reply(status=503, body={}, times=3), *said("Only now.")])
     session_id = low.upload(content=LONG)
 
     assert [low.deliver(session_id, retried).status_code for retried in (0, 1)] == [500, 200]
@@ -106,7 +107,7 @@ def test_a_silent_part_is_a_checkpoint_too(low: World) -> None:
 
 def test_the_mark_between_parts_cannot_be_said(low: World) -> None:
     """A model's odd answer is text, and never changes how the parts are counted."""
-    low.providers.whisper.extend([*said("One\x1e.\x1e"), Reply(status=503, body={}), *said("Two.")])
+    low.providers.whisper.extend([*said("One\x1e.\x1e"), Reply(status=503, body={}, times=3), *said("Two.")])
     session_id = low.upload(content=LONG)
 
     assert [low.deliver(session_id, retried).status_code for retried in (0, 1)] == [500, 200]
@@ -152,7 +153,7 @@ def test_a_session_deleted_between_two_parts(low: World) -> None:
 
 def test_parts_go_with_the_audio_of_a_session_that_was_given_up(low: World) -> None:
     """Once its recording is gone, half a transcript is of no use to anybody."""
-    low.providers.whisper.extend([*said("The first part."), Reply(status=503, body={})])
+    low.providers.whisper.extend([*said("The first part."), Reply(status=503, body={}, times=3)])
     session_id = low.upload(content=LONG)
     low.deliver(session_id)
     low.database.execute("UPDATE speaking_sessions SET \"updatedAt\" = now() at time zone 'utc' - interval '25 hours'")
@@ -177,5 +178,5 @@ def test_what_cannot_be_cut_fails_for_good(world: World, content: bytes, sentenc
 
     answer = world.deliver(session_id)
     assert answer.status_code == 489 and answer.headers["upstash-nonretryable-error"] == "true"
-    assert world.database.session(session_id)["errorMessage"] == sentence
+    assert world.database.session(session_id)["errorMessage"] == f"{sentence}. {NOT_AGAIN}"
     assert world.providers.transcriptions == []

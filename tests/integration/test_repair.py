@@ -1,12 +1,18 @@
 """The two nets below a delivery: the failure callback and the sweep."""
 
-import threading
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from app.commands.retry import retry
+from app.errors import AGAIN, MISCONFIGURED, NOT_AGAIN
 from app.services import open_services
 from app.sessions import repair
+from app.settings import Settings
+from app.sweep import Swept
+from app.sweep import sweep as sweep_once
 from tests.support.providers import Reply
 from tests.support.world import World
 
@@ -22,6 +28,23 @@ def age(world: World, session_id: str, seconds: int) -> None:
 def set_status(world: World, session_id: str, status: str) -> None:
     """Put a session into a state that a dead worker may leave."""
     world.database.execute(f"UPDATE speaking_sessions SET status = '{status}' WHERE id = '{session_id}'")
+
+
+def fail(world: World, session_id: str, sentence: str) -> None:
+    """Set FAILED with a sentence."""
+    world.database.execute(
+        f"UPDATE speaking_sessions SET status = 'FAILED', \"errorMessage\" = '{sentence}' WHERE id = '{session_id}'"
+    )
+
+
+def run_sweep(settings: Settings) -> Swept:
+    """One sweep under other settings."""
+
+    async def run() -> Swept:
+        async with open_services(settings) as services:
+            return await sweep_once(services)
+
+    return asyncio.run(run())
 
 
 def sweep(world: World) -> dict[str, int]:
@@ -51,7 +74,7 @@ def test_given_up_session_is_failed(world: World) -> None:
     age(world, session_id, 61)
     assert world.deliver_failure(session_id).status_code == 200
     row = world.database.session(session_id)
-    assert (row["status"], row["errorMessage"]) == ("FAILED", "The recording could not be processed")
+    assert (row["status"], row["errorMessage"]) == ("FAILED", repair.NEVER_PROCESSED)
 
 
 def test_failure_callback_leaves_done_alone(world: World) -> None:
@@ -73,7 +96,7 @@ def test_audio_of_a_hopeless_session_is_deleted(world: World) -> None:
     assert world.deliver_failure(session_id, status=489).status_code == 200
 
     row = world.database.session(session_id)
-    assert row["audioDeletedAt"] and row["errorMessage"] == "The recording could not be read as audio"
+    assert row["audioDeletedAt"] and row["errorMessage"] == f"The recording could not be read as audio. {NOT_AGAIN}"
     assert world.storage.stored_keys() == []
 
 
@@ -85,61 +108,170 @@ def test_malformed_callback_is_not_retried(world: World, body: bytes) -> None:
     assert world.signed("/api/internal/process-failed", body).status_code == 489
 
 
+def test_callback_of_an_undelivered_message_costs_no_session(world: World) -> None:
+    """No attempt reached us: FAILED with the promise of another try, which the sweep keeps."""
+    session_id = world.upload()
+    assert world.deliver_failure(session_id).status_code == 200
+    assert world.database.session(session_id)["errorMessage"] == repair.NOT_REACHED
+
+    age(world, session_id, repair.FAILED_RETRY_AFTER_S + 1)
+    assert sweep(world)["published"] == 1
+    assert world.deliver(session_id).status_code == 200
+
+
+def test_callback_of_an_earlier_message_leaves_a_reopened_session_alone(world: World) -> None:
+    """The session waits under another message, and needs its recording."""
+    session_id = world.upload()
+    made_ms = int((time.time() - 3600) * 1000)
+
+    assert world.deliver_failure(session_id, status=489, createdAt=made_ms).status_code == 200
+    assert world.database.session(session_id)["status"] == "UPLOADED" and world.storage.stored_keys()
+
+
+def test_callback_under_a_live_lease_empties_nothing(world: World) -> None:
+    """Whatever the last status was: while a delivery works, the callback is told to come back."""
+    session_id = world.upload()
+    for status in ("TRANSCRIBING", "ANALYZING"):
+        set_status(world, session_id, status)
+        before = world.database.session(session_id)
+        answer = world.deliver_failure(session_id, status=489)
+
+        assert answer.status_code == 400 and 1 <= int(answer.headers["retry-after"]) <= 60
+        assert world.database.session(session_id) == before and world.storage.stored_keys()
+
+
+def test_callback_keeps_the_recording_while_a_try_is_promised(world: World) -> None:
+    """A 489 of an earlier message says nothing about a session that has failed in passing since."""
+    world.providers.whisper.append(Reply(500, {}, times=3))
+    session_id = world.upload()
+    world.deliver(session_id)
+
+    world.deliver_failure(session_id, status=489)
+    assert world.storage.stored_keys() and not world.database.session(session_id)["audioDeletedAt"]
+
+
 def test_sweep_publishes_what_was_left_undelivered(world: World) -> None:
-    """An upload that QStash never heard of, and a lease that is over; twice at once it is one message each."""
-    silent, dead, fresh = world.upload(), world.upload(), world.upload()
+    """An upload that QStash never heard of, a lease that is over, a promise; twice at once it is one message each."""
+    silent, dead, failed, fresh = (world.upload() for _ in range(4))
     age(world, silent, repair.UNDELIVERED_AFTER_S + 1)
     set_status(world, dead, "ANALYZING")
     age(world, dead, 60 + repair.LEASE_MARGIN_S + 1)
+    fail(world, failed, f"The storage did not answer. {AGAIN}")
+    age(world, failed, repair.FAILED_RETRY_AFTER_S + 1)
     world.providers.published.clear()
-    threads = [threading.Thread(target=sweep, args=(world,)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(2) as pool:
+        swept = [result["published"] for result in pool.map(sweep, [world, world])]
 
-    ids = {message["headers"]["upstash-deduplication-id"] for message in world.providers.published}
-    assert len(ids) == 2 and not any(one.startswith(fresh) for one in ids)
-    assert world.deliver(silent).status_code == 200
+    ids = {message["headers"]["upstash-deduplication-id"].split("-")[0] for message in world.providers.published}
+    assert sum(swept) == len(world.providers.published) == 3 and ids == {silent, dead, failed}
+    assert fresh not in ids and world.deliver(silent).status_code == 200
+    assert sweep(world)["published"] == 0
 
 
-def test_sweep_ends_what_never_will(world: World) -> None:
-    """A recording that kills its worker each time is given up after a day; an upload that never came after an hour."""
-    poison, half = world.upload(), world.upload()
-    set_status(world, poison, "TRANSCRIBING")
-    age(world, poison, repair.GIVE_UP_AFTER_S + 1)
-    set_status(world, half, "CREATED")
-    age(world, half, repair.UPLOAD_ABANDONED_AFTER_S + 1)
+def test_one_sweep_publishes_a_thousand_sessions(world: World) -> None:
+    """After an outage the backlog goes in one sweep of under a minute, each session once; one refusal stops no other."""
+    first = world.upload()
+    world.database.execute(
+        'INSERT INTO speaking_sessions (id, "userId", status, "audioUrl", "createdAt", "updatedAt") '
+        "SELECT 'c' || lpad(n::text, 24, '0'), \"userId\", 'UPLOADED', "
+        "'sessions/' || \"userId\" || '/c' || lpad(n::text, 24, '0') || '/audio.webm', \"createdAt\", "
+        f"now() - interval '1 day' FROM speaking_sessions, generate_series(1, 999) n WHERE id = '{first}'"
+    )
+    age(world, first, 24 * 3600)
+    world.providers.published.clear()
+    world.providers.qstash.append(Reply(400, {"error": "no"}))
+    started = time.monotonic()
+    published = sweep(world)["published"]
 
-    assert sweep(world) == {"ok": True, "published": 0, "audioDeleted": 1, "abandoned": 2}
-    assert {world.database.session(one)["status"] for one in (poison, half)} == {"FAILED"}
-    assert len(world.storage.stored_keys()) == 1
-    assert sweep(world) == {"ok": True, "published": 0, "audioDeleted": 0, "abandoned": 0}
+    assert time.monotonic() - started < 60 and published == 999
+    ids = [message["headers"]["upstash-deduplication-id"] for message in world.providers.published]
+    assert len(ids) == len(set(ids)) == 1000
+
+
+def test_what_waits_in_flow_control_is_not_published_again(world: World) -> None:
+    """QStash holds messages back: an UPLOADED session is taken for one of them for a day."""
+    session_id = world.upload()
+    world.providers.published.clear()
+    world.providers.waiting = 3
+    settings = world.settings.model_copy(update={"qstash_flow_control_key": "speaking"})
+    age(world, session_id, 3600)
+    assert run_sweep(settings).published == 0
+
+    age(world, session_id, 24 * 3600 + 1)
+    assert run_sweep(settings).published == 1
+
+
+def test_sweep_leaves_rows_of_other_makers_alone(world: World) -> None:
+    """No key, a key of another form, a status of a later version: neither published, nor ended, nor emptied."""
+    sessions = [world.upload() for _ in range(3)]
+    world.database.execute("ALTER TYPE \"SessionStatus\" ADD VALUE IF NOT EXISTS 'ARCHIVED'")
+    for session_id, change in zip(
+        sessions, ('"audioUrl" = NULL', "\"audioUrl\" = 'exports/1.webm'", "status = 'ARCHIVED'"), strict=True
+    ):
+        world.database.execute(f"UPDATE speaking_sessions SET {change} WHERE id = '{session_id}'")
+        age(world, session_id, repair.GIVE_UP_AFTER_S + 1)
+    before = [world.database.session(session_id) for session_id in sessions]
+    keys = world.storage.stored_keys()
+    swept = sweep(world)
+
+    assert (swept["published"], swept["abandoned"], swept["audioDeleted"]) == (0, 0, 0)
+    assert [world.database.session(session_id) for session_id in sessions] == before
+    assert world.storage.stored_keys() == keys
+
+
+def test_sessions_are_given_up_only_after_vain_attempts_or_a_week(world: World) -> None:
+    """Waiting: a week. A passing failure: two days of hourly attempts. A configuration error on our side: a week."""
+    day = 24 * 3600
+    waiting, transient, ours = world.upload(), world.upload(), world.upload()
+    for days, ended in ((1.5, set[str]()), (2.5, {transient}), (7.5, {waiting, ours})):
+        set_status(world, waiting, "UPLOADED")
+        fail(world, transient, f"The storage did not answer. {AGAIN}")
+        fail(world, ours, MISCONFIGURED)
+        for session_id in (waiting, transient, ours):
+            age(world, session_id, int(days * day))
+        sweep(world)
+        rows = {one: world.database.session(one) for one in (waiting, transient, ours)}
+        final = {one for one, row in rows.items() if (row["errorMessage"] or "").endswith(NOT_AGAIN)}
+        assert final == ended | ({transient} if days > 7 else set()), f"after {days} days: {rows}"
+
+
+def test_upload_that_never_came_is_ended(world: World) -> None:
+    """After an hour: FAILED, and what arrived of it is deleted."""
+    session_id = world.upload()
+    set_status(world, session_id, "CREATED")
+    age(world, session_id, repair.UPLOAD_ABANDONED_AFTER_S + 1)
+
+    swept = sweep(world)
+    assert (swept["abandoned"], swept["audioDeleted"]) == (1, 1)
+    assert world.database.session(session_id)["errorMessage"] == repair.NEVER_UPLOADED
+    assert world.storage.stored_keys() == []
 
 
 def test_sweep_deletes_audio_that_should_be_gone(world: World) -> None:
-    """A failed session keeps its recording for a day."""
-    world.providers.whisper.append(Reply(500, {}))
-    session_id = world.upload()
-    world.deliver(session_id)
+    """A session that failed for good keeps its recording for a day, one that will be tried again keeps it."""
+    final, promised = world.upload(), world.upload()
+    fail(world, final, f"The recording could not be read as audio. {NOT_AGAIN}")
+    fail(world, promised, MISCONFIGURED)
     assert sweep(world)["audioDeleted"] == 0
 
-    age(world, session_id, repair.FAILED_AUDIO_KEPT_S + 1)
+    age(world, final, repair.FAILED_AUDIO_KEPT_S + 1)
     assert sweep(world)["audioDeleted"] == 1
-    assert world.storage.stored_keys() == [] and world.database.session(session_id)["audioDeletedAt"]
+    assert [promised in key for key in world.storage.stored_keys()] == [True]
+    assert world.database.session(final)["audioDeletedAt"]
 
 
 @pytest.mark.anyio
 async def test_operator_can_retry_a_failed_session(world: World) -> None:
-    """Back to UPLOADED, published under a new deduplication id; a session that is not FAILED is refused."""
-    world.providers.claude.append(Reply(500, {}))
+    """Back to UPLOADED, published under a new deduplication id, as often as asked; a session that is DONE is refused."""
+    world.providers.claude.append(Reply(500, {}, times=3))
     session_id = world.upload()
     world.deliver(session_id)
 
     async with open_services(world.settings) as services:
         assert await retry(session_id, services) is None
+        assert await retry(session_id, services) is None
     ids = [message["headers"]["upstash-deduplication-id"] for message in world.providers.published]
-    assert len(set(ids)) == 2
+    assert len(ids) == len(set(ids)) == 3
     assert world.deliver(session_id).status_code == 200 and len(world.providers.transcriptions) == 1
     async with open_services(world.settings) as services:
         assert await retry(session_id, services)

@@ -3,8 +3,16 @@
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+from app.database.statements import LOADED
+from app.sessions import checkpoints, claim, owner, repair
 from local.migrate import ROOT, migrate, node
 from local.postgres import Postgres
+from tests.support.world import Database
+
+# Loading them fills LOADED.
+assert all((checkpoints.SQL, claim.SQL, owner.SQL, repair.SQL))
 
 
 def schema_tool(command: str, url: str) -> subprocess.CompletedProcess[str]:
@@ -72,3 +80,9 @@ def test_the_tables_are_in_the_order_of_the_original(postgres: Postgres) -> None
         "id userId status durationSecs language topic promptUsed audioUrl audioDeletedAt errorMessage focusNext "
         "createdAt updatedAt"
     )
+
+
+@pytest.mark.parametrize("name", sorted(LOADED))
+def test_every_statement_can_be_prepared(migrated: Database, name: str) -> None:
+    """A renamed column or table fails here, without a path that runs the statement."""
+    migrated.execute(f"PREPARE checked AS {LOADED[name].text}")

@@ -1,5 +1,6 @@
 """QStash's signature, as the SDK's receiver judges it, with the tolerance that it promises and does not keep."""
 
+import asyncio
 import base64
 import hashlib
 import time
@@ -8,9 +9,10 @@ from typing import Any
 
 import jwt
 import pytest
+import qstash.receiver
 from qstash_on_loopback.signing import CURRENT_KEY, NEXT_KEY
 
-from app.adapters.qstash import Deliveries
+from app.adapters.qstash.signatures import Deliveries
 from app.errors import Refused
 
 URL = "https://api.example.com/api/internal/process"
@@ -29,7 +31,7 @@ def signed(key: str = CURRENT_KEY, algorithm: str = "HS256", **changes: Any) -> 
 def accepts(token: str, body: bytes = BODY, url: str = URL) -> bool:
     """Whether the token opens the door."""
     try:
-        Deliveries(CURRENT_KEY, NEXT_KEY).verify(token, body, url)
+        asyncio.run(Deliveries(CURRENT_KEY, NEXT_KEY).verify(token, body, url))
     except Refused as error:
         assert (error.status, error.message) == (401, "Invalid signature")
         return False
@@ -95,6 +97,23 @@ def test_everything_else_is_refused(token: Callable[[], str]) -> None:
     assert not accepts(token())
 
 
+def test_a_forger_cannot_make_us_wait() -> None:
+    """Only a token signed with one of our keys is waited for until its time has come."""
+    started = time.monotonic()
+    assert not accepts(signed("sig_of_somebody_else_long_enough!", iat=now(4), nbf=now(4)))
+    assert time.monotonic() - started < 2
+
+    assert accepts(signed(iat=now(3), nbf=now(3)))
+    assert time.monotonic() - started > 1.5
+
+
+def test_the_receiver_is_the_sdks_own() -> None:
+    """Nothing of the SDK is replaced."""
+    accepts(signed())
+
+    assert vars(qstash.receiver)["jwt"] is jwt
+
+
 def test_it_proves_one_body_and_one_address() -> None:
     """Another byte in the body, a slash more in the address."""
     token = signed()
@@ -108,5 +127,5 @@ def test_missing_keys_refuse_loudly() -> None:
     """Without our keys nothing is verified, and so nothing is let in."""
     for keys in (("", ""), (CURRENT_KEY, ""), ("", NEXT_KEY)):
         with pytest.raises(Refused) as refused:
-            Deliveries(*keys).verify(signed(), BODY, URL)
+            asyncio.run(Deliveries(*keys).verify(signed(), BODY, URL))
         assert (refused.value.status, refused.value.code) == (503, "NOT_CONFIGURED")

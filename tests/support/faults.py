@@ -6,7 +6,8 @@ import inspect
 import os
 import signal
 import threading
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import Any
 
 from structlog.contextvars import get_contextvars
 
-from app.errors import Unavailable
+from app.errors import AppError, Unavailable
 from app.recordings.recording import Audio
 from app.services import OpenServices, Services, open_services
 from app.settings import Settings
@@ -29,12 +30,17 @@ class Vanished(BaseException):
 
 @dataclass
 class Fault:
-    """What happens at the ``at``-th call outside, once: ``error_before``, ``error_after``, ``hang``, ``kill``, ``vanish_…``."""
+    """What happens at the ``at``-th call outside, once: ``error_before``, ``error_after``, ``hang``, ``kill``, ``vanish_…``.
+
+    ``late`` hangs until ``hang_s`` have passed, or ``released`` is set, and raises ``error`` then.
+    """
 
     at: int
     kind: str
     hang_s: float = 0.0
+    error: AppError = field(default_factory=lambda: Unavailable("A fault was planned here"))
     fired: bool = False
+    released: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
 
 
@@ -42,13 +48,18 @@ class Fault:
 class Faults:
     """The faults planned for each session, and the calls outside that each session's deliveries made.
 
-    ``max_file_bytes`` stands for Whisper's limit.
+    ``max_file_bytes`` stands for Whisper's limit; ``lease_s`` and ``timeout_s`` are shorter than settings may be.
     """
 
     planned: dict[str, Fault] = field(default_factory=dict[str, Fault])
     calls: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    # Of one delivery of a session: (session, attempt), as the log has it.
+    planned_for: dict[tuple[str, int], Fault] = field(default_factory=dict[tuple[str, int], Fault])
+    made: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
     everywhere: Fault | None = None
     max_file_bytes: int | None = None
+    lease_s: int | None = None
+    timeout_s: float | None = None
     services: Services | None = None
     loop: asyncio.AbstractEventLoop | None = None
 
@@ -58,6 +69,15 @@ class Faults:
         if session_id is None:
             return await call()
         self.calls[session_id].append(name)
+        delivery = session_id, get_contextvars().get("attempt", 0)
+        self.made[delivery] += 1
+        theirs = self.planned_for.get(delivery)
+        if theirs is not None and not theirs.fired and self.made[delivery] == theirs.at + 1:
+            theirs.fired = True
+            try:
+                return await self._strike(theirs, call)
+            finally:
+                theirs.over.set()
         fault = self.planned.get(session_id) or self.everywhere
         if fault is None or fault.fired or len(self.calls[session_id]) != fault.at + 1:
             return await call()
@@ -70,6 +90,11 @@ class Faults:
     async def _strike(self, fault: Fault, call: Callable[[], Awaitable[Any]]) -> Any:
         if fault.kind == "error_before":
             raise Unavailable("A fault was planned here")
+        if fault.kind == "late":
+            deadline = time.monotonic() + fault.hang_s
+            while time.monotonic() < deadline and not fault.released.is_set():  # noqa: ASYNC110  # set by a thread
+                await asyncio.sleep(0.01)
+            raise fault.error
         if fault.kind == "vanish_before":
             raise Vanished
         if fault.kind == "hang":
@@ -101,7 +126,12 @@ class Faults:
                 services.whisper.max_file_bytes = self.max_file_bytes or services.whisper.max_file_bytes
                 self.services, self.loop = services, asyncio.get_running_loop()
                 watched: dict[str, Any] = {name: _Watched(name, getattr(services, name), self) for name in OUTSIDE}
-                yield dataclasses.replace(services, **watched)
+                limits: dict[str, Any] = {
+                    name: value
+                    for name, value in (("lease_s", self.lease_s), ("timeout_s", self.timeout_s))
+                    if value is not None
+                }
+                yield dataclasses.replace(services, **watched, **limits)
 
         return open_watched
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -33,12 +33,13 @@ ANALYSIS: dict[str, Any] = {
 
 @dataclass
 class Reply:
-    """A scripted answer. ``delay_s`` is waited first."""
+    """A scripted answer, given ``times`` times: the SDKs try a failing request three times. ``delay_s`` is waited first."""
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict[str, str])
     delay_s: float = 0.0
+    times: int = 1
 
 
 @dataclass
@@ -51,6 +52,10 @@ class Providers:
     # Every answer takes so long; transcripts may name their session, to tell concurrent ones apart.
     delay_s: float = 0.0
     names_sessions: bool = False
+    # Messages that QStash holds back in flow control.
+    waiting: int = 0
+    # Callers that were gone before their answer came.
+    hung_up: int = 0
     transcriptions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     messages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     published: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -59,6 +64,7 @@ class Providers:
         """Forget scripts and calls."""
         for each in (self.whisper, self.claude, self.qstash, self.transcriptions, self.messages, self.published):
             each.clear()
+        self.waiting = self.hung_up = 0
 
     def claude_says(self, text: str, stop_reason: str = "end_turn") -> None:
         """Script Claude's next answer."""
@@ -72,6 +78,7 @@ class Providers:
                 Route("/v1/audio/transcriptions", self._transcribe, methods=["POST"]),
                 Route("/v1/messages", self._analyze, methods=["POST"]),
                 Route("/v2/publish/{destination:path}", self._publish, methods=["POST"]),
+                Route("/v2/flowControl/{key}", self._flow_control),
             ]
         )
 
@@ -85,20 +92,26 @@ class Providers:
                 {**fields, "filename": file.filename, "content_type": file.content_type, "content": content}
             )
         text = f"{TRANSCRIPT} {file.filename}" if self.names_sessions else TRANSCRIPT
-        return await self._answer(self.whisper, {"text": text})
+        return await self._answer(self.whisper, {"text": text}, request)
 
     async def _analyze(self, request: Request) -> Response:
         self.messages.append(await request.json())
-        return await self._answer(self.claude, _message(json.dumps(ANALYSIS), "end_turn"))
+        return await self._answer(self.claude, _message(json.dumps(ANALYSIS), "end_turn"), request)
 
     async def _publish(self, request: Request) -> Response:
         url = request.url.path.removeprefix("/v2/publish/")
         self.published.append({"url": url, "headers": dict(request.headers), "body": await request.body()})
-        return await self._answer(self.qstash, {"messageId": f"msg_{len(self.published)}"})
+        return await self._answer(self.qstash, {"messageId": f"msg_{len(self.published)}"}, request)
 
-    async def _answer(self, script: deque[Reply], default: Any) -> Response:
+    async def _flow_control(self, request: Request) -> Response:
+        return JSONResponse({"flowControlKey": request.path_params["key"], "waitListSize": self.waiting})
+
+    async def _answer(self, script: deque[Reply], default: Any, request: Request) -> Response:
         reply = script.popleft() if script else Reply(body=default)
+        if reply.times > 1:
+            script.appendleft(replace(reply, times=reply.times - 1))
         await asyncio.sleep(max(reply.delay_s, self.delay_s))
+        self.hung_up += await request.is_disconnected()
         return JSONResponse(
             default if reply.body is None and reply.status == 200 else reply.body, reply.status, reply.headers
         )

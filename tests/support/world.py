@@ -82,10 +82,10 @@ class World:
         body = json.dumps({"sessionId": session_id}, separators=(",", ":")).encode()
         return self.signed("/api/internal/process", body, {"upstash-retried": str(retried)})
 
-    def deliver_failure(self, session_id: str, status: int = 500) -> httpx.Response:
+    def deliver_failure(self, session_id: str, status: int = 500, **more: object) -> httpx.Response:
         """Call the failure callback as QStash does once it has given up."""
-        source = json.dumps({"sessionId": session_id}).encode()
-        body = json.dumps({"status": status, "sourceBody": base64.b64encode(source).decode(), "dlqId": "1-0"}).encode()
+        source = base64.b64encode(json.dumps({"sessionId": session_id}).encode()).decode()
+        body = json.dumps({"status": status, "sourceBody": source, "dlqId": "1-0", **more}).encode()
         return self.signed("/api/internal/process-failed", body)
 
     def signed(self, path: str, body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:

@@ -1,22 +1,18 @@
-"""QStash: verifies what it delivers, publishes what it shall deliver. Facts: https://upstash.com/docs/qstash"""
+"""Publishing to QStash, and its schedules. Facts: https://upstash.com/docs/qstash"""
 
 import asyncio
 import json
 import re
-import time
 from collections.abc import Awaitable, Callable
-from functools import cached_property, partial
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
 from app.errors import Unavailable
 from app.lazy import LazyClient
-from app.refusals import InvalidSignature, MissingSignature, NotConfigured
 
 if TYPE_CHECKING:
-    from qstash import AsyncQStash, Receiver
+    from qstash import AsyncQStash
 
 log = structlog.get_logger()
 
@@ -24,68 +20,13 @@ RETRIES = 3
 LABEL = "speaking-session"
 # The SDK's own default waits up to 32 s when QStash is down, with a learner waiting behind it.
 PUBLISH_TIMEOUT_S = 8.0
-# A receiver whose clock is behind QStash's by up to this still accepts.
-CLOCK_TOLERANCE_S = 5
+
+
+Result = TypeVar("Result")
 
 
 class QueueRefused(Exception):
     """QStash refused the message, and would refuse it again: a bad token, a bad address."""
-
-
-class Deliveries:
-    """Judges whether a request is QStash's own. The judge is the SDK's Receiver."""
-
-    def __init__(self, current_signing_key: str, next_signing_key: str) -> None:
-        self._keys = current_signing_key, next_signing_key
-
-    def verify(self, signature: str | None, body: bytes, url: str) -> None:
-        """Return only if ``signature`` is QStash's, current, for exactly this body, sent to exactly this ``url``.
-
-        Raises MissingSignature, InvalidSignature, NotConfigured while our own keys are missing.
-        """
-        if not signature:
-            raise MissingSignature
-        if not all(self._keys):
-            log.error("signing_keys_missing")
-            raise NotConfigured
-        try:
-            self._receiver.verify(signature=signature, body=body.decode(), url=url)
-            expired = _unverified(signature)["exp"] <= time.time()
-        # The SDK raises SignatureError, but KeyError and AttributeError as well for claims of odd types.
-        except Exception:
-            expired = True
-        if expired:
-            log.warning("signature_refused", reason=_reason(signature, url))
-            raise InvalidSignature
-
-    @cached_property
-    def _receiver(self) -> "Receiver":
-        import jwt
-        import qstash.receiver
-
-        # The Receiver passes its clock_tolerance where PyJWT ignores it, and PyJWT refuses an ``iat`` in the future: a clock
-        # one second behind QStash's would refuse every delivery. PyJWT's own leeway works. It would forgive an expired token
-        # too, so that is checked again above.
-        lenient = partial(jwt.decode, leeway=CLOCK_TOLERANCE_S)
-        qstash.receiver.jwt = SimpleNamespace(decode=lenient, ExpiredSignatureError=jwt.ExpiredSignatureError)  # pyright: ignore[reportAttributeAccessIssue, reportPrivateImportUsage]
-        return qstash.receiver.Receiver(*self._keys)
-
-
-def _unverified(signature: str) -> dict[str, Any]:
-    import jwt
-
-    return jwt.decode(signature, options={"verify_signature": False})
-
-
-def _reason(signature: str, url: str) -> str:
-    # For the log only: the SDK forgets the true reason when it tries the second key.
-    try:
-        claims = _unverified(signature)
-        if claims["exp"] <= time.time():
-            return "expired"
-        return "signed for another url" if claims["sub"] != url else "wrong key or body"
-    except Exception:
-        return "not a signature"
 
 
 class Queue:
@@ -101,6 +42,7 @@ class Queue:
         flow_control: dict[str, Any] | None,
     ) -> None:
         self._client = client
+        self._flow_control_key: str | None = flow_control["key"] if flow_control else None
         self._message: dict[str, Any] = {
             "url": process_url,
             "content_type": "application/json",
@@ -121,6 +63,26 @@ class Queue:
         message: dict[str, Any] = {**self._message, "body": body, "deduplication_id": f"{session_id}-{run}"}
         await self._call(lambda client: client.message.publish(**message))
 
+    async def holds_messages_back(self) -> bool:
+        """Whether messages wait in flow control. False where there is none, or QStash does not say."""
+        if self._flow_control_key is None:
+            return False
+        key = self._flow_control_key
+        try:
+            info = await self._call(lambda client: client.flow_control.get(key))
+        except (Unavailable, QueueRefused):
+            return False
+        return info.wait_list_size > 0
+
+    async def publish_sweep(self, url: str, after: str) -> None:
+        """Have the sweep called again at once, to go on after a key of the bucket. Raises as ``publish``."""
+        body = json.dumps({"after": after}, separators=(",", ":"))
+        await self._call(
+            lambda client: client.message.publish(
+                url=url, content_type="application/json", body=body, retries=0, label=LABEL
+            )
+        )
+
     async def schedule(self, schedule_id: str, url: str, cron: str) -> None:
         """Have ``url`` called at the times of ``cron`` (UTC). Overwrites the schedule of that id. Raises as publish."""
         await self._call(
@@ -136,13 +98,13 @@ class Queue:
         except QueueRefused:
             log.info("schedule_was_not_there")
 
-    async def _call(self, call: "Callable[[AsyncQStash], Awaitable[object]]") -> None:
+    async def _call(self, call: "Callable[[AsyncQStash], Awaitable[Result]]") -> Result:
         from httpx import HTTPError
         from qstash.errors import QStashError
 
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
-                await call(await self._client())
+                return await call(await self._client())
         except (HTTPError, TimeoutError, OSError, ValueError, KeyError):
             raise Unavailable("The queue did not answer") from None
         except QStashError as error:

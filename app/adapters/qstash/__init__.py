@@ -1,0 +1,1 @@
+"""QStash: verify what it delivers, publish what it is to deliver."""

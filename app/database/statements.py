@@ -1,0 +1,32 @@
+"""SQL that stays SQL: named statements in ``.sql`` files beside the code that uses them, read once at import."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_NAME = re.compile(r"^-- name: (\w+)[ \t]*$", re.MULTILINE)
+
+# Every statement that was loaded, by "file.name": a test prepares each against the migrated tables.
+LOADED: dict[str, "Statement"] = {}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL statement. Parameters are written ``$1``, ``$2``, …"""
+
+    name: str
+    text: str = field(repr=False)
+
+
+def load(file: Path) -> dict[str, Statement]:
+    """The statements of a file by name. Each follows a line ``-- name: claim``; before the first is room for a comment.
+
+    Raises OSError, ValueError for a file without statements, an empty statement or a name that occurs twice.
+    """
+    _, *parts = _NAME.split(file.read_text("utf-8"))
+    texts = dict(zip(parts[::2], (text.strip().removesuffix(";") for text in parts[1::2]), strict=True))
+    if not texts or len(texts) < len(parts) // 2 or not all(texts.values()):
+        raise ValueError(f"{file.name}: each statement needs a name of its own and a text")
+    statements = {name: Statement(name, text) for name, text in texts.items()}
+    LOADED.update({f"{file.stem}.{name}": statement for name, statement in statements.items()})
+    return statements

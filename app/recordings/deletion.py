@@ -1,0 +1,43 @@
+"""Deleting recordings: by their owner, after a failure for good, after their use."""
+
+import structlog
+
+from app.errors import Unavailable
+from app.services import Services
+from app.sessions import owner, repair
+from app.sessions.learner import Learner
+
+log = structlog.get_logger()
+
+
+def folder(user_id: str, session_id: str) -> str:
+    """Where all objects of a session are, and no other."""
+    return f"sessions/{user_id}/{session_id}/"
+
+
+def audio_key(user_id: str, session_id: str, ending: str) -> str:
+    """The object of a session's recording."""
+    return f"{folder(user_id, session_id)}audio.{ending}"
+
+
+async def delete_session(services: Services, learner: Learner, session_id: str) -> None:
+    """Delete a learner's session: every object of it, then its rows.
+
+    Storage that is down does not keep the session: the sweep finds objects without a row. Raises UserNotFound,
+    SessionNotFound, Unavailable if the database is down.
+    """
+    stored = await owner.find_stored(services.database, learner, session_id)
+    try:
+        await services.storage.delete_below(folder(stored.user_id, session_id))
+    except Unavailable:
+        log.warning("audio_not_deleted", session_id=session_id)
+    await owner.delete(services.database, session_id)
+
+
+async def delete_recording(services: Services, session_id: str) -> bool:
+    """Delete the recording of a session that is over. False while it may still be processed. Idempotent. Raises Unavailable."""
+    key = await repair.drop_recording(services.database, session_id)
+    if key is None:
+        return False
+    await services.storage.delete(key)
+    return True

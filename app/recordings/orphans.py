@@ -1,0 +1,76 @@
+"""Orphaned recordings: objects of the bucket that no session needs, whatever left them behind.
+
+A deletion while storage was down, or during an upload; a signed address used again after its session was over.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from app.adapters.r2 import StoredObject
+from app.services import Services
+from app.sessions import repair
+
+log = structlog.get_logger()
+
+PREFIX = "sessions/"
+# Only keys that this service makes are ever deleted: recordings/deletion.py.
+OUR_KEY = re.compile(r"sessions/([A-Za-z0-9_-]{1,64})/([a-z0-9]{25})/audio\.[a-z0-9.+-]{1,64}")
+# For one round; the next goes on after the last page.
+LOOK_FOR_S = 15.0
+# The brake: a bucket that another database shares is full of objects whose sessions are unknown here.
+MOST_UNKNOWN = 100
+
+
+@dataclass
+class Orphans:
+    """What was found: deleted; kept because there were suspiciously many; where the next round goes on, if it has to."""
+
+    deleted: int = 0
+    kept: int = 0
+    continue_after: str | None = None
+
+
+async def delete_orphans(services: Services, after: str = "", *, confirmed: bool = False) -> Orphans:
+    """Look through the bucket's recordings in pages, and delete those of at least an hour's age that no session needs.
+
+    Deletes none of a page, and says so, when more than a hundred of its objects belong to no session, or more than half to no
+    user of this database: then the bucket is shared, or the database is the wrong one. ``confirmed``, by an operator,
+    deletes them all the same. Raises Unavailable.
+    """
+    found, deadline = Orphans(), time.monotonic() + LOOK_FOR_S
+    async for page in services.storage.pages(PREFIX, after):
+        await _look_at(page, services, found, confirmed=confirmed)
+        if time.monotonic() > deadline and page:
+            found.continue_after = page[-1].key
+            break
+    return found
+
+
+async def _look_at(page: list[StoredObject], services: Services, found: Orphans, *, confirmed: bool) -> None:
+    named = {stored.key: match.groups() for stored in page if (match := OUR_KEY.fullmatch(stored.key))}
+    if not named:
+        return
+    owners = {
+        (owner.user_id, owner.session_id): owner
+        for owner in await repair.owners_of(services.database, [(user, session) for user, session in named.values()])
+    }
+    settled_before = time.time() - services.orphan_grace_s
+    of = {key: owners[user, session] for key, (user, session) in named.items()}
+    unneeded = [
+        stored.key
+        for stored in page
+        if stored.key in named and stored.modified_at <= settled_before
+        if not of[stored.key].session_known or of[stored.key].over
+    ]
+    without_session = [key for key in unneeded if not of[key].session_known]
+    without_user = [key for key in without_session if not of[key].user_known]
+    if not confirmed and (len(without_session) > MOST_UNKNOWN or len(without_user) * 2 > len(named)):
+        log.error("orphans_kept", counts=len(without_session), reason="too many objects without a session")
+        found.kept += len(without_session)
+        unneeded = [key for key in unneeded if of[key].session_known]
+    for key in unneeded:
+        await services.storage.delete(key)
+        found.deleted += 1

@@ -1,0 +1,109 @@
+-- name: settle
+-- QStash has used up a message. FAILED, unless somebody is at work on the session or it has moved on: tried in vain ($2), or,
+-- if no delivery ever reached it, to be tried again ($3). Only by the message of that time ($4): a session that was reopened
+-- since waits under another one. $5 is the lease in seconds.
+WITH changed AS (
+  UPDATE speaking_sessions
+     SET status = 'FAILED', "errorMessage" = CASE status WHEN 'UPLOADED' THEN $3 ELSE $2 END,
+         "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), "updatedAt" + interval '1 millisecond')
+   WHERE id = $1
+     AND (status = 'UPLOADED' AND "updatedAt" <= $4::text::timestamp + interval '1 minute'
+          OR status IN ('TRANSCRIBING', 'ANALYZING')
+             AND "updatedAt" <= timezone('utc', clock_timestamp()) - make_interval(secs => $5::int))
+  RETURNING id
+)
+SELECT s.status IN ('TRANSCRIBING', 'ANALYZING') AND NOT EXISTS (SELECT FROM changed) AS leased,
+       ceil(extract(epoch FROM s."updatedAt" - timezone('utc', clock_timestamp())) + $5::int)::int AS lease_left_s
+  FROM speaking_sessions s WHERE s.id = $1
+
+-- name: drop_recording
+-- The key of the recording of a session that is over. Marked as deleted before the object goes, so that nobody reopens a
+-- session whose recording is about to go. The parts of a long recording go with it. Not while a retry is promised ($2).
+WITH session AS (
+  UPDATE speaking_sessions SET "audioDeletedAt" = timezone('utc', clock_timestamp())
+   WHERE id = $1 AND "audioDeletedAt" IS NULL
+     AND (status = 'DONE' OR status = 'FAILED' AND right("errorMessage", length($2::text)) <> $2::text)
+  RETURNING id
+), parts AS (
+  DELETE FROM transcripts t USING session WHERE t."sessionId" = session.id AND right(t.text, 1) = E'\x1e'
+)
+SELECT s."audioUrl" AS audio_key FROM speaking_sessions s
+ WHERE s.id = $1 AND (EXISTS (SELECT FROM session) OR s.status IN ('FAILED', 'DONE') AND s."audioDeletedAt" IS NOT NULL)
+
+-- name: take_backlog
+-- Sessions to be published again: UPLOADED, and not delivered for $1 seconds; under a claim that is $2 seconds old; FAILED $3
+-- seconds ago with the promise ($4) of another try. Taking a session moves it out of the next look; SKIP LOCKED lets two
+-- sweeps at once share the work. Rows of other makers (another key, a later version's status) are left alone.
+WITH due AS (
+  SELECT id FROM speaking_sessions s
+   WHERE starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
+     AND (status = 'UPLOADED' AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $1::int)
+          OR status IN ('TRANSCRIBING', 'ANALYZING')
+             AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $2::int)
+          OR status = 'FAILED' AND right("errorMessage", length($4::text)) = $4::text
+             AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $3::int)
+             AND ("audioDeletedAt" IS NULL
+                  OR EXISTS (SELECT FROM transcripts t WHERE t."sessionId" = s.id AND right(t.text, 1) <> E'\x1e')))
+   ORDER BY "updatedAt" LIMIT $5::int
+     FOR UPDATE SKIP LOCKED
+)
+UPDATE speaking_sessions s SET status = 'UPLOADED', "errorMessage" = NULL,
+       "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), s."updatedAt" + interval '1 millisecond')
+  FROM due WHERE s.id = due.id
+RETURNING s.id AS session_id, (extract(epoch FROM s."updatedAt") * 1000)::bigint::text AS version
+
+-- name: give_up
+-- Sessions that were tried in vain become FAILED for good ($1), or lose the promise ($2, $3 instead): whatever waits, after $4
+-- seconds; a failure that is not our own mistake (its sentence is $5), after $6 seconds.
+WITH due AS (
+  SELECT id FROM speaking_sessions
+   WHERE starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
+     AND (status = 'FAILED' AND right("errorMessage", length($2::text)) = $2::text AND "errorMessage" <> $5::text
+          AND "createdAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $6::int)
+          OR "createdAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $4::int)
+             AND (status = 'UPLOADED' OR status = 'FAILED' AND "errorMessage" = $5::text
+                  OR status IN ('TRANSCRIBING', 'ANALYZING')
+                     AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $7::int)))
+   ORDER BY "createdAt" LIMIT $8::int
+     FOR UPDATE SKIP LOCKED
+)
+UPDATE speaking_sessions s
+   SET status = 'FAILED',
+       "errorMessage" = CASE status WHEN 'FAILED' THEN replace("errorMessage", $2::text, $3::text) ELSE $1::text END,
+       "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), s."updatedAt" + interval '1 millisecond')
+  FROM due WHERE s.id = due.id
+RETURNING s.id AS session_id
+
+-- name: reopen
+-- By an operator: back to UPLOADED, if there is a recording or a transcript to go on from. A session that is UPLOADED already
+-- stays as it is, so that repeating the command publishes it again.
+UPDATE speaking_sessions s
+   SET status = 'UPLOADED', "errorMessage" = NULL,
+       "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), s."updatedAt" + interval '1 millisecond')
+ WHERE id = $1 AND status IN ('FAILED', 'UPLOADED') AND "audioUrl" IS NOT NULL
+   AND ("audioDeletedAt" IS NULL
+        OR EXISTS (SELECT FROM transcripts t WHERE t."sessionId" = s.id AND right(t.text, 1) <> E'\x1e'))
+RETURNING (extract(epoch FROM s."updatedAt") * 1000)::bigint::text AS version
+
+-- name: uploads_that_never_came
+SELECT id AS session_id, "userId" AS user_id FROM speaking_sessions
+ WHERE status = 'CREATED' AND starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
+   AND "createdAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $1::int)
+ ORDER BY "createdAt" LIMIT $2::int
+
+-- name: leftover_recordings
+-- Of sessions that were over $1 seconds ago. Not while a retry is promised ($2).
+SELECT id AS session_id, "userId" AS user_id FROM speaking_sessions
+ WHERE "audioDeletedAt" IS NULL AND starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
+   AND (status = 'DONE' OR status = 'FAILED' AND right("errorMessage", length($2::text)) <> $2::text)
+   AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $1::int)
+ ORDER BY "updatedAt" LIMIT $3::int
+
+-- name: owners_of
+-- For each session of a page of the bucket ($1: a JSON array of [user, session]): does its user exist, does the session, and
+-- may its recording go? Only a session that is over needs none; a status of a later version may need it.
+SELECT k.user_id, k.session_id, u.id IS NOT NULL AS user_known, s.id IS NOT NULL AS session_known,
+       coalesce(s.status = 'DONE' OR s.status = 'FAILED' AND s."audioDeletedAt" IS NOT NULL, false) AS over
+  FROM (SELECT e ->> 0 AS user_id, e ->> 1 AS session_id FROM jsonb_array_elements($1::text::jsonb) AS t (e)) k
+  LEFT JOIN users u ON u.id = k.user_id
+  LEFT JOIN speaking_sessions s ON s.id = k.session_id

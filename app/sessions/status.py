@@ -1,0 +1,17 @@
+"""The statuses of a session, as Prisma's typed calls take them.
+
+Plain strings to Python, so that nothing here waits for the import of Prisma (0.3 s); tests/unit/test_house.py compares them
+with the schema's enum.
+"""
+
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from prisma.enums import SessionStatus
+
+CREATED = cast("SessionStatus", "CREATED")
+UPLOADED = cast("SessionStatus", "UPLOADED")
+TRANSCRIBING = cast("SessionStatus", "TRANSCRIBING")
+ANALYZING = cast("SessionStatus", "ANALYZING")
+DONE = cast("SessionStatus", "DONE")
+FAILED = cast("SessionStatus", "FAILED")

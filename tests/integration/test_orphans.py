@@ -1,0 +1,167 @@
+"""No recording outlives its use: objects of the bucket that no session needs are found and deleted, and no others."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from app.database.ids import new_cuid
+from app.errors import MISCONFIGURED, Unavailable
+from app.recordings.orphans import Orphans, delete_orphans
+from app.services import Services, open_services
+from tests.support.world import AUDIO, World
+
+
+@asynccontextmanager
+async def impatient(world: World) -> AsyncGenerator[Services, None]:
+    """The services, with no grace for new objects."""
+    async with open_services(world.settings) as services:
+        yield replace(services, orphan_grace_s=-5)
+
+
+def look(world: World, after: str = "", *, confirmed: bool = False) -> Orphans:
+    """One look through the bucket."""
+
+    async def run() -> Orphans:
+        async with impatient(world) as services:
+            return await delete_orphans(services, after, confirmed=confirmed)
+
+    return asyncio.run(run())
+
+
+def put(world: World, key: str) -> None:
+    """Store an object from outside."""
+    world.storage.client().put_object(Bucket=world.storage.bucket, Key=key, Body=AUDIO, ContentType="audio/webm")
+
+
+def user_of(world: World, session_id: str) -> str:
+    """Whose session it is."""
+    user: str = world.database.session(session_id)["userId"]
+    return user
+
+
+@pytest.mark.anyio
+async def test_session_deleted_while_storage_was_down(world: World) -> None:
+    """The row goes, the object stays behind, alone in the bucket; the next sweep finds it."""
+    session_id = world.upload()
+    key = f"sessions/{user_of(world, session_id)}/{session_id}/audio.webm"
+    world.database.execute(f"DELETE FROM speaking_sessions WHERE id = '{session_id}'")
+    async with impatient(world) as services:
+        assert world.storage.stored_keys() == [key]
+        assert await delete_orphans(services) == Orphans(deleted=1)
+    assert world.storage.stored_keys() == []
+
+
+def test_delete_with_storage_down_is_not_fatal(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """200, the row is gone, the recording is left for the sweep."""
+    session_id = world.upload()
+
+    async def down(*_: object) -> int:
+        raise Unavailable
+
+    monkeypatch.setattr("app.adapters.r2.R2.delete_below", down)
+    with world.client() as client:
+        assert client.delete(f"/api/sessions/{session_id}").status_code == 200
+    monkeypatch.undo()
+
+    assert len(world.storage.stored_keys()) == 1
+    assert look(world).deleted == 1 and world.storage.stored_keys() == []
+
+
+def test_signed_address_used_again(world: World) -> None:
+    """After DONE and after DELETE: what arrives then is deleted."""
+    sessions: list[str] = []
+    for end in ("deliver", "delete"):
+        with world.client() as client:
+            wanted = {"size": len(AUDIO), "contentType": "audio/webm", "duration": 12.5}
+            begun = client.post("/api/sessions", json=wanted).json()
+            upload = begun["upload"]
+            httpx.put(upload["url"], content=AUDIO, headers=upload["headers"], trust_env=False)
+            assert client.post(f"/api/sessions/{begun['id']}/complete").status_code == 200
+            if end == "deliver":
+                assert world.deliver(begun["id"]).status_code == 200
+            else:
+                assert client.delete(f"/api/sessions/{begun['id']}").status_code == 200
+        assert httpx.put(upload["url"], content=AUDIO, headers=upload["headers"], trust_env=False).status_code == 200
+        sessions.append(begun["id"])
+
+    assert len(world.storage.stored_keys()) == 2
+    assert look(world).deleted == 2 and world.storage.stored_keys() == []
+
+
+def test_what_may_still_be_processed_is_kept(world: World) -> None:
+    """Every status that may lead to a delivery, the fresh, foreign keys, a failure that is to be retried."""
+    sessions = {status: world.upload() for status in ("CREATED", "UPLOADED", "TRANSCRIBING", "ANALYZING", "FAILED")}
+    for status, session_id in sessions.items():
+        world.database.execute(
+            f"UPDATE speaking_sessions SET status = '{status}', \"errorMessage\" = '{MISCONFIGURED}' "
+            f"WHERE id = '{session_id}'"
+        )
+    user = user_of(world, sessions["CREATED"])
+    for key in (f"sessions/{user}/notes.txt", "exports/1.webm", f"sessions/{user}/{new_cuid()}/audio.webm/more"):
+        put(world, key)
+    before = world.storage.stored_keys()
+
+    assert look(world) == Orphans() and world.storage.stored_keys() == before
+
+
+def test_grace_of_an_hour(world: World) -> None:
+    """An object that was stored just now is nobody's orphan yet."""
+    put(world, f"sessions/{user_of(world, world.upload())}/{new_cuid()}/audio.webm")
+
+    assert world.signed("/api/internal/sweep", b"{}").json()["orphansDeleted"] == 0
+    assert look(world).deleted == 1
+
+
+@pytest.mark.parametrize("known_user", [True, False])
+def test_shared_bucket_survives(world: World, known_user: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    """Many objects of unknown sessions are another database's: none is deleted, it is said loudly, an operator decides."""
+    own = user_of(world, world.upload())
+    count = 101 if known_user else 3
+    with ThreadPoolExecutor(8) as pool:
+        keys = [f"sessions/{own if known_user else new_cuid()}/{new_cuid()}/audio.webm" for _ in range(count)]
+        list(pool.map(put, [world] * count, keys))
+
+    async def run() -> tuple[Orphans, Orphans]:
+        async with impatient(world) as services:
+            return await delete_orphans(services), await delete_orphans(services, confirmed=True)
+
+    kept, confirmed = asyncio.run(run())
+    assert kept == Orphans(kept=count) and confirmed == Orphans(deleted=count)
+    assert "orphans_kept" in capfd.readouterr().out
+    assert len(world.storage.stored_keys()) == 1
+
+
+def test_race_with_uploads_and_deliveries(world: World) -> None:
+    """While sessions are uploaded and processed, looks through the bucket without any grace cost none of them its recording."""
+    with ThreadPoolExecutor(6) as pool:
+        looks = [pool.submit(look, world) for _ in range(4)]
+        sessions = list(pool.map(world.upload, [f"user-{n % 3}" for n in range(24)]))
+        looks += [pool.submit(look, world) for _ in range(2)]
+        answers = list(pool.map(world.deliver_until_quiet, sessions))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert [each.result().kept for each in looks] == [0] * len(looks) and world.storage.stored_keys() == []
+
+
+def test_look_goes_on_where_it_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that runs out of time says after which key the next one begins, and the sweep has itself called again."""
+    monkeypatch.setattr("app.adapters.r2.S3_PAGE", 2)
+    monkeypatch.setattr("app.adapters.s3.PAGE", 2)
+    monkeypatch.setattr("app.recordings.orphans.LOOK_FOR_S", -1)
+    user = user_of(world, world.upload())
+    keys = sorted(f"sessions/{user}/{new_cuid()}/audio.webm" for _ in range(4))
+    for key in keys:
+        put(world, key)
+    first = look(world)
+    assert first.continue_after in world.storage.stored_keys() + keys
+    assert look(world, first.continue_after or "").deleted + first.deleted >= 3
+
+    world.providers.published.clear()
+    world.signed("/api/internal/sweep", b"{}")
+    [message] = world.providers.published
+    assert message["url"].endswith("/api/internal/sweep") and b"after" in message["body"]
