@@ -72,7 +72,13 @@ class AppError(Exception):
 
 
 class Refused(AppError):
-    """Base of the reasons why a request is not served (app/refusals.py)."""
+    """Base of the reasons why a request is not served (app/refusals.py). ``closes``: the connection is closed after it."""
+
+    closes = False
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return super().headers | ({"Connection": "close"} if self.closes else {})
 
 
 class InvalidState(AppError):

@@ -122,20 +122,14 @@ class RequestTimeout(Refused):
     """The body came too slowly; the connection is closed."""
 
     status, code, message = 408, Code.REQUEST_TIMEOUT, "The request took too long to arrive"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Connection": "close"}
+    closes = True
 
 
 class HeadersTooLarge(Refused):
     """Request line and headers are over 32 KB; the connection is closed."""
 
     status, code, message = 431, Code.HEADERS_TOO_LARGE, "Request headers are too large"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Connection": "close"}
+    closes = True
 
 
 class TooManyUploads(Refused):
