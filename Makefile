@@ -33,7 +33,7 @@ VERCEL_CLI := local/vercel/node_modules/vercel/dist/vc.js
 VERCEL := local/vercel/node_modules/.installed
 SETUP := $(REQUIREMENTS) $(PACKAGES) $(ENGINE) $(CLIENT)
 
-.PHONY: help demo run token test bench check format soak lock screenshots vercel-build clean
+.PHONY: help demo run token test bench check format soak fuzz lock screenshots vercel-build clean
 
 help: ## show this
 	@echo "usage: make TARGET [NAME=value]"
@@ -57,6 +57,9 @@ bench: $(SETUP) ## measure CPU, memory and engine requests beside their goals; R
 
 soak: $(SETUP) ## run the random schedules for longer
 	@$(PY) -m pytest -m soak -s
+
+fuzz: $(SETUP) ## send random requests to every route; REQUESTS=10000 SEED=1
+	@FUZZ_REQUESTS=$(or $(REQUESTS),10000) FUZZ_SEED=$(or $(SEED),1) $(PY) -m pytest tests/fuzz -s
 
 check: $(SETUP) ## formatting, lint, types, Dockerfile
 	@$(PY) -m ruff format --check .

@@ -1,6 +1,7 @@
 """Signed requests from QStash: read the body, verify it, parse the message, name the delivery in the log."""
 
 import json
+import re
 from typing import Any
 
 from starlette.requests import Request
@@ -11,6 +12,8 @@ from app.web.state import State
 
 # Our own messages are under 100 bytes; a failure callback quotes one, and our answer to it.
 MAX_BODY_BYTES = 64 * 1024
+# What else is called an id may hold anything, and is not logged.
+_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 async def verified_body(request: Request[State], url: str) -> bytes:
@@ -51,6 +54,6 @@ def bind_delivery(request: Request[State], session_id: str) -> int:
     """Name the delivery in every log line from here on; return how often its message was delivered before."""
     header = request.headers.get("upstash-retried", "0")
     retried = int(header) if header.isascii() and header.isdecimal() and len(header) < 6 else 0
-    message_id = request.headers.get("upstash-message-id", "")
-    bind_contextvars(session_id=session_id[:64], message_id=message_id[:128], attempt=retried + 1)
+    ids = {"session_id": session_id, "message_id": request.headers.get("upstash-message-id", "")}
+    bind_contextvars(attempt=retried + 1, **{name: value for name, value in ids.items() if _ID.fullmatch(value)})
     return retried

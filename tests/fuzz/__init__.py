@@ -1,0 +1,1 @@
+"""Random requests over every route: ``make fuzz``."""

@@ -1,0 +1,111 @@
+"""Random requests over every route: no 5xx, no hang, no error without the JSON body, no canary in a log, no growth.
+
+``make fuzz`` makes 10,000 of them, ``FUZZ_REQUESTS`` and ``FUZZ_SEED`` another number and others; ``make test`` a few.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from starlette.routing import Route
+
+from app.application import create_app
+from local.migrate import ROOT
+from local.ports import LOOPBACK, accepts, free_port
+from tests.fuzz.requests import Request, Requests
+from tests.fuzz.values import CANARY
+from tests.support.world import World
+
+REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "300"))
+SEED = int(os.environ.get("FUZZ_SEED", "1"))
+# No request takes more than milliseconds; a machine that is busy may.
+HANG_S = 30
+# After a fifth of the requests everything is loaded. The allocator keeps some more.
+MOST_GROWTH_KB = 32 * 1024
+
+
+def exchange(port: int, request: Request) -> bytes:
+    """The answer to a request. A connection that is closed without one is an empty answer."""
+    received = b""
+    with socket.create_connection((LOOPBACK, port), timeout=HANG_S) as connection:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(request.data)
+            if not request.whole:
+                connection.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionResetError):
+            while chunk := connection.recv(65536):
+                received += chunk
+    return received.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def judged(request: Request, answer: bytes) -> tuple[int, bytes]:
+    """Status and body of an answer that is as it should be; 0 for none."""
+    if not answer:
+        assert not request.whole
+        return 0, b""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status = int(head.split(b" ", 2)[1])
+    assert status < 500
+    if status >= 400:
+        assert b"content-type: application/json" in head.lower()
+        if body or (request.whole and request.method != "HEAD"):
+            assert list(json.loads(body)) == ["error", "code"]
+        assert CANARY.encode() not in body
+    return status, body
+
+
+def resident_kb(pid: int) -> int:
+    """Memory of a process that is its own or shared, in KiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
+
+
+@pytest.mark.timeout(3600)
+def test_random_requests(world: World, tmp_path: Path) -> None:
+    """The application in a process of its own, as in production, with its memory and its log watched."""
+    port, log = free_port(), tmp_path / "app.log"
+    secrets = {
+        name.upper(): value.get_secret_value() if hasattr(value, "get_secret_value") else str(value or "")
+        for name, value in dict(world.settings).items()
+    }
+    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", LOOPBACK, "--port", str(port)]
+    command += ["--http", "app.web.protocol:BoundedProtocol", "--no-access-log"]
+    routes = [route.path for route in create_app(world.settings).routes if isinstance(route, Route)]
+    requests = Requests(SEED, world, routes)
+    counts: Counter[tuple[str, int]] = Counter()
+    warm_kb = 0
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **secrets}, stdout=output, stderr=output)
+        try:
+            while not accepts(port):
+                assert process.poll() is None, log.read_text()
+            for number in range(REQUESTS):
+                request = requests.next()
+                try:
+                    status, body = judged(request, exchange(port, request))
+                except Exception as error:
+                    error.add_note(f"seed {SEED}, request {number} to {request.route}: {request.data[:3000]!r}")
+                    raise
+                counts[request.route, status] += 1
+                if status == 201:
+                    requests.sessions.append(json.loads(body)["id"])
+                if number == REQUESTS // 5:
+                    warm_kb = resident_kb(process.pid)
+            grown_kb = resident_kb(process.pid) - warm_kb
+        finally:
+            process.terminate()
+            process.wait(60)
+    print(f"seed {SEED}, {REQUESTS} requests, memory grown by {grown_kb} KiB")
+    for (route, status), count in sorted(counts.items()):
+        print(f"{count:6} {status or 'none'} {route}")
+
+    printed = log.read_text(errors="replace")
+    assert CANARY not in printed and "Traceback" not in printed
+    assert grown_kb < MOST_GROWTH_KB
+    assert {route for route, status in counts if 200 <= status < 300} >= {"/api/sessions", "/api/internal/process"}
