@@ -23,7 +23,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._only_head, self._head_bytes = True, True, 0
         self._timer: asyncio.TimerHandle | None = None
         self._expect_head()
 
@@ -32,16 +32,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._cancel_timer()
 
     def data_received(self, data: bytes) -> None:
-        was_in_head = self._in_head
+        # Only what is head from its first byte to its last is counted: the same data may hold a body, or whole requests.
+        self._only_head = self._in_head
         super().data_received(data)
-        if was_in_head and self._in_head and not self.transport.is_closing():
+        if self._only_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEADER_BYTES:
                 self._refuse(HeadersTooLarge())
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
-        self._in_head, self._head_bytes = False, 0
+        self._in_head, self._only_head, self._head_bytes = False, False, 0
         self._cancel_timer()
 
     def on_message_complete(self) -> None:

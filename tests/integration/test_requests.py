@@ -247,6 +247,19 @@ def test_a_head_without_end_is_refused(world: World) -> None:
     assert raw(port, b"GET / HTTP/1.1\r\nx: " + b"y" * 33_000).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize("size", [1_000, 33_000, 60_000, 300_000])
+def test_a_body_is_no_head(world: World, size: int) -> None:
+    """A request may come in one piece, however long its body is, and so may several."""
+    port, cookie = int(world.url.rsplit(":", 1)[1]), world.client().headers["cookie"].encode()
+    head = b"POST /api/sessions HTTP/1.1\r\nHost: x\r\nCookie: " + cookie + b"\r\nContent-Type: application/json\r\n"
+    one = head + b"Content-Length: %d\r\n\r\n" % size + b"[" * size
+    last = b"GET /api/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answers = raw(port, one + one + last)
+
+    assert answers.count(b"HTTP/1.1 413 " if size > 65_536 else b"HTTP/1.1 400 ") == 2
+    assert answers.count(b"HTTP/1.1 200 ") == 1 and b"HEADERS_TOO_LARGE" not in answers
+
+
 def test_a_slow_head_is_cut_off_and_a_slow_answer_is_not(world: World) -> None:
     """Half a head: 408. Nothing: closed. The rest of a refused body: closed. A delivery that takes longer: answered."""
     port = free_port()
