@@ -31,9 +31,11 @@ SDK_DIR := packages/qstash-on-loopback/tests/javascript
 SDK := $(SDK_DIR)/node_modules/.installed
 VERCEL_CLI := local/vercel/node_modules/vercel/dist/vc.js
 VERCEL := local/vercel/node_modules/.installed
+# The frontend that stands for the real one, with two versions of Next.js.
+FRONTEND := .local/frontend/next15/node_modules/.installed .local/frontend/next16/node_modules/.installed
 SETUP := $(REQUIREMENTS) $(PACKAGES) $(ENGINE) $(CLIENT)
 
-.PHONY: help demo run token test bench check format soak fuzz lock screenshots vercel-build clean
+.PHONY: help demo run token test test-all frontend-test bench check format soak fuzz lock screenshots vercel-build clean
 
 help: ## show this
 	@echo "usage: make TARGET [NAME=value]"
@@ -50,7 +52,12 @@ token: $(SETUP) ## print a cookie header value of a signed-in user; USER=name
 
 test: $(SETUP) $(SDK) ## run all tests against real parts
 	@cd engine && PATH="$(NODE_DIR):$$PATH" "$$PRISMA_ENGINE_NODE" --test test/*.test.js
-	@$(PY) -m pytest -n 3 --dist loadfile -m "not soak"
+	@$(PY) -m pytest -n 3 --dist loadfile -m "not soak and not frontend"
+
+test-all: test frontend-test ## everything: make test, then make frontend-test
+
+frontend-test: $(SETUP) $(FRONTEND) ## build a Next.js frontend, 15 and 16, and drive it in Chromium: record, upload, fail, recover
+	@$(PY) -m pytest -n 2 --dist loadfile -m frontend tests/frontend
 
 bench: $(SETUP) ## measure CPU, memory and engine requests beside their goals; RUNS=5 COMMIT=… BASE_URL=… PID=…
 	@$(PY) -m benchmarks --runs $(RUNS) $(if $(COMMIT),--commit "$(COMMIT)") $(if $(BASE_URL),--base-url "$(BASE_URL)" --pid "$(PID)")
@@ -106,6 +113,12 @@ $(ENGINE): engine/package-lock.json engine/.npmrc | $(REQUIREMENTS)
 
 $(SDK): $(SDK_DIR)/package-lock.json $(SDK_DIR)/.npmrc | $(REQUIREMENTS)
 	@cd $(SDK_DIR) && $(NPM) ci --silent --no-progress
+	@touch $@
+
+$(FRONTEND): .local/frontend/%/node_modules/.installed: tests/frontend/%/package-lock.json tests/frontend/%/.npmrc | $(REQUIREMENTS)
+	@echo "installing Next.js ($*)"
+	@mkdir -p .local/frontend/$* && cp tests/frontend/$*/package.json $^ .local/frontend/$*/
+	@cd .local/frontend/$* && $(NPM) ci --silent --no-progress
 	@touch $@
 
 $(VERCEL): local/vercel/package-lock.json local/vercel/.npmrc
