@@ -6,8 +6,8 @@ RUN apt-get update && apt-get install --yes --no-install-recommends openssl && r
 WORKDIR /srv
 RUN python -m venv /srv/venv
 ENV PATH=/srv/venv/bin:$PATH PRISMA_BINARY_CACHE_DIR=/srv/prisma
-COPY requirements-app.lock .
-RUN pip install --no-cache-dir --require-hashes -r requirements-app.lock
+COPY locks/app.lock .
+RUN pip install --no-cache-dir --require-hashes -r locks/app.lock
 COPY schema.prisma .
 # Writes the client into the packages, and downloads the native query engine beside them.
 RUN prisma generate \

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from tests.support.world import SECRET, Database, World
 # What tests start runs this checkout's packages, wherever the environment's own are installed from.
 os.environ["PYTHONPATH"] = str(ROOT / "packages" / "qstash-on-loopback" / "src")
 os.environ.setdefault("PRISMA_QUERY_ENGINE_BINARY", str(ROOT / "engine" / "query-engine"))
+# As in the Makefile: what tests write stays below this folder.
+os.environ["TMPDIR"] = tempfile.tempdir = str(ROOT / ".local" / "tmp")
+Path(tempfile.tempdir).mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,144 @@
+"""Sets up what a command needs: ``python3 -m local.setup LEVEL``. A second use skips what is current."""
+
+import argparse
+import fcntl
+import hashlib
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+
+from local.setup import node, packages
+from local.setup.packages import TMP, VENV
+from local.setup.progress import ROOT, SetupError, run
+
+# Each has all of the ones before it.
+LEVELS = ("demo", "tests", "tools")
+# What a first set-up leaves below this folder, measured by "make newcomer"; Node comes on top where the machine has none.
+DISK_MB = {"demo": 680, "tests": 900, "tools": 1300}
+NODE_MB = 150
+# The frontend that stands for the real one, with two versions of Next.js.
+NEXT_VERSIONS = ("next15", "next16")
+# QStash's JavaScript SDK judges the local QStash.
+SDK = "packages/qstash-on-loopback/tests/javascript"
+
+
+def main() -> int:
+    """Set up; the exit code."""
+    parser = argparse.ArgumentParser(prog="python3 -m local.setup", description=__doc__)
+    parser.add_argument("level", choices=[*LEVELS, "vercel", "frontend"])
+    level: str = parser.parse_args().level
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with _one_at_a_time():
+            _set_up(level)
+    except KeyboardInterrupt:
+        print("\nset-up stopped: the same command goes on from here", flush=True)
+        return 130
+    except SetupError as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def _set_up(level: str) -> None:
+    started = time.monotonic()
+    wanted = level if level in LEVELS else "demo"
+    locks = [wanted] if node.machine_node() else [wanted, "node"]
+    fresh = not _packages_are_current(locks)
+    if fresh:
+        if not (VENV / "bin" / "python").exists():
+            disk = DISK_MB[wanted] + (NODE_MB if "node" in locks else 0)
+            print(f"first set-up: about {disk} MB, all below {ROOT}", flush=True)
+        for stamp in VENV.glob(".installed-*"):
+            stamp.unlink()
+        packages.install(*locks)
+        for name in locks:
+            _stamp(name).write_text(_digest(_inputs(name)))
+    node.link()
+    _step("engine/node_modules/.installed", ["engine/package-lock.json", "engine/.npmrc"],
+          lambda: node.install("engine", "installing the query engine"))  # fmt: skip
+    _step(".venv/.client-generated", ["schema.prisma", "engine/generate", "locks/app.lock"], _generate)
+    if level != "demo":
+        _step(f"{SDK}/node_modules/.installed", [f"{SDK}/package-lock.json"],
+              lambda: node.install(SDK, "installing QStash's JavaScript SDK"))  # fmt: skip
+    if level == "vercel":
+        # "npm ci" would insist on its binaries for every other platform.
+        _step("local/vercel/node_modules/.installed", ["local/vercel/package-lock.json"],
+              lambda: node.install("local/vercel", "installing the Vercel command line", "install", "--no-save"))  # fmt: skip
+    for version in NEXT_VERSIONS if level == "frontend" else ():
+        folder, kept = f"tests/frontend/{version}", f".local/frontend/{version}"
+        _step(
+            f"{kept}/node_modules/.installed",
+            [f"{folder}/package-lock.json"],
+            lambda folder=folder, kept=kept: _next(folder, kept),
+        )
+    if fresh:
+        print(f"set up in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _next(folder: str, kept: str) -> None:
+    (ROOT / kept).mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        shutil.copy(ROOT / folder / name, ROOT / kept / name)
+    node.install(kept, f"installing Next.js for {kept}")
+
+
+def _packages_are_current(locks: list[str]) -> bool:
+    levels = LEVELS[LEVELS.index(locks[0]) :]
+    return (VENV / "bin" / "python").exists() and all(
+        any(_is_current(_stamp(each), _inputs(each)) for each in choices)
+        for choices in (levels, *([name] for name in locks[1:]))
+    )
+
+
+def _inputs(lock: str) -> list[Path]:
+    return [packages.LOCKS / f"{lock}.lock", packages.OWN / "pyproject.toml"]
+
+
+def _stamp(lock: str) -> Path:
+    return VENV / f".installed-{lock}"
+
+
+def _step(stamp: str, inputs: Iterable[str], do: Callable[[], None]) -> None:
+    files = [ROOT / name for name in inputs]
+    if not _is_current(ROOT / stamp, files):
+        do()
+        (ROOT / stamp).write_text(_digest(files))
+
+
+def _is_current(stamp: Path, inputs: Iterable[Path]) -> bool:
+    return stamp.exists() and stamp.read_text() == _digest(inputs)
+
+
+def _digest(files: Iterable[Path]) -> str:
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _generate() -> None:
+    env = packages.environment() | {"PRISMA_ENGINE_NODE": str(node.LINK)}
+    run("generating the database client", [ROOT / "engine" / "generate"], env, ROOT, [])
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _one_at_a_time() -> Generator[None]:
+    TMP.mkdir(parents=True, exist_ok=True)
+    with (ROOT / ".local" / "setup.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another command is setting up this folder: waiting for it", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Python packages from a lock file into ``.venv``, by uv, which takes a tenth of pip's time.
+
+Python brings only pip. So pip fetches uv into a folder that is removed afterwards; where uv does not work, pip installs
+everything.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from local.setup import pip_settings, progress
+from local.setup.progress import ROOT, SetupError
+
+VENV = ROOT / ".venv"
+LOCKS = ROOT / "locks"
+TMP = ROOT / ".local" / "tmp"
+PIP_VENV = TMP / "pip"
+PYTHON = VENV / "bin" / "python"
+# Packages of this repository, used from where they are. A folder has no hash, so they are in no lock.
+OWN = ROOT / "packages" / "qstash-on-loopback"
+
+REMEDY = (
+    "error: the packages could not be installed. Is the network there? pip's own configuration holds here too: "
+    'see "pip config list".'
+)
+
+
+def environment() -> dict[str, str]:
+    """Ours, with caches and temporary files below this folder: the home folder may be read-only."""
+    local = ROOT / ".local"
+    return {
+        **os.environ,
+        "TMPDIR": str(TMP),
+        "PIP_CACHE_DIR": str(local / "cache" / "pip"),
+        # Neither goes with a folder to install into.
+        "PIP_USER": "0",
+        "PIP_REQUIRE_VIRTUALENV": "0",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "UV_CACHE_DIR": str(local / "cache" / "uv"),
+        "UV_NO_PROGRESS": "1",
+        "NPM_CONFIG_CACHE": str(local / "cache" / "npm"),
+    }
+
+
+def install(*locks: str) -> None:
+    """Bring ``.venv`` up to those locks. Raises SetupError."""
+    installer = TMP / "installer"
+    try:
+        pip = _pip()
+        try:
+            _run("fetching the installer", [*pip, "install", "--target", installer, *_pinned("installer")], [installer])
+        except SetupError as error:
+            raise SetupError(f"{error}\n{REMEDY}") from None
+        files = [word for name in locks for word in _pinned(name)]
+        count = len({line for name in locks for line in _requirements(name)})
+        title = f"installing {count} Python packages"
+        try:
+            _with_uv(installer / "bin" / "uv", pip, files, title)
+        except SetupError as error:
+            print(f"{error}\nuv could not install them: pip does, which takes a few minutes", flush=True)
+            _with_pip(files, title)
+    finally:
+        shutil.rmtree(installer, ignore_errors=True)
+        shutil.rmtree(PIP_VENV, ignore_errors=True)
+
+
+def _pip() -> list[str | Path]:
+    """The pip of this Python, or one in a virtual environment."""
+    if find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    _make_venv(PIP_VENV)
+    return [PIP_VENV / "bin" / "python", "-m", "pip"]
+
+
+def _with_uv(uv: Path, pip: list[str | Path], files: list[str], title: str) -> None:
+    listing = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False).stdout
+    env = environment()
+    env |= pip_settings.for_uv(pip_settings.parse(listing), env)
+    if not PYTHON.exists():
+        _run("making .venv", [uv, "venv", "--clear", "--python", sys.executable, VENV], [], env)
+    # As pip does, all indexes are looked at; the hashes decide.
+    options = ["--python", PYTHON, "--no-cache", "--link-mode", "hardlink", "--index-strategy", "unsafe-best-match"]
+    _run(title, [uv, "pip", "install", *options, *files], [VENV, TMP], env)
+    # uv has the package's build backend within it.
+    own = ["--offline", "--no-deps", "--editable", OWN]
+    _run("linking the local QStash", [uv, "pip", "install", "--no-cache", "--python", PYTHON, *own], [], env)
+
+
+def _with_pip(files: list[str], title: str) -> None:
+    if not PYTHON.exists() or subprocess.run([PYTHON, "-m", "pip", "-V"], capture_output=True, check=False).returncode:
+        _make_venv(VENV)
+    try:
+        _run(title, [PYTHON, "-m", "pip", "install", *files], [VENV, TMP])
+        _run("linking the local QStash", [PYTHON, "-m", "pip", "install", "--no-deps", "--editable", OWN], [])
+    except SetupError as error:
+        raise SetupError(f"{error}\n{REMEDY}") from None
+
+
+def _make_venv(folder: Path) -> None:
+    try:
+        _run("preparing", [sys.executable, "-m", "venv", "--clear", folder], [])
+    except SetupError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise SetupError("error: Python's venv is missing: on Debian and Ubuntu, apt install python3-venv") from None
+
+
+def _run(title: str, command: list[str | Path], folders: list[Path], env: dict[str, str] | None = None) -> None:
+    progress.run(title, command, env or environment(), ROOT, folders)
+
+
+def _pinned(name: str) -> list[str]:
+    return ["--require-hashes", "-r", str(LOCKS / f"{name}.lock")]
+
+
+def _requirements(name: str) -> list[str]:
+    return [line.split()[0] for line in (LOCKS / f"{name}.lock").read_text().splitlines() if line[:1].isalnum()]

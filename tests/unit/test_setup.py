@@ -1,0 +1,109 @@
+"""Set-up: pip's configuration in uv's terms, and locks that agree with each other and with pyproject.toml."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from local.setup import pip_settings
+from local.setup.lock import CONTENTS
+from tests.unit.test_house import ROOT, imports
+
+LOCKS = ROOT / "locks"
+
+
+def pins(name: str) -> set[str]:
+    """The releases in a lock, without their conditions."""
+    return {line.split()[0] for line in (LOCKS / f"{name}.lock").read_text().splitlines() if line[:1].isalnum()}
+
+
+def test_each_lock_has_the_pins_of_pyproject_and_agrees_with_the_largest() -> None:
+    """No lock is forgotten when a pin changes."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    groups = project["dependency-groups"]
+    server = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["server"]]
+
+    assert {file.stem for file in LOCKS.iterdir()} == CONTENTS.keys()
+    assert set(server) <= pins("app")
+    assert set(project["project"]["dependencies"]) | set(groups["local"]) <= pins("demo") < pins("tests")
+    assert {*server, *groups["local"], *groups["tests"]} <= pins("tests") < pins("tools")
+    assert set(groups["tools"]) | pins("app") | pins("node") | pins("installer") <= pins("tools")
+
+
+def test_every_pin_is_locked_for_every_platform() -> None:
+    """A lock made beside a partial index would name the file of one platform only."""
+    for name in CONTENTS:
+        blocks = re.split(r"\n(?=\w)", (LOCKS / f"{name}.lock").read_text())
+        numpy = [block for block in blocks if block.startswith(("numpy==", "cryptography=="))]
+        assert all(block.count("--hash=") > 20 for block in numpy), name
+
+
+def test_the_demo_installs_nothing_that_only_a_developer_needs() -> None:
+    """The demo's set-up stays small."""
+    names = {pin.partition("==")[0] for pin in pins("demo")}
+
+    assert not names & {"playwright", "basedpyright", "hypothesis", "boto3-stubs", "pytest", "ruff", "uv", "uvloop"}
+
+
+def test_set_up_imports_nothing_but_the_standard_library() -> None:
+    """It runs before anything is installed."""
+    found = {name for file in (ROOT / "local" / "setup").glob("*.py") for name in imports(file)}
+
+    assert {name.split(".")[0] for name in found} & {"httpx", "psutil", "app", "pydantic", "uvicorn"} == set()
+    assert {name for name in found if name.startswith("local")} <= {
+        name for name in found if name.startswith("local.setup")
+    }
+
+
+def test_the_repository_names_no_index() -> None:
+    """Whoever sets this up uses the package index that pip and npm are configured for."""
+    files = [*LOCKS.iterdir(), *ROOT.glob("*/package-lock.json"), ROOT / "pyproject.toml", ROOT / "Makefile"]
+    files += [*(ROOT / "local" / "setup").glob("*.py"), *ROOT.glob("*/.npmrc")]
+    named = re.compile(r"pypi\.org|pythonhosted|registry\.npmjs|index-url *=|registry *=")
+
+    assert [file.name for file in files if named.search(file.read_text())] == []
+
+
+LISTING = """:env:.cert='/etc/own.pem'
+:env:.find-links='/opt/wheels'
+global.cert='/etc/other.pem'
+global.extra-index-url='https://one.example/simple https://two.example/simple'
+global.index-url='https://user:word@mirror.example/simple'
+global.timeout='60'
+freeze.timeout='10'
+"""
+
+
+def test_pips_configuration_reaches_uv() -> None:
+    """Indexes, certificates, time limits; of two values the one that pip would take."""
+    assert pip_settings.for_uv(pip_settings.parse(LISTING), {}) == {
+        "SSL_CERT_FILE": "/etc/own.pem",
+        "UV_FIND_LINKS": "/opt/wheels",
+        "UV_INDEX": "https://one.example/simple https://two.example/simple",
+        "UV_DEFAULT_INDEX": "https://user:word@mirror.example/simple",
+        "UV_HTTP_TIMEOUT": "60",
+    }
+
+
+@pytest.mark.parametrize("listing", ["", "WARNING: something", "global.index-url=", "\n\n"])
+def test_an_odd_listing_is_no_configuration(listing: str) -> None:
+    """Nothing that pip may print stops set-up."""
+    assert pip_settings.for_uv(pip_settings.parse(listing), {}) == {}
+
+
+def test_what_is_set_for_uv_stays() -> None:
+    """The user's own word to uv wins over pip's configuration."""
+    parsed = pip_settings.parse("global.index-url='https://mirror.example/simple'")
+
+    assert pip_settings.for_uv(parsed, {"UV_DEFAULT_INDEX": "https://own.example"}) == {}
+
+
+def test_files_with_two_names_count_once(tmp_path: Path) -> None:
+    """uv links a file from its cache instead of copying it."""
+    from local.setup.progress import megabytes
+
+    (tmp_path / "one").write_bytes(b"x" * 3_000_000)
+    (tmp_path / "two").hardlink_to(tmp_path / "one")
+
+    assert megabytes([tmp_path, tmp_path]) == 3
