@@ -27,9 +27,15 @@ def create_app(settings: Settings, open_services: OpenServices = open_services) 
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[State, None]:
-        async with open_services(settings) as services:
-            log.info("service_started")
-            yield {"settings": settings, "services": services, "uploads": UploadSlots(settings.max_uploads_per_learner)}
+        uploads = UploadSlots(settings.max_uploads_per_learner)
+        try:
+            async with open_services(settings) as services:
+                log.info("service_started")
+                yield {"settings": settings, "services": services, "uploads": uploads}
+        except Exception as error:
+            # Starlette hands uvicorn a whole traceback, of which our log shows nothing.
+            log.error("lifespan_failed", error=type(error).__name__)
+            raise
         log.info("service_stopped")
 
     app = Starlette(

@@ -1,6 +1,7 @@
 """Structured logs that can hold nothing private: only known keys pass, and exceptions are named, never quoted."""
 
 import logging
+import os
 import sys
 import threading
 
@@ -75,6 +76,12 @@ def _quieten_libraries() -> None:
 class _NameOnly(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         kind = record.exc_info[0] if record.exc_info else None
+        # The system's own words for an error, such as "Address already in use" when uvicorn cannot bind.
+        reason = os.strerror(record.msg.errno) if isinstance(record.msg, OSError) and record.msg.errno else None
         structlog.get_logger().warning(
-            "library_logged", logger=record.name, error=kind.__name__ if kind else None, code=record.levelname
+            "library_logged",
+            logger=record.name,
+            error=kind.__name__ if kind else None,
+            code=record.levelname,
+            **({"reason": reason} if reason else {}),
         )

@@ -4,7 +4,10 @@ import asyncio
 import dataclasses
 import json
 import logging
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, suppress
@@ -20,6 +23,7 @@ from app.services import Services, open_services
 from app.settings import Settings
 from app.web.middleware import RequestBoundary
 from app.web.protocol import BoundedProtocol
+from local.migrate import ROOT
 from local.ports import LOOPBACK, free_port
 from tests.conftest import make_settings
 from tests.support.serving import served
@@ -194,6 +198,22 @@ def test_uvicorn_prints_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
     [line] = lines(printed)
     assert (line["logger"], line["error"]) == ("uvicorn.error", "ValueError")
     assert CANARY not in printed and "Traceback" not in printed
+
+
+def test_why_uvicorn_cannot_start_is_logged(world: World) -> None:
+    """In the words of the system, so that whoever starts it knows what to do."""
+    port = world.url.rsplit(":", 1)[1]
+    secrets = {
+        name.upper(): value.get_secret_value() if hasattr(value, "get_secret_value") else str(value or "")
+        for name, value in dict(world.settings).items()
+    }
+    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", LOOPBACK, "--port", port]
+    run = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **secrets}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert run.returncode in (1, 3)
+    assert "Address already in use" in [line.get("reason") for line in lines(run.stdout + run.stderr)]
 
 
 class ImpatientProtocol(BoundedProtocol):
