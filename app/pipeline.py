@@ -55,7 +55,8 @@ async def run_steps(claimed: Claim, services: Services) -> None:
         await checkpoints.mark_audio_deleted(db, claimed)
     require_speech(text)
     # 11 analyze the transcript
-    analysis = await services.claude.analyze(text)
+    analysis, usage = await services.claude.analyze(text)
+    log.info("session_analyzed", insights=len(analysis.insights), **usage.logged)
     # 12 store insights, 13 store focusNext, 14 update the profile, 15 mark DONE: one transaction
     await checkpoints.complete(db, claimed, analysis)
 

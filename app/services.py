@@ -64,8 +64,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
         yield Services(
             database=database,
             storage=R2(r2, s.r2_bucket_name),
-            whisper=Whisper(openai),
-            claude=Claude(anthropic),
+            whisper=Whisper(openai, s.transcription_models),
+            claude=Claude(anthropic, s.analysis_models),
             queue=Queue(
                 qstash,
                 process_url=s.process_url,

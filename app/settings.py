@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     openai_base_url: Url = "https://api.openai.com/v1"
     anthropic_api_key: RequiredSecret
     anthropic_base_url: Url = "https://api.anthropic.com"
+    # In order: a model that its provider has switched off is skipped (docs/models.md).
+    transcription_models: Required = "whisper-1,gpt-transcribe"
+    analysis_models: Required = "claude-haiku-4-5,claude-haiku-5-5"
 
     # Longer than the platform lets a request run (300 s on Vercel), so that a lease ends only when its worker is dead.
     processing_lease_seconds: PositiveInt = 330

@@ -3,7 +3,8 @@
 import logging
 import os
 import tempfile
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from qstash_on_loopback.signing import Keys
 
 from app.application import create_app
 from app.logs import configure_logging
+from app.services import Services, open_services
 from app.settings import Settings
 from local.migrate import ROOT, migrate
 from local.ports import LOOPBACK, free_port
@@ -97,8 +99,16 @@ def shared_world(
     settings = make_settings(
         migrated, storage, providers_url, f"http://{LOOPBACK}:{port}", processing_lease_seconds="60"
     )
-    with served(create_app(settings), port) as url:
-        yield World(url, settings, migrated, storage, providers, Keys())
+    opened: list[Services] = []
+
+    @asynccontextmanager
+    async def open_noted(settings: Settings) -> AsyncGenerator[Services, None]:
+        async with open_services(settings) as services:
+            opened.append(services)
+            yield services
+
+    with served(create_app(settings, open_noted), port) as url:
+        yield World(url, settings, migrated, storage, providers, Keys(), opened)
 
 
 @pytest.fixture

@@ -1,97 +1,131 @@
 """Claude finds the recurring patterns in a transcript: https://platform.claude.com/docs/en/api/messages"""
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from app.adapters.attempts import SDK_RETRIES, attempts
-from app.adapters.retry_after import retry_after_s
-from app.errors import Transient
+from app.adapters.models import SDK_RETRIES, Models, Usage, refusal
+from app.analysis import prompt
+from app.analysis.shape import ANSWER_SCHEMA, Analysis, InvalidAnalysis, parse_analysis
+from app.errors import Misconfigured, Transient
 from app.lazy import LazyClient
 
 if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic
+    from anthropic import APIStatusError, AsyncAnthropic
     from anthropic.types import Message
-
-    from app.analysis.shape import Analysis
 
 log = structlog.get_logger()
 
-MODEL = "claude-haiku-4-5"
-MAX_TOKENS = 2048
+# For one attempt. All of them, and the SDK's waiting between them, stay within the delivery's deadline.
 TIMEOUT_S = 90.0
 
-PROMPT = """You are an English language pattern analyzer. You help B2-C1+ English learners identify recurring habits in their spoken English.
 
-Analyze this transcript from a speaking practice session. Do NOT correct every sentence. Instead, identify the TOP 3-5 recurring PATTERNS across the entire transcript.
+@dataclass(frozen=True)
+class AnalysisModel:
+    """What a model wants: room for its answer in tokens, and whether it thinks unless told not to.
 
-Focus on:
-- Grammar patterns: repeated misuse of tenses, articles, prepositions
-- Vocabulary patterns: overused simple words, limited connector variety
-- Structure patterns: repetitive sentence starters, complexity avoidance
+    Prices in US dollars a million tokens, of November 2026: https://platform.claude.com/docs/en/about-claude/pricing
+    """
 
-For each pattern found, give:
-- category: exactly one of "grammar", "vocabulary", "structure"
-- pattern: a clear, short name; the same habit gets the same name in every session
-- detail: a brief explanation
-- frequency: approximately how often it occurs, a whole number
-- severity: "high", "medium" or "low"
-- examples: 2-3 short quotations from the transcript
-- suggestion: one specific improvement
+    name: str
+    max_tokens: int
+    thinks: bool
+    usd_in: float
+    usd_out: float
 
-Also provide:
-- focusNext: ONE actionable focus for the next session (specific, measurable)
-- summary: 2-3 sentence overall assessment
 
-Respond ONLY with valid JSON matching this schema:
-{ "insights": [{ "category", "pattern", "detail", "frequency", "severity", "examples", "suggestion" }, ...], "focusNext": "...", "summary": "..." }"""
+# The newest family's form stands for a name that is not here. Haiku 5.5 counts the same text as about 30 % more tokens, and
+# thinks by default, which may be switched off at its default effort:
+# https://platform.claude.com/docs/en/models/haiku-5-5/migration-guide
+MODELS = {
+    model.name: model
+    for model in (
+        AnalysisModel("claude-haiku-4-5", max_tokens=2048, thinks=False, usd_in=1.0, usd_out=5.0),
+        AnalysisModel("claude-haiku-4-5-20251001", max_tokens=2048, thinks=False, usd_in=1.0, usd_out=5.0),
+        AnalysisModel("claude-haiku-5-5", max_tokens=3072, thinks=True, usd_in=0.1, usd_out=0.5),
+    )
+}
+
+# Why an answer is of no use. Another attempt may be: each is Transient. A stop reason that is not known is read as an end.
+_STOPPED = {
+    "max_tokens": "The analysis was cut off before its end",
+    "model_context_window_exceeded": "The analysis was cut off before its end",
+    "refusal": "The analysis service declined to analyze this recording",
+    "pause_turn": "The analysis service did not finish its answer",
+    "tool_use": "The analysis came in an unexpected form",
+}
+
+
+def analysis_model(name: str) -> AnalysisModel:
+    """The row of a model."""
+    return MODELS.get(name) or replace(MODELS["claude-haiku-5-5"], name=name)
 
 
 class Claude:
     """Analyzes transcripts. The SDK retries twice within seconds, as the original's did; after that QStash does."""
 
-    def __init__(self, client: "LazyClient[AsyncAnthropic]") -> None:
+    def __init__(self, client: "LazyClient[AsyncAnthropic]", models: str) -> None:
         self._client = client
+        self.models = Models("ANALYSIS_MODELS", models, analysis_model)
 
-    async def analyze(self, transcript: str) -> "Analysis":
-        """The patterns found in ``transcript``. Raises Transient: no answer, a refused or cut one, or one of another shape."""
+    async def analyze(self, transcript: str) -> tuple[Analysis, Usage]:
+        """The patterns found in ``transcript``, by the first model that is there, and what that cost.
+
+        Raises Misconfigured when we are refused, Transient for no answer, a refused or cut one, or one of another shape.
+        """
         client = await self._client()
-        from anthropic import AnthropicError, APIStatusError
+        from anthropic import AnthropicError, APIStatusError, omit
 
-        from app.analysis.shape import ANSWER_SCHEMA
+        while True:
+            model = self.models.first()
+            try:
+                answer = await client.messages.with_raw_response.create(
+                    model=model.name,
+                    max_tokens=model.max_tokens,
+                    messages=[{"role": "user", "content": prompt.message(transcript)}],
+                    # https://platform.claude.com/docs/en/build-with-claude/structured-outputs lists these models
+                    output_config={"format": {"type": "json_schema", "schema": ANSWER_SCHEMA}},
+                    thinking={"type": "disabled"} if model.thinks else omit,
+                )
+                message = await answer.parse()
+                return _read(message), _usage(message, model, answer.retries_taken + 1)
+            except APIStatusError as error:
+                self._refused(error, model)
+            except (AnthropicError, ValueError):  # ValueError: a body that is not JSON
+                log.warning("analysis_failed", model=model.name)
+                raise Transient("The analysis service did not answer") from None
 
-        try:
-            answer = await client.messages.with_raw_response.create(
-                model=MODEL,
-                max_tokens=MAX_TOKENS,
-                messages=[{"role": "user", "content": f"{PROMPT}\n\nTranscript:\n{transcript}"}],
-                # https://platform.claude.com/docs/en/build-with-claude/structured-outputs lists this model
-                output_config={"format": {"type": "json_schema", "schema": ANSWER_SCHEMA}},
-            )
-            message = await answer.parse()
-        except APIStatusError as error:
-            log.warning("analysis_failed", status=error.status_code, attempts=attempts(error.request.headers))
-            raise Transient("The analysis service could not answer", retry_after_s(error.response.headers)) from None
-        except (AnthropicError, ValueError):  # ValueError: a body that is not JSON
-            log.warning("analysis_failed")
-            raise Transient("The analysis service did not answer") from None
-        log.info("transcript_analyzed", attempts=answer.retries_taken + 1)
-        return _read(message)
+    def _refused(self, error: "APIStatusError", model: AnalysisModel) -> None:
+        # Returns if another model may do better.
+        found = refusal(error.status_code, error.body, error.response.headers, error.request.headers)
+        log.warning("analysis_failed", model=model.name, status=found.status, attempts=found.attempts)
+        if found.model_gone:
+            self.models.skip(model)
+            return
+        if found.status == 404:
+            raise Misconfigured("ANTHROPIC_BASE_URL")
+        if found.status == 400 and not found.kinds & {"billing_error"}:
+            # The request, which we make, does not suit the model.
+            raise Misconfigured("ANALYSIS_MODELS")
+        raise found.failure("analysis", "ANTHROPIC_API_KEY")
 
 
-def _read(message: "Message") -> "Analysis":
-    from app.analysis.shape import InvalidAnalysis, parse_analysis
-
-    if message.stop_reason == "max_tokens":
-        raise Transient("The analysis was cut off before its end")
-    if message.stop_reason == "refusal":
-        raise Transient("The analysis service declined to analyze this recording")
-    if not message.content or message.content[0].type != "text":
-        raise Transient("The analysis came in an unexpected form")
+def _read(message: "Message") -> Analysis:
+    if message.stop_reason in _STOPPED:
+        raise Transient(_STOPPED[message.stop_reason])
+    # Thinking, if there is any, comes in blocks of its own.
+    text = "".join(block.text for block in message.content if block.type == "text")
     try:
-        return parse_analysis(message.content[0].text)
+        return parse_analysis(text)
     except InvalidAnalysis:
         raise Transient("The analysis came in an unexpected form") from None
+
+
+def _usage(message: "Message", model: AnalysisModel, attempts: int) -> Usage:
+    tokens_in, tokens_out = message.usage.input_tokens, message.usage.output_tokens
+    cost_usd = (tokens_in * model.usd_in + tokens_out * model.usd_out) / 1_000_000
+    return Usage(model.name, attempts, tokens_in=tokens_in, tokens_out=tokens_out, cost_usd=cost_usd)
 
 
 def open_anthropic(api_key: str, base_url: str) -> "AsyncAnthropic":

@@ -1,70 +1,132 @@
-"""Whisper transcribes: https://platform.openai.com/docs/api-reference/audio/createTranscription"""
+"""Speech to text at OpenAI: https://developers.openai.com/api/docs/guides/speech-to-text"""
 
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from app.adapters.attempts import SDK_RETRIES, attempts
-from app.adapters.retry_after import retry_after_s
-from app.errors import Permanent, Transient
+from app.adapters.models import SDK_RETRIES, Models, Usage, refusal
+from app.errors import Misconfigured, Permanent, Transient
 from app.lazy import LazyClient
 from app.recordings.recording import Audio
 from app.text import storable
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from openai import APIStatusError, AsyncOpenAI
 
 log = structlog.get_logger()
 
-MODEL = "whisper-1"
 LANGUAGE = "en"
+# "Files can be up to 25 MB": the guide above.
+MAX_FILE_BYTES = 25 * 1024 * 1024
 # For one attempt. All of them, and the SDK's waiting between them, stay within the delivery's deadline.
 TIMEOUT_S = 180.0
-# "File uploads are currently limited to 25 MB": https://platform.openai.com/docs/guides/speech-to-text
-MAX_FILE_BYTES = 25 * 1024 * 1024
-
-# The answers by which Whisper says that this file will never do.
+# The answers by which a provider says that this file will never do.
 _REFUSALS = {400, 413, 415, 422}
+
+
+@dataclass(frozen=True)
+class SpeechModel:
+    """What a model wants: ``languages`` as a list or one, whether the prompt continues a text, files of which size and length.
+
+    The price is in US dollars a minute, of November 2026.
+    """
+
+    name: str
+    languages: bool
+    continues: bool
+    usd_per_minute: float
+    max_file_bytes: int = MAX_FILE_BYTES
+    # No limit in seconds is documented; its older siblings refused more than 1,400 s.
+    max_file_s: float | None = None
+
+
+# The newest family's form stands for a name that is not here. Prices: https://developers.openai.com/api/docs/models
+MODELS = {
+    model.name: model
+    for model in (
+        SpeechModel("whisper-1", languages=False, continues=True, usd_per_minute=0.006),
+        SpeechModel("gpt-4o-transcribe", languages=False, continues=True, usd_per_minute=0.006, max_file_s=1400),
+        SpeechModel("gpt-4o-mini-transcribe", languages=False, continues=True, usd_per_minute=0.003, max_file_s=1400),
+        SpeechModel("gpt-transcribe", languages=True, continues=False, usd_per_minute=0.0045, max_file_s=1400),
+    )
+}
+
+
+def speech_model(name: str) -> SpeechModel:
+    """The row of a model."""
+    return MODELS.get(name) or replace(MODELS["gpt-transcribe"], name=name)
+
+
+@dataclass(frozen=True)
+class Transcription:
+    """The words of a file; empty when there are none."""
+
+    text: str = field(repr=False)
+    usage: Usage
 
 
 class Whisper:
     """Transcribes files. The SDK retries twice within seconds, as the original's did; after that QStash does."""
 
-    def __init__(self, client: "LazyClient[AsyncOpenAI]", max_file_bytes: int = MAX_FILE_BYTES) -> None:
-        self._client, self.max_file_bytes = client, max_file_bytes
+    def __init__(self, client: "LazyClient[AsyncOpenAI]", models: str) -> None:
+        self._client = client
+        self.models = Models("TRANSCRIPTION_MODELS", models, speech_model)
+        # Of all models together, so that a recording is cut at the same places whichever of them transcribes it.
+        self.max_file_bytes = min((model.max_file_bytes for model in self.models.all), default=0)
+        self.max_file_s = min((model.max_file_s for model in self.models.all if model.max_file_s), default=None)
 
-    async def transcribe(self, audio: Audio, prompt: str = "") -> str:
-        """The words spoken in ``audio``; empty when there are none. ``prompt`` is the text that came before.
+    async def transcribe(self, audio: Audio, prompt: str = "") -> Transcription:
+        """The words spoken in ``audio``, by the first model that is there. ``prompt`` is the text that came before.
 
-        Raises Permanent when Whisper refuses the file, Transient when it does not answer.
+        Raises Permanent when the file is refused, Misconfigured when we are, Transient when there is no answer.
         """
         client = await self._client()
         from openai import APIStatusError, OpenAIError, omit
 
-        try:
-            answer = await client.audio.transcriptions.with_raw_response.create(
-                model=MODEL,
-                file=(audio.filename, audio.file, audio.content_type),
-                language=LANGUAGE,
-                prompt=prompt or omit,
-            )
-            response: object = answer.parse()
-        except APIStatusError as error:
-            log.warning("transcription_failed", status=error.status_code, attempts=attempts(error.request.headers))
-            if error.status_code in _REFUSALS:
-                raise Permanent("The recording could not be read as audio") from None
-            raise Transient(
-                "The transcription service could not answer", retry_after_s(error.response.headers)
-            ) from None
-        except (OpenAIError, ValueError):  # ValueError: a body that is not JSON
-            log.warning("transcription_failed")
-            raise Transient("The transcription service did not answer") from None
-        # Typed by the SDK, sent by a server.
-        text: object = getattr(response, "text", None)
-        if not isinstance(text, str):
-            raise Transient("The transcription came in an unexpected form")
-        log.info("file_transcribed", audio_bytes=audio.size_bytes, attempts=answer.retries_taken + 1)
-        return storable(text)
+        while True:
+            model = self.models.first()
+            try:
+                answer = await client.audio.transcriptions.with_raw_response.create(
+                    model=model.name,
+                    file=(audio.filename, audio.file, audio.content_type),
+                    language=omit if model.languages else LANGUAGE,
+                    languages=[LANGUAGE] if model.languages else omit,
+                    prompt=prompt if prompt and model.continues else omit,
+                )
+                return _read(answer.parse(), model, answer.retries_taken + 1)
+            except APIStatusError as error:
+                self._refused(error, model)
+            except (OpenAIError, ValueError):  # ValueError: a body that is not JSON
+                log.warning("transcription_failed", model=model.name)
+                raise Transient("The transcription service did not answer") from None
+
+    def _refused(self, error: "APIStatusError", model: SpeechModel) -> None:
+        # Returns if another model may do better.
+        found = refusal(error.status_code, error.body, error.response.headers, error.request.headers)
+        log.warning("transcription_failed", model=model.name, status=found.status, attempts=found.attempts)
+        if found.model_gone:
+            self.models.skip(model)
+            return
+        if found.status in _REFUSALS and not found.kinds & {"billing_hard_limit_reached"}:
+            if found.status == 400 and found.parameter not in (None, "file"):
+                # Not the file: the request, which we make.
+                raise Misconfigured("TRANSCRIPTION_MODELS")
+            raise Permanent("The recording could not be read as audio")
+        if found.status == 404:
+            raise Misconfigured("OPENAI_BASE_URL")
+        raise found.failure("transcription", "OPENAI_API_KEY")
+
+
+def _read(response: object, model: SpeechModel, attempts: int) -> Transcription:
+    # Typed by the SDK, sent by a server.
+    text: object = getattr(response, "text", None)
+    if not isinstance(text, str):
+        raise Transient("The transcription came in an unexpected form")
+    seconds: object = getattr(getattr(response, "usage", None), "seconds", None)
+    audio_s = float(seconds) if isinstance(seconds, int | float) else 0.0
+    usage = Usage(model.name, attempts, audio_s=audio_s, cost_usd=audio_s / 60 * model.usd_per_minute)
+    return Transcription(storable(text), usage)
 
 
 def open_openai(api_key: str, base_url: str) -> "AsyncOpenAI":

@@ -5,6 +5,8 @@ from contextlib import closing
 
 import structlog
 
+from app.adapters.models import Usage
+from app.adapters.whisper import Transcription, Whisper
 from app.errors import Permanent
 from app.recordings.cutting import cut
 from app.recordings.recording import Audio
@@ -25,16 +27,36 @@ async def transcribe(claim: Claim, services: Services) -> str:
         raise Permanent("The recording is not in storage")
     audio = await services.storage.download(claim.audio_key, claim.session_id)
     with closing(audio.file):
-        if audio.size_bytes <= services.whisper.max_file_bytes:
-            text = await services.whisper.transcribe(audio)
+        if _fits(audio, claim, services.whisper):
+            heard = [await services.whisper.transcribe(audio)]
+            text = heard[0].text
         else:
-            text = await _transcribe_parts(audio, claim, services)
-    log.info("session_transcribed", audio_bytes=audio.size_bytes)
+            text, heard = await _transcribe_parts(audio, claim, services)
+    _log_usage(audio, [one.usage for one in heard])
     return text
 
 
-async def _transcribe_parts(audio: Audio, claim: Claim, services: Services) -> str:
+def _fits(audio: Audio, claim: Claim, whisper: Whisper) -> bool:
+    # The length is what the browser said. If it said too little, the model refuses the file.
+    length_s = claim.duration_s or 0
+    return audio.size_bytes <= whisper.max_file_bytes and (whisper.max_file_s is None or length_s <= whisper.max_file_s)
+
+
+def _log_usage(audio: Audio, usages: list[Usage]) -> None:
+    log.info(
+        "session_transcribed",
+        audio_bytes=audio.size_bytes,
+        parts=len(usages),
+        model=",".join(sorted({usage.model for usage in usages})),
+        attempts=sum(usage.attempts for usage in usages),
+        audio_s=round(sum(usage.audio_s for usage in usages), 1),
+        cost_usd=round(sum(usage.cost_usd for usage in usages), 6),
+    )
+
+
+async def _transcribe_parts(audio: Audio, claim: Claim, services: Services) -> tuple[str, list[Transcription]]:
     """As above, each part a checkpoint: those that an earlier delivery has stored are cut off, but not transcribed again."""
+    heard: list[Transcription] = []
     texts = list(claim.parts)
     parts = cut(audio, services.whisper.max_file_bytes)
     number = 0
@@ -42,11 +64,11 @@ async def _transcribe_parts(audio: Audio, claim: Claim, services: Services) -> s
         number += 1
         if number <= len(claim.parts):
             continue
-        text = (await services.whisper.transcribe(part, prompt=_tail(" ".join(texts)))).strip()
+        heard.append(await services.whisper.transcribe(part, prompt=_tail(" ".join(texts))))
+        text = heard[-1].text.strip()
         await checkpoints.save_part(services.database, claim, text, number)
         texts.append(text)
-    log.info("recording_cut", parts=number)
-    return " ".join(text for text in texts if text)
+    return " ".join(text for text in texts if text), heard
 
 
 def _tail(text: str) -> str:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from local.analysis.compose import analyze
 from local.serving import serve_on_port
+from local.trouble import trouble
 
 # Where the service's prompt ends and the learner's words begin.
 MARK = "\n\nTranscript:\n"
@@ -29,6 +30,8 @@ async def messages(request: Request) -> Response:
         model: str = body["model"]
     except (ValueError, KeyError, IndexError, TypeError):
         return _error(400, "invalid_request_error", "messages: expected one message with text")
+    if refusal := refuse(model) or unsupported(model, body):
+        return refusal
     answer = json.dumps(await asyncio.to_thread(analyze, text.partition(MARK)[2]), ensure_ascii=False)
     return JSONResponse(
         {
@@ -42,6 +45,30 @@ async def messages(request: Request) -> Response:
             "usage": {"input_tokens": len(text) // 4, "output_tokens": len(answer) // 4},
         }
     )
+
+
+def refuse(model: str) -> Response | None:
+    """Play a model that is switched off, an empty account, a rate limit: see local/trouble.py."""
+    match trouble(model):
+        case "retired":
+            return _error(404, "not_found_error", f"model: {model}")
+        case "no credit":
+            return _error(400, "billing_error", "Your credit balance is too low.")
+        case "rate limited":
+            return _error(429, "rate_limit_error", "This request would exceed your rate limit.")
+        case _:
+            return None
+
+
+def unsupported(model: str, body: dict[str, Any]) -> Response | None:
+    """Refuse what the real model refuses: sampling and a thinking budget, from Haiku 5.5 on; a prefilled answer."""
+    if model.startswith("claude-haiku-4"):
+        return None
+    thinking: Any = body.get("thinking") or {}
+    refused = [name for name in ("temperature", "top_p", "top_k") if name in body]
+    if refused or thinking.get("type") == "enabled" or body["messages"][-1]["role"] != "user":
+        return _error(400, "invalid_request_error", f"{model} does not support this request")
+    return None
 
 
 async def health(_request: Request) -> Response:

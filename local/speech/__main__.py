@@ -5,7 +5,7 @@ import io
 from functools import cache
 
 from starlette.applications import Starlette
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -13,9 +13,12 @@ from starlette.routing import Route
 from local.audio import Undecodable, decode
 from local.serving import serve_on_port
 from local.speech.engine import Speech
+from local.trouble import trouble
 
 # "File uploads are currently limited to 25 MB": https://platform.openai.com/docs/guides/speech-to-text
 MAX_BYTES = 25 * 1024 * 1024
+# Models that take one language; their successor takes a list.
+OLDER = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")
 
 
 async def transcriptions(request: Request) -> Response:
@@ -23,6 +26,9 @@ async def transcriptions(request: Request) -> Response:
     if not request.headers.get("authorization", "").startswith("Bearer "):
         return _error(401, "You didn't provide an API key.")
     async with request.form() as form:
+        model = str(form.get("model", ""))
+        if refusal := refuse(model) or unsupported(model, form):
+            return refusal
         file = form.get("file")
         if not isinstance(file, UploadFile):
             return _error(400, "file is required")
@@ -32,10 +38,37 @@ async def transcriptions(request: Request) -> Response:
             samples = await asyncio.to_thread(decode, io.BytesIO(await file.read()))
         except Undecodable:
             return _error(400, "Audio file might be corrupted or unsupported")
+        seconds = len(samples) / 16_000
         text = await asyncio.to_thread(_speech().transcribe, samples)
         if form.get("response_format") == "text":
             return PlainTextResponse(text)
-    return JSONResponse({"text": text})
+    return JSONResponse({"text": text, "usage": {"type": "duration", "seconds": round(seconds, 3)}})
+
+
+def refuse(model: str) -> Response | None:
+    """Play a model that is switched off (RETIRED), an empty account (NO_CREDIT), a rate limit (RATE_LIMITED): see stand-ins."""
+    match trouble(model):
+        case "retired":
+            return _error(
+                404, f"The model `{model}` does not exist or you do not have access to it.", "model_not_found"
+            )
+        case "no credit":
+            return _error(429, "You exceeded your current quota.", "insufficient_quota")
+        case "rate limited":
+            return _error(429, "Rate limit reached for requests.", "rate_limit_exceeded")
+        case _:
+            return None
+
+
+def unsupported(model: str, form: FormData) -> Response | None:
+    """Refuse the parameters that the real model refuses."""
+    newest = model not in OLDER
+    for name in ("language",) if newest else ("languages[]", "keywords[]"):
+        if name in form:
+            return _error(
+                400, f"Unsupported parameter for {model}: {name}", "unsupported_parameter", name.removesuffix("[]")
+            )
+    return None
 
 
 async def health(_request: Request) -> Response:
@@ -49,9 +82,9 @@ def _speech() -> Speech:
     return Speech()
 
 
-def _error(status: int, message: str) -> Response:
+def _error(status: int, message: str, code: str | None = None, parameter: str | None = None) -> Response:
     return JSONResponse(
-        {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}, status
+        {"error": {"message": message, "type": "invalid_request_error", "param": parameter, "code": code}}, status
     )
 
 

@@ -205,7 +205,7 @@ def test_attempts_are_logged(world: World, capfd: pytest.CaptureFixture[str]) ->
 
     lines = [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith("{")]
     attempts = {line["event"]: line["attempts"] for line in lines if "attempts" in line}
-    assert attempts == {"file_transcribed": 2, "analysis_failed": 3}
+    assert attempts == {"session_transcribed": 2, "analysis_failed": 3}
 
 
 def test_retry_after_claude_failed_does_not_transcribe_again(world: World) -> None:

@@ -144,10 +144,10 @@ def places(faulty: FaultyWorld) -> list[str]:
 
 def test_a_delivery_reaches_outside_eight_times(faulty: FaultyWorld, places: list[str]) -> None:
     """Four statements, one GET, one DELETE, one call of each model: what a webhook may cost. A part costs two calls more."""
-    parts = ["whisper.transcribe", "database.write"] * faulty.parts if faulty.parts > 1 else ["whisper.transcribe"]
+    parts = ["whisper.transcribe", "database.write_rows"] * faulty.parts if faulty.parts > 1 else ["whisper.transcribe"]
     assert places == [
-        *("database.write", "storage.download", *parts, "database.write", "storage.delete"),
-        *("database.write", "claude.analyze", "database.write"),
+        *("database.write_rows", "storage.download", *parts, "database.write_rows", "storage.delete"),
+        *("database.write", "claude.analyze", "database.write_rows"),
     ]
 
 

@@ -52,6 +52,8 @@ class Providers:
     # Every answer takes so long; transcripts may name their session, to tell concurrent ones apart.
     delay_s: float = 0.0
     names_sessions: bool = False
+    # Models that their provider has switched off.
+    gone: set[str] = field(default_factory=set[str])
     # Messages that QStash holds back in flow control.
     waiting: int = 0
     # Callers that were gone before their answer came.
@@ -64,11 +66,12 @@ class Providers:
         """Forget scripts and calls."""
         for each in (self.whisper, self.claude, self.qstash, self.transcriptions, self.messages, self.published):
             each.clear()
+        self.gone.clear()
         self.waiting = self.hung_up = 0
 
     def claude_says(self, text: str, stop_reason: str = "end_turn") -> None:
         """Script Claude's next answer."""
-        self.claude.append(Reply(body=_message(text, stop_reason)))
+        self.claude.append(Reply(body=message(text, stop_reason)))
 
     @property
     def app(self) -> Starlette:
@@ -91,12 +94,18 @@ class Providers:
             self.transcriptions.append(
                 {**fields, "filename": file.filename, "content_type": file.content_type, "content": content}
             )
+        if fields["model"] in self.gone:
+            error = {"message": "no such model", "type": "invalid_request_error", "code": "model_not_found"}
+            return JSONResponse({"error": error}, 404)
         text = f"{TRANSCRIPT} {file.filename}" if self.names_sessions else TRANSCRIPT
         return await self._answer(self.whisper, {"text": text}, request)
 
     async def _analyze(self, request: Request) -> Response:
         self.messages.append(await request.json())
-        return await self._answer(self.claude, _message(json.dumps(ANALYSIS), "end_turn"), request)
+        if self.messages[-1]["model"] in self.gone:
+            error = {"type": "not_found_error", "message": "model: x"}
+            return JSONResponse({"type": "error", "error": error}, 404)
+        return await self._answer(self.claude, message(json.dumps(ANALYSIS), "end_turn"), request)
 
     async def _publish(self, request: Request) -> Response:
         url = request.url.path.removeprefix("/v2/publish/")
@@ -117,7 +126,8 @@ class Providers:
         )
 
 
-def _message(text: str, stop_reason: str) -> dict[str, Any]:
+def message(text: str, stop_reason: str) -> dict[str, Any]:
+    """An answer of Claude's."""
     return {
         "id": "msg_01",
         "type": "message",

@@ -3,12 +3,13 @@
 import base64
 import json
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 from qstash_on_loopback.signing import Keys
 
+from app.services import Services
 from app.settings import Settings
 from local.postgres import Postgres
 from local.storage import Storage
@@ -60,6 +61,13 @@ class World:
     storage: Storage
     providers: Providers
     keys: Keys
+    services: list[Services] = field(default_factory=list[Services])
+
+    def forget_models(self) -> None:
+        """Let the application ask for every model again."""
+        for services in self.services:
+            services.whisper.models.forget()
+            services.claude.models.forget()
 
     def client(self, user: str = "ada", **claims: Any) -> httpx.Client:
         """A browser in which ``user`` is signed in."""
