@@ -181,7 +181,7 @@ def test_sigkill_anywhere_ends_in_exactly_once(faulty: FaultyWorld, places: list
                 thread.start()
             for thread in threads:
                 thread.join()
-            assert process.wait(30) == -9, f"{name}: the process did not die"
+            assert process.wait(120) == -9, f"{name}: the process did not die"
         return faulty.settle(session_id, name)
 
     with ThreadPoolExecutor(4) as pool:
@@ -207,7 +207,7 @@ class mortal_process:  # used as a context manager
         )
 
     def __enter__(self) -> tuple[str, subprocess.Popen[bytes]]:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not accepts(self._port):
             assert self._process.poll() is None and time.monotonic() < deadline, "the process did not start"
             time.sleep(0.05)
