@@ -33,5 +33,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/api/health', timeout=2)"]
 # SIGTERM: no new connections, deliveries in flight are finished, then the process ends. An attempt takes 290 s at most.
 STOPSIGNAL SIGTERM
-CMD ["uvicorn", "app.main:app", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", \
-     "--http", "app.web.protocol:BoundedProtocol", "--timeout-keep-alive", "5", "--timeout-graceful-shutdown", "300"]
+CMD ["python", "-m", "app", "serve", "--host", "0.0.0.0"]

@@ -2,17 +2,19 @@
 
 import sys
 
-from pydantic import ValidationError
+import structlog
 
 from app.application import create_app
+from app.checks import SettingsError, load, warnings
 from app.logs import configure_logging, name_uncaught_exceptions
-from app.settings import Settings
 
 try:
-    settings = Settings()  # pyright: ignore[reportCallIssue]  # its values come from the environment
-except ValidationError as error:
-    sys.exit("Cannot start, the environment is not complete (see .env.example):\n" + str(error))
+    settings = load()
+except SettingsError as error:
+    sys.exit(f"cannot start with these settings (.env.example describes them):\n{error}")
 
 configure_logging(settings.log_format)
 name_uncaught_exceptions()
+for sentence in warnings(settings):
+    structlog.get_logger().warning("settings_incomplete", reason=sentence)
 app = create_app(settings)

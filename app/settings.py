@@ -1,42 +1,90 @@
 """The settings: read once from the environment, checked, frozen, handed down."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, AliasChoices, Field, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Required = Annotated[str, Field(min_length=1)]
-RequiredSecret = Annotated[SecretStr, Field(min_length=1)]
+Text = TypeVar("Text", str, SecretStr)
+# Cloudflare's account ids: https://developers.cloudflare.com/fundamentals/account/find-account-and-zone-ids/
+ACCOUNT_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+ORIGIN = re.compile(r"https?://[^/?#@\s]+", re.ASCII)
 
 
 def _web_address(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("must start with http:// or https://")
+    if not ORIGIN.match(value) or any(mark in value for mark in "?#"):
+        raise ValueError("must start with http:// or https:// and name a host, as in https://api.example.com")
     return value.rstrip("/")
 
 
+def _web_address_or_none(value: str) -> str:
+    return _web_address(value) if value else ""
+
+
+def _postgresql(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("must start with postgresql://: no other database will do")
+    return value
+
+
+def _no_white_space(value: Text) -> Text:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if text != text.strip() or "\n" in text:
+        raise ValueError("begins or ends with white space, or has a line break in it: copy it anew")
+    return value
+
+
+def _account_id(value: str) -> str:
+    if value and not ACCOUNT_ID.fullmatch(value):
+        raise ValueError("is not an account id (32 digits from 0 to f): a whole address belongs in R2_ENDPOINT_URL")
+    return value
+
+
+def _origins(value: str) -> str:
+    for origin in filter(None, (each.strip() for each in value.split(","))):
+        if origin == "*":
+            raise ValueError("cannot be *, for a cookie is sent: name each origin, as in https://app.example.com")
+        if not ORIGIN.fullmatch(origin.rstrip("/")):
+            raise ValueError("must hold origins separated by commas, each without a path: https://app.example.com")
+    return value
+
+
+Required = Annotated[str, Field(min_length=1), AfterValidator(_no_white_space)]
+Secret = Annotated[SecretStr, AfterValidator(_no_white_space)]
+RequiredSecret = Annotated[Secret, Field(min_length=1)]
 Url = Annotated[str, AfterValidator(_web_address)]
 
 
-class Settings(BaseSettings):
-    """Every setting of the service; ``.env.example`` documents each. Raises ``ValidationError``, without values, on a bad one."""
+class QueueSettings(BaseSettings):
+    """What the sweep's schedule needs. Raises ``ValidationError``, without values, on a bad one."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore")
 
-    database_url: RequiredSecret
     app_url: Url
-    auth_secret: RequiredSecret = Field(validation_alias=AliasChoices("AUTH_SECRET", "NEXTAUTH_SECRET"))
-
     qstash_url: Url = "https://qstash.upstash.io"
     qstash_token: RequiredSecret
+
+    @property
+    def sweep_url(self) -> str:
+        """Where the QStash schedule calls to mend what was left behind."""
+        return f"{self.app_url}/api/internal/sweep"
+
+
+class Settings(QueueSettings):
+    """Every setting of the service; ``.env.example`` documents each. Raises ``ValidationError``, without values, on a bad one."""
+
+    database_url: Annotated[RequiredSecret, AfterValidator(_postgresql)]
+    auth_secret: RequiredSecret = Field(validation_alias=AliasChoices("AUTH_SECRET", "NEXTAUTH_SECRET"))
+
     # Without its keys the service starts, and refuses every delivery.
-    qstash_current_signing_key: SecretStr = SecretStr("")
-    qstash_next_signing_key: SecretStr = SecretStr("")
+    qstash_current_signing_key: Secret = SecretStr("")
+    qstash_next_signing_key: Secret = SecretStr("")
     qstash_flow_control_key: str = ""
     qstash_flow_control_parallelism: PositiveInt = 10
 
-    r2_account_id: str = ""
-    r2_endpoint_url: str = ""
+    r2_account_id: Annotated[str, AfterValidator(_account_id)] = ""
+    r2_endpoint_url: Annotated[str, AfterValidator(_web_address_or_none)] = ""
     r2_access_key_id: Required
     r2_secret_access_key: RequiredSecret
     r2_bucket_name: Required
@@ -58,7 +106,7 @@ class Settings(BaseSettings):
     # Direct uploads that one learner may have begun and not completed.
     open_uploads_per_learner: PositiveInt = 10
     # Origins whose pages may call with the learner's cookie, comma-separated; empty: only our own.
-    cors_allowed_origins: str = ""
+    cors_allowed_origins: Annotated[str, AfterValidator(_origins)] = ""
     # A body of which nothing arrives for so long, or that is not whole after so long, is refused.
     body_idle_seconds: PositiveInt = 30
     body_timeout_seconds: PositiveInt = 900
@@ -81,11 +129,6 @@ class Settings(BaseSettings):
     def process_failed_url(self) -> str:
         """Where QStash calls once a message has used up its attempts."""
         return f"{self.app_url}/api/internal/process-failed"
-
-    @property
-    def sweep_url(self) -> str:
-        """Where the QStash schedule calls to mend what was left behind."""
-        return f"{self.app_url}/api/internal/sweep"
 
     @property
     def storage_url(self) -> str:

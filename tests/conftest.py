@@ -97,7 +97,12 @@ def shared_world(
     providers, providers_url = shared_providers
     port = free_port()
     settings = make_settings(
-        migrated, storage, providers_url, f"http://{LOOPBACK}:{port}", processing_lease_seconds="60"
+        migrated,
+        storage,
+        providers_url,
+        f"http://{LOOPBACK}:{port}",
+        processing_lease_seconds="60",
+        processing_timeout_seconds="40",
     )
     opened: list[Services] = []
 

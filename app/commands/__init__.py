@@ -1,1 +1,1 @@
-"""What an operator runs."""
+"""What an operator runs, one module for each command of ``python -m app``."""

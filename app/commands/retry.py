@@ -1,4 +1,4 @@
-"""``python -m app.commands.retry SESSION``: an operator's way back for a session that FAILED, after the cause is gone.
+"""Process a FAILED session again, after the cause is gone.
 
 A message replayed from QStash's dead letter queue is a first delivery, which FAILED refuses; this publishes a new one.
 """
@@ -8,6 +8,7 @@ import asyncio
 import sys
 
 from app.adapters.qstash.queue import QueueRefused
+from app.checks import load
 from app.errors import AppError
 from app.services import Services, open_services
 from app.sessions import repair
@@ -23,21 +24,22 @@ async def retry(session_id: str, services: Services) -> str | None:
     return None
 
 
-async def _run(session_id: str) -> str | None:
-    async with open_services(Settings()) as services:  # pyright: ignore[reportCallIssue]  # from the environment
-        return await retry(session_id, services)
-
-
-def main() -> None:
-    """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m app.commands.retry", description="Process a FAILED session again.")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The session."""
     parser.add_argument("session", help="the session's id")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; 1 with a sentence where nothing was published. Raises SettingsError."""
     try:
-        problem = asyncio.run(_run(parser.parse_args().session))
+        problem = asyncio.run(_with_services(arguments.session, load()))
     except (AppError, QueueRefused) as error:
         problem = f"{error}; run this again"
-    sys.exit(f"error: {problem}" if problem else 0)
+    if problem:
+        print(f"error: {problem}", file=sys.stderr)
+    return 1 if problem else 0
 
 
-if __name__ == "__main__":
-    main()
+async def _with_services(session_id: str, settings: Settings) -> str | None:
+    async with open_services(settings) as services:
+        return await retry(session_id, services)

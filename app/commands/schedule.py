@@ -1,41 +1,53 @@
-"""``python -m app.commands.schedule install|remove``: the QStash schedule that calls the sweep."""
+"""Have QStash call the sweep regularly, or no longer. Needs no settings but APP_URL and QStash's token."""
 
 import argparse
 import asyncio
 import sys
+from functools import partial
 
-from app.adapters.qstash.queue import QueueRefused
+from app.adapters.qstash.queue import Queue, QueueRefused, close_qstash, open_qstash
+from app.checks import read
 from app.errors import AppError
-from app.services import open_services
-from app.settings import Settings
+from app.lazy import LazyClient
+from app.settings import QueueSettings
 
 SCHEDULE_ID = "speaking-session-sweep"
 EVERY_TEN_MINUTES = "*/10 * * * *"
 
 
-async def change(action: str, cron: str, settings: Settings) -> None:
-    """Install the schedule, or overwrite it; or remove it. Idempotent. Raises Unavailable, QueueRefused."""
-    async with open_services(settings) as services:
-        if action == "install":
-            await services.queue.schedule(SCHEDULE_ID, settings.sweep_url, cron)
-        else:
-            await services.queue.unschedule(SCHEDULE_ID)
-
-
-def main() -> None:
-    """Run the command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m app.commands.schedule", description="Have QStash call the sweep regularly."
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to do, and how often."""
     parser.add_argument("action", choices=["install", "remove"])
-    parser.add_argument("--cron", default=EVERY_TEN_MINUTES, help=f"when, in UTC (default {EVERY_TEN_MINUTES!r})")
-    arguments = parser.parse_args()
+    parser.add_argument("--cron", default=EVERY_TEN_MINUTES, help="when, in UTC (default every ten minutes)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; 1 with a sentence where QStash did not do it. Raises SettingsError."""
+    action, cron = arguments.action, arguments.cron
     try:
-        asyncio.run(change(arguments.action, arguments.cron, Settings()))  # pyright: ignore[reportCallIssue]
-    except (AppError, QueueRefused) as error:
-        sys.exit(f"error: {error}")
-    print(f"{SCHEDULE_ID}: {'installed' if arguments.action == 'install' else 'removed'}")
+        asyncio.run(change(action, cron, read(QueueSettings)))
+    except QueueRefused as error:
+        hint = f"is {cron!r} a cron expression of five fields?" if action == "install" else "is QSTASH_TOKEN right?"
+        print(f"error: {error}: {hint}", file=sys.stderr)
+        return 1
+    except AppError as error:
+        print(f"error: {error}; run this again", file=sys.stderr)
+        return 1
+    print(f"{SCHEDULE_ID}: {'installed' if action == 'install' else 'removed'}")
+    return 0
 
 
-if __name__ == "__main__":
-    main()
+async def change(action: str, cron: str, settings: QueueSettings) -> None:
+    """Install the schedule, or overwrite it; or remove it. Idempotent. Raises Unavailable, QueueRefused."""
+    client = LazyClient(
+        partial(open_qstash, settings.qstash_token.get_secret_value(), settings.qstash_url), close_qstash
+    )
+    # Publishes nothing: what a message would need is left empty.
+    queue = Queue(client, process_url="", failed_url="", timeout_s=0, flow_control=None)
+    try:
+        if action == "install":
+            await queue.schedule(SCHEDULE_ID, settings.sweep_url, cron)
+        else:
+            await queue.unschedule(SCHEDULE_ID)
+    finally:
+        await client.aclose()

@@ -22,16 +22,8 @@ def test_sigterm_drains_a_delivery_in_flight(world: World) -> None:
         for name, value in dict(world.settings).items()
     }
     # As in the Dockerfile.
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", LOOPBACK, "--port", str(port)]
     process = subprocess.Popen(
-        [
-            *command,
-            "--no-access-log",
-            "--http",
-            "app.web.protocol:BoundedProtocol",
-            "--timeout-graceful-shutdown",
-            "30",
-        ],
+        [sys.executable, "-m", "app", "serve", "--host", LOOPBACK, "--port", str(port)],
         cwd=ROOT,
         env={**os.environ, **secrets, "LOG_FORMAT": "json"},
         stdout=subprocess.DEVNULL,

@@ -16,8 +16,10 @@ ROOT = Path(__file__).parent.parent.parent
 APP = sorted((ROOT / "app").rglob("*.py"))
 # Which rooms of app/ each room may import; from the outside in, never back.
 ARROWS = {
-    "main": {"application", "logs", "settings"},
-    "commands": {"services", "sessions", "adapters", "settings", "errors", "sweep", "recordings"},
+    "__main__": {"commands", "checks"},
+    "main": {"application", "checks", "logs"},
+    "checks": {"settings"},
+    "commands": {"services", "sessions", "adapters", "checks", "settings", "errors", "sweep", "recordings", "lazy"},
     "application": {"web", "services", "settings", "errors"},
     "refusals": {"errors"},
     "web": {

@@ -1,0 +1,46 @@
+"""What an operator runs: ``python -m app COMMAND``. Each command is a module of app/commands with its own arguments."""
+
+import argparse
+import sys
+from pathlib import Path
+
+try:
+    from dotenv import load_dotenv
+
+    from app.checks import SettingsError
+    from app.commands import check_settings, retry, schedule, serve
+except ModuleNotFoundError as missing:
+    sys.exit(f"error: the package {missing.name} is not installed here: try .venv/bin/python -m app")
+
+COMMANDS = {"serve": serve, "check-settings": check_settings, "schedule": schedule, "retry": retry}
+
+
+def main() -> int:
+    """Run one command; its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m app", description="The speaking coach's back end.")
+    parser.add_argument(
+        "--env-file",
+        type=Path,
+        default=Path(".env"),
+        help="settings, where there is such a file; the environment wins (default .env)",
+    )
+    parsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        about = (module.__doc__ or "").partition("\n")[0]
+        command = parsers.add_parser(name, help=about, description=about)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    arguments = parser.parse_args()
+    if arguments.env_file != parser.get_default("env_file") and not arguments.env_file.is_file():
+        parser.error(f"{arguments.env_file} is not a file")
+    # Into the environment, not the settings alone: the database's client reads its own variable there.
+    load_dotenv(arguments.env_file)
+    try:
+        return int(arguments.run(arguments))
+    except SettingsError as error:
+        print(f"error: the settings need attention (.env.example describes them):\n{error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Reads the settings and checks them against each other: each problem is a sentence with the variable and the remedy."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from app.settings import QueueSettings, Settings
+
+Read = TypeVar("Read", bound=QueueSettings)
+# A worker whose time is over still has to write why it failed before another may claim its session.
+MARGIN_S = 20
+
+
+class SettingsError(Exception):
+    """The service cannot start with these settings; ``problems`` has a sentence for each, without values of secrets."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(f"- {problem}" for problem in problems))
+        self.problems = problems
+
+
+def load() -> Settings:
+    """The settings of the environment. Raises SettingsError."""
+    settings = read(Settings)
+    if found := problems(settings):
+        raise SettingsError(found)
+    return settings
+
+
+def read(kind: type[Read]) -> Read:
+    """Those settings of the environment, each checked by itself. Raises SettingsError."""
+    try:
+        return kind()  # pyright: ignore[reportCallIssue]  # its values come from the environment
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)
+        raise SettingsError([_sentence(each) for each in found]) from None
+
+
+def problems(settings: Settings) -> list[str]:
+    """What is wrong between the settings, though each is well-formed by itself."""
+    s = settings
+    found: list[str] = []
+    if not (s.r2_account_id or s.r2_endpoint_url):
+        found.append(
+            "R2_ACCOUNT_ID and R2_ENDPOINT_URL are both missing: set the first for Cloudflare R2, "
+            "the second for another S3 store"
+        )
+    if s.processing_lease_seconds < s.processing_timeout_seconds + MARGIN_S:
+        found.append(
+            f"PROCESSING_LEASE_SECONDS ({s.processing_lease_seconds}) must be at least {MARGIN_S} s longer than "
+            f"PROCESSING_TIMEOUT_SECONDS ({s.processing_timeout_seconds}), or two workers process one session: "
+            f"set it to {s.processing_timeout_seconds + MARGIN_S} or more"
+        )
+    return found + _mixed_up_keys(s)
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What lets the service start, but not do all of its work."""
+    signing_keys = {
+        "QSTASH_CURRENT_SIGNING_KEY": settings.qstash_current_signing_key,
+        "QSTASH_NEXT_SIGNING_KEY": settings.qstash_next_signing_key,
+    }
+    missing = [name for name, key in signing_keys.items() if not key.get_secret_value()]
+    if not missing:
+        return []
+    verb = "is" if len(missing) == 1 else "are"
+    return [
+        f"{' and '.join(missing)} {verb} missing: every delivery is refused until both are set; QStash's console has them"
+    ]
+
+
+def _mixed_up_keys(s: Settings) -> list[str]:
+    # Shapes: signing keys start with sig_ (https://upstash.com/docs/qstash/howto/signature), Anthropic's keys with sk-ant-.
+    token = s.qstash_token.get_secret_value()
+    found: list[str] = []
+    if token.startswith("sig_"):
+        found.append("QSTASH_TOKEN holds a signing key (sig_…): copy QSTASH_TOKEN from QStash's console")
+    for name, key in (
+        ("QSTASH_CURRENT_SIGNING_KEY", s.qstash_current_signing_key.get_secret_value()),
+        ("QSTASH_NEXT_SIGNING_KEY", s.qstash_next_signing_key.get_secret_value()),
+    ):
+        if key and not key.startswith("sig_"):
+            held = "holds QSTASH_TOKEN" if key == token else "does not start with sig_"
+            found.append(f"{name} {held}: copy {name} from QStash's console")
+    if s.openai_api_key.get_secret_value().startswith("sk-ant-"):
+        found.append("OPENAI_API_KEY holds a key of Anthropic's (sk-ant-…): create one at platform.openai.com")
+    return found
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    name = str(error["loc"][0]).upper()
+    if error["type"] in ("missing", "string_too_short", "too_short"):
+        return f"{name} is missing: set it; .env.example says what it is"
+    if error["type"] == "value_error":
+        return f"{name} {error['ctx']['error']}"
+    reason = str(error["msg"]).removeprefix("Input should be ")
+    return f"{name} must be {reason}"

@@ -1,0 +1,18 @@
+"""Check the settings as a start would, and start nothing: for a deployment pipeline."""
+
+import argparse
+import sys
+
+from app.checks import load, warnings
+
+
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """None: the settings come from the environment."""
+
+
+def run(_arguments: argparse.Namespace) -> int:
+    """0 when a start would succeed; what is incomplete is said all the same. Raises SettingsError."""
+    for sentence in warnings(load()):
+        print(f"warning: {sentence}", file=sys.stderr)
+    print("the settings are complete")
+    return 0

@@ -1,0 +1,100 @@
+"""The settings are checked at start: each problem is a sentence that names the variable and the remedy, and no value."""
+
+import re
+
+import pytest
+
+from app.checks import SettingsError, load, read, warnings
+from app.settings import QueueSettings, Settings
+
+COMPLETE = {
+    "DATABASE_URL": "postgresql://user:canary@host:5432/name",
+    "APP_URL": "https://api.example.com",
+    "AUTH_SECRET": "canary",
+    "QSTASH_TOKEN": "eyJcanary",
+    "QSTASH_CURRENT_SIGNING_KEY": "sig_canary",
+    "QSTASH_NEXT_SIGNING_KEY": "sig_canary2",
+    "R2_ENDPOINT_URL": "http://storage:8333",
+    "R2_ACCESS_KEY_ID": "canary",
+    "R2_SECRET_ACCESS_KEY": "canary",
+    "R2_BUCKET_NAME": "recordings",
+    "OPENAI_API_KEY": "sk-canary",
+    "ANTHROPIC_API_KEY": "sk-ant-canary",
+}
+
+
+def given(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
+    """An environment with nothing but these settings."""
+    for name in [*Settings.model_fields, "nextauth_secret"]:
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in {**COMPLETE, **changes}.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_complete_settings_have_no_problem_and_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is said where there is nothing to say."""
+    given(monkeypatch)
+
+    assert warnings(load()) == []
+
+
+BAD = [
+    ({"DATABASE_URL": "mysql://user:canary@host/name"}, "DATABASE_URL must start with postgresql://"),
+    ({"DATABASE_URL": ""}, "DATABASE_URL is missing"),
+    ({"APP_URL": "api.example.com"}, "APP_URL must start with http:// or https://"),
+    ({"APP_URL": "https://"}, "APP_URL must start with http:// or https:// and name a host"),
+    ({"QSTASH_URL": "qstash.upstash.io"}, "QSTASH_URL must start with"),
+    ({"OPENAI_BASE_URL": "ftp://canary"}, "OPENAI_BASE_URL must start with"),
+    ({"R2_ENDPOINT_URL": "storage:8333"}, "R2_ENDPOINT_URL must start with http:// or https://"),
+    ({"R2_ENDPOINT_URL": ""}, "R2_ACCOUNT_ID and R2_ENDPOINT_URL are both missing"),
+    ({"R2_ACCOUNT_ID": "https://canary.r2.cloudflarestorage.com"}, "R2_ACCOUNT_ID is not an account id"),
+    ({"PROCESSING_LEASE_SECONDS": "10"}, "PROCESSING_LEASE_SECONDS (10) must be at least 20 s longer"),
+    ({"PROCESSING_TIMEOUT_SECONDS": "311"}, "set it to 331 or more"),
+    ({"PROCESSING_TIMEOUT_SECONDS": "soon"}, "PROCESSING_TIMEOUT_SECONDS must be a valid integer"),
+    ({"CORS_ALLOWED_ORIGINS": "*"}, "CORS_ALLOWED_ORIGINS cannot be *"),
+    ({"CORS_ALLOWED_ORIGINS": "https://a.example,b.example"}, "CORS_ALLOWED_ORIGINS must hold origins"),
+    ({"CORS_ALLOWED_ORIGINS": "https://a.example/page"}, "CORS_ALLOWED_ORIGINS must hold origins"),
+    ({"QSTASH_TOKEN": "sig_canary"}, "QSTASH_TOKEN holds a signing key"),
+    ({"QSTASH_NEXT_SIGNING_KEY": "eyJcanary"}, "QSTASH_NEXT_SIGNING_KEY holds QSTASH_TOKEN"),
+    ({"QSTASH_CURRENT_SIGNING_KEY": "canary"}, "QSTASH_CURRENT_SIGNING_KEY does not start with sig_"),
+    ({"OPENAI_API_KEY": "sk-ant-canary"}, "OPENAI_API_KEY holds a key of Anthropic's"),
+    ({"AUTH_SECRET": "canary\n"}, "AUTH_SECRET begins or ends with white space"),
+    ({"LOG_FORMAT": "xml"}, "LOG_FORMAT must be 'json' or 'console'"),
+]
+
+
+@pytest.mark.parametrize(("changes", "sentence"), BAD, ids=[sentence[:40] for _, sentence in BAD])
+def test_a_bad_setting_is_a_sentence(monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], sentence: str) -> None:
+    """One problem, one sentence; a secret's value is never in it."""
+    given(monkeypatch, **changes)
+    with pytest.raises(SettingsError) as caught:
+        load()
+
+    assert len(caught.value.problems) == 1
+    assert sentence in caught.value.problems[0]
+    assert "canary" not in str(caught.value)
+
+
+def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to start ten times."""
+    given(monkeypatch, **dict.fromkeys(COMPLETE, ""))
+    with pytest.raises(SettingsError) as caught:
+        load()
+
+    assert len(caught.value.problems) == 9
+
+
+def test_missing_signing_keys_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service starts and refuses every delivery; it says so at start."""
+    given(monkeypatch, QSTASH_CURRENT_SIGNING_KEY="")
+
+    assert [re.split(" is missing", sentence)[0] for sentence in warnings(load())] == ["QSTASH_CURRENT_SIGNING_KEY"]
+
+
+def test_the_schedule_needs_no_keys_of_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipeline that installs it knows QStash's token only."""
+    given(monkeypatch, **dict.fromkeys(COMPLETE, ""))
+    monkeypatch.setenv("APP_URL", "https://api.example.com/")
+    monkeypatch.setenv("QSTASH_TOKEN", "eyJ")
+
+    assert read(QueueSettings).sweep_url == "https://api.example.com/api/internal/sweep"
