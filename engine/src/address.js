@@ -1,14 +1,17 @@
 'use strict';
 // From a Prisma-style database URL to node-pg's settings. Parameters: https://www.prisma.io/docs/orm/overview/databases/postgresql
 
-const fs = require('node:fs');
+const { readTls } = require('./tls.js');
 
 // Prisma's own parameters that have no counterpart here; node-pg would take the rest as session settings.
-const IGNORED = ['connect_timeout', 'statement_cache_size', 'sslidentity', 'sslpassword', 'single_use_connections'];
+const IGNORED = ['connect_timeout', 'statement_cache_size', 'single_use_connections'];
 
 /**
  * @param {string} text the URL
- * @returns {{schema: string, limit: number, poolTimeoutS: number, prepare: boolean, location: string, pool: object}}
+ * @returns {{schema: string, limit: number, poolTimeoutS: number, prepare: boolean, localSchema: string | null, location: string,
+ *            startup: object, tls: object[], pool: object}}
+ *   startup: session settings of the first packet; tls: what to try, in this order; localSchema: to be set in each transaction
+ * @throws {Error} for a URL or a TLS mode that does not exist
  */
 function readAddress(text) {
   const url = new URL(text);
@@ -18,14 +21,15 @@ function readAddress(text) {
     query.delete(name);
     return found === null ? fallback : found;
   };
-  const schema = take('schema', 'public');
+  const named = take('schema', null);
+  const schema = named ?? 'public';
   const limit = Number(take('connection_limit', 10));
   const poolTimeoutS = Number(take('pool_timeout', 10));
   const socketTimeoutS = Number(take('socket_timeout', 0));
-  // A transaction pooler hands each statement to another connection, where a prepared one is unknown.
-  const prepare = take('pgbouncer', 'false') !== 'true';
+  const isPooled = take('pgbouncer', 'false') === 'true';
+  const tls = readTls(take);
   const pool = {
-    ssl: readSsl(take),
+    ssl: tls[0],
     max: limit,
     idleTimeoutMillis: Number(take('max_idle_connection_lifetime', 300)) * 1000,
     maxLifetimeSeconds: Number(take('max_connection_lifetime', 0)),
@@ -33,23 +37,26 @@ function readAddress(text) {
     query_timeout: socketTimeoutS ? socketTimeoutS * 1000 : undefined,
     keepAlive: true,
     application_name: take('application_name', 'prisma-engine'),
-    // The adapter drops the offset of timestamps with a zone, so the session has to be in UTC.
-    options: [take('options', ''), '-c TimeZone=UTC', `-c search_path=${escaped(`"${schema}"`)}`].filter(Boolean).join(' '),
+    options: take('options', undefined),
   };
   for (const name of IGNORED) query.delete(name);
-  return { schema, limit, poolTimeoutS, prepare, location: `${url.hostname}:${url.port || 5432}`, pool: { ...pool, connectionString: url.toString() } };
+  // A transaction pooler hands each transaction to another session: a statement that was prepared in one is unknown in the next,
+  // and of the session's settings PgBouncer keeps track of the time zone, but not of the schema.
+  return {
+    schema,
+    limit,
+    poolTimeoutS,
+    prepare: !isPooled,
+    localSchema: isPooled ? named : null,
+    location: `${url.hostname}:${url.port || 5432}`,
+    // The adapter drops the offset of timestamps with a zone, so the session has to be in UTC.
+    startup: { TimeZone: 'UTC', ...(isPooled ? {} : { search_path: quoted(schema) }) },
+    tls,
+    pool: { ...pool, connectionString: url.toString() },
+  };
 }
 
-// libpq's "prefer" is not offered by node-pg: plain unless the URL asks for more.
-function readSsl(take) {
-  const mode = take('sslmode', 'prefer');
-  const accept = take('sslaccept', 'accept_invalid_certs');
-  const certificate = take('sslcert', null);
-  if (!['require', 'verify-ca', 'verify-full'].includes(mode)) return undefined;
-  const ssl = { rejectUnauthorized: accept === 'strict' || mode !== 'require' };
-  return certificate ? { ...ssl, ca: fs.readFileSync(certificate, 'utf8') } : ssl;
-}
+/** An identifier as SQL writes it. */
+const quoted = (name) => `"${name.replaceAll('"', '""')}"`;
 
-const escaped = (text) => text.replace(/[\\ ]/g, '\\$&');
-
-module.exports = { readAddress };
+module.exports = { quoted, readAddress };

@@ -2,6 +2,8 @@
 // Errors in the original engine's words and codes: https://www.prisma.io/docs/orm/reference/error-reference
 
 const GONE = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT']);
+const TLS_CODES = /^(EPROTO|ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(GET|VERIFY|DECRYPT)_|HOSTNAME_MISMATCH)/;
+const TLS_TEXTS = /does not support SSL|establishing an SSL connection|before secure TLS connection/;
 // What PostgreSQL reports that the WebAssembly engine has no code for.
 const SQLSTATES = { '40P01': 'P2034', 40001: 'P2034', '57P01': 'P1017', '57P02': 'P1017', '57P03': 'P1001', 53300: 'P2037' };
 const SERVER_ERROR = /PostgresError \{ code: "(\w{5})", message: "((?:[^"\\]|\\.)*)"/;
@@ -15,6 +17,11 @@ function userFacing(code, message, meta) {
 /** An answer with one error. */
 function failed(code, message, meta) {
   return { errors: [{ error: message, user_facing_error: userFacing(code, message, meta) }] };
+}
+
+/** Whether TLS itself failed: not offered, no common version, a certificate that is not accepted. */
+function isTlsFailure(error) {
+  return TLS_CODES.test(error?.code ?? '') || TLS_TEXTS.test(error?.message ?? '');
 }
 
 /** Maps errors by where the database is (`address`) and what the driver threw (`registry`, of the bound adapter). */
@@ -32,6 +39,7 @@ class ErrorMap {
       const message = `Timed out fetching a new connection from the connection pool. (Current connection pool timeout: ${poolTimeoutS}, connection limit: ${limit})`;
       return userFacing('P2024', message, { connection_limit: limit, timeout: poolTimeoutS });
     }
+    if (isTlsFailure(error)) return userFacing('P1011', `Error opening a TLS connection: ${text}`, { message: text });
     if (GONE.has(error?.code) || error?.errors?.some?.((one) => GONE.has(one.code))) {
       return userFacing('P1001', `Can't reach database server at \`${location}\``, { database_location: location });
     }
@@ -72,4 +80,4 @@ class ErrorMap {
   }
 }
 
-module.exports = { ErrorMap, failed, userFacing };
+module.exports = { ErrorMap, failed, isTlsFailure, userFacing };

@@ -6,7 +6,8 @@ const { bindAdapter } = require('@prisma/driver-adapter-utils');
 const { readAddress } = require('./address.js');
 const { presentKnownTypes } = require('./columns.js');
 const { ErrorMap } = require('./errors.js');
-const { endWhenTold } = require('./lifetime.js');
+const { guardFor } = require('./guard.js');
+const { endWhenTold, isGone } = require('./lifetime.js');
 const { log, die } = require('./log.js');
 const { Metrics } = require('./metrics.js');
 const { readOptions } = require('./options.js');
@@ -21,6 +22,7 @@ const { WasmEngine } = require('./wasm.js');
 
 async function main() {
   const options = readOptions(process.argv.slice(2), process.env);
+  if (isGone(options.parent)) die('the parent process is gone');
   const address = readAddress(databaseUrl(options.datamodel, options.overrides, process.env));
   presentKnownTypes();
   const pool = openPool(address);
@@ -34,10 +36,11 @@ async function main() {
   const translate = translator(typeTable(describe(options.datamodel)));
   await engine.start();
   const protocol = new Protocol({ options, translate, engine, transactions, metrics, errors });
-  const servers = [await listen(protocol, options.port, options.host)];
+  const guard = guardFor(options);
+  const servers = [await listen(protocol, guard, options.port, options.host)];
   // "localhost" may resolve to either.
-  if (options.host === '127.0.0.1') servers.push(...(await listen(protocol, options.port, '::1').then((server) => [server], () => [])));
-  endWhenTold({ servers, pool, metrics, engine });
+  if (options.host === '127.0.0.1') servers.push(...(await listen(protocol, guard, options.port, '::1').then((server) => [server], () => [])));
+  endWhenTold({ servers, pool, metrics, engine, parent: options.parent });
   log('info', `ready on ${options.port}`);
 }
 

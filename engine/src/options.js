@@ -7,7 +7,7 @@ const fs = require('node:fs');
  * @param {string[]} argv arguments after the program's name
  * @param {NodeJS.ProcessEnv} env
  * @returns {{port: number, host: string, metrics: boolean, rawQueries: boolean, logQueries: boolean, datamodel: string,
- *            overrides: {name: string, url: string}[]}}
+ *            overrides: {name: string, url: string}[], token?: string, parent: {ppid: number, pid?: number}}}
  * @throws {Error} with a sentence that says what is missing
  */
 function readOptions(argv, env) {
@@ -21,6 +21,9 @@ function readOptions(argv, env) {
     logQueries: Boolean(env.LOG_QUERIES),
     datamodel: readDatamodel(env),
     overrides: env.OVERWRITE_DATASOURCES ? JSON.parse(env.OVERWRITE_DATASOURCES) : [],
+    // Not Prisma's: whoever knows no token may not ask, and the caller may name the process whose end is ours.
+    token: env.PRISMA_ENGINE_TOKEN || undefined,
+    parent: { ppid: Number(env.PRISMA_ENGINE_PPID) || process.ppid, pid: Number(env.PRISMA_ENGINE_PARENT) || undefined },
   };
 }
 

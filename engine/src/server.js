@@ -10,9 +10,9 @@ const BACKLOG = 4096;
 const NEVER = { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, connectionsCheckingInterval: 60_000 };
 
 /** @returns {Promise<http.Server>} listening; rejects if the port is taken */
-function listen(protocol, port, host) {
+function listen(protocol, guard, port, host) {
   return new Promise((resolve, reject) => {
-    const server = http.createServer({ keepAlive: true, noDelay: true, ...NEVER }, (request, response) => receive(protocol, request, response));
+    const server = http.createServer({ keepAlive: true, noDelay: true, ...NEVER }, (request, response) => receive(protocol, guard, request, response));
     server.keepAliveTimeout = 0;
     server.timeout = 0;
     server.once('error', reject);
@@ -20,7 +20,13 @@ function listen(protocol, port, host) {
   });
 }
 
-function receive(protocol, request, response) {
+function receive(protocol, guard, request, response) {
+  const refusal = guard(request.headers);
+  if (refusal) {
+    request.resume(); // unread, so that the connection can be used again
+    send(response, ...refusal);
+    return;
+  }
   const chunks = [];
   request.on('error', () => {}); // the client went away
   request.on('data', (chunk) => chunks.push(chunk));

@@ -10,17 +10,24 @@ test('Prisma parameters become settings of the pool and leave the URL', () => {
   assert.equal(address.prepare, false);
   assert.equal(address.location, 'db.example:6543');
   assert.equal(address.pool.connectionTimeoutMillis, 4000);
-  assert.deepEqual(address.pool.ssl, { rejectUnauthorized: false });
+  assert.equal(address.pool.ssl.rejectUnauthorized, false);
+  assert.equal(address.tls.length, 1);
   assert.equal(address.pool.connectionString, 'postgresql://u:p%40@db.example:6543/x');
 });
 
 test('the session is in UTC and in the schema, whatever its name', () => {
-  const { pool } = readAddress('postgresql://u@h/x?schema=my%20schema');
-  assert.match(pool.options, /-c TimeZone=UTC/);
-  assert.ok(pool.options.includes('search_path="my\\ schema"'));
+  const { startup } = readAddress('postgresql://u@h/x?schema=my%20%22schema');
+  assert.deepEqual(startup, { TimeZone: 'UTC', search_path: '"my ""schema"' });
+});
+
+test('behind PgBouncer the first packet holds only what it keeps track of; a schema that is named is set in each transaction', () => {
+  const plain = readAddress('postgresql://u@h/x?pgbouncer=true');
+  assert.deepEqual([plain.startup, plain.localSchema, plain.pool.options], [{ TimeZone: 'UTC' }, null, undefined]);
+  const named = readAddress('postgresql://u@h/x?pgbouncer=true&schema=app');
+  assert.deepEqual([named.startup, named.localSchema, named.schema], [{ TimeZone: 'UTC' }, 'app', 'app']);
 });
 
 test('defaults are those of the original engine', () => {
-  const { schema, limit, poolTimeoutS, prepare, pool } = readAddress('postgresql://u@h/x');
-  assert.deepEqual([schema, limit, poolTimeoutS, prepare, pool.ssl], ['public', 10, 10, true, undefined]);
+  const { schema, limit, poolTimeoutS, prepare } = readAddress('postgresql://u@h/x');
+  assert.deepEqual([schema, limit, poolTimeoutS, prepare], ['public', 10, 10, true]);
 });

@@ -30,3 +30,11 @@ test('meta is always an object', () => {
   const errors = new ErrorMap(address, registryOf(null));
   assert.deepEqual(errors.one({ user_facing_error: { error_code: 'P2002', meta: null, message: 'm' } }).user_facing_error.meta, {});
 });
+
+test('a TLS failure has a code of its own', () => {
+  const errors = new ErrorMap(address, registryOf(null));
+  for (const code of ['DEPTH_ZERO_SELF_SIGNED_CERT', 'ERR_TLS_CERT_ALTNAME_INVALID', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'EPROTO', 'CERT_HAS_EXPIRED']) {
+    assert.equal(errors.driver(Object.assign(new Error('x'), { code })).error_code, 'P1011');
+  }
+  assert.equal(errors.driver(new Error('The server does not support SSL connections')).error_code, 'P1011');
+});

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from local.migrate import ROOT
 from local.ports import LOOPBACK, free_port
 from local.postgres import Postgres
+from tests.support.processes import engines
 
 ENGINE = ROOT / "engine" / "query-engine"
 
@@ -106,6 +108,64 @@ def test_it_does_not_outlive_its_parent(postgres: Postgres) -> None:
         process.wait()
 
         until(lambda: not alive(port), "the engine outlived its parent")
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.002, 0.01, 0.05, 0.2, 0.4])
+def test_a_parent_that_dies_while_the_engine_starts_takes_it_along(postgres: Postgres, delay_s: float) -> None:
+    """Killed before the engine could have noted who its parent is: it names itself at the spawn, as the application does."""
+    port = free_port()
+    parent = (
+        f"import os, signal, subprocess, time; os.environ['PRISMA_ENGINE_PARENT'] = str(os.getpid());"
+        f"subprocess.Popen([{str(ENGINE)!r}, '-p', '{port}']); time.sleep({delay_s}); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", parent], env=environment(postgres.url), check=False)
+
+    until(lambda: not engines(port=port) and not starting(port), "the engine outlived its parent")
+
+
+def starting(port: int) -> bool:
+    """Whether the engine's first program, the shell, is still there."""
+    command = ["pgrep", "-f", f"query-engine -p {port}"]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def test_it_keeps_no_secret_that_it_does_not_need(postgres: Postgres) -> None:
+    """Of the client's whole environment it keeps where the database is, and what Node needs."""
+    port = free_port()
+    secrets = {"OPENAI_API_KEY": "s3cret", "QSTASH_TOKEN": "s3cret", "LINES": "s3cret\nPATH=s3cret", "UID_": "s3cret"}
+    given = {**environment(postgres.url), **secrets, "NODE_OPTIONS": "--trace-warnings"}
+    for overrides, expected in ((None, True), (json.dumps([{"name": "db", "url": postgres.url}]), False)):
+        env = {**given, **({"OVERWRITE_DATASOURCES": overrides} if overrides else {})}
+        with subprocess.Popen([ENGINE, "-p", str(port)], env=env) as process:
+            until(lambda: alive(port), "the engine did not start")
+            kept = Path(f"/proc/{process.pid}/environ").read_text()
+            process.kill()
+        names = {line.partition("=")[0] for line in kept.split("\0") if line}
+
+        assert "s3cret" not in kept and ("DATABASE_URL" in names) == expected
+        assert names <= {
+            *("PATH", "HOME", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "LD_LIBRARY_PATH"),
+            *("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "PRISMA_DML_PATH", "PRISMA_ENGINE_PPID"),
+            *("DATABASE_URL", "OVERWRITE_DATASOURCES", "RUST_LOG"),
+        }
+
+
+def test_what_a_web_page_can_send_is_refused(postgres: Postgres) -> None:
+    """With an Origin, for another Host, as anything but JSON: refused before its SQL is looked at."""
+    postgres.psql("CREATE TABLE IF NOT EXISTS untouched (id int)")
+    body = json.dumps({"query": 'mutation { executeRaw(query: "INSERT INTO untouched VALUES (1)", parameters: "[]") }'})
+    pages = (
+        ({"Origin": "https://page.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Host": "page.example"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+    )
+    with engine(postgres.url) as (_, port), httpx.Client(base_url=address(port), trust_env=False) as client:
+        refused = [client.post("/", content=body, headers=headers).status_code for headers, _ in pages]
+        assert refused == [status for _, status in pages]
+        assert postgres.psql("SELECT count(*) FROM untouched") == "0"
+        assert client.post("/", content=body).json() == {"data": {"result": 1}}
 
 
 def test_garbage_is_answered_not_fatal(postgres: Postgres) -> None:

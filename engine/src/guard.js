@@ -1,0 +1,35 @@
+'use strict';
+// Who may ask: the port is open to every program and every web page on this machine.
+
+const { timingSafeEqual, createHash } = require('node:crypto');
+
+const HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
+const JSON_TYPE = /^application\/json\s*(;|$)/i;
+
+const digest = (text) => createHash('sha256').update(text).digest();
+
+/**
+ * @param {{token?: string, host: string}} options
+ * @returns {(headers: import('node:http').IncomingHttpHeaders) => [status: number, body: object] | null} the refusal, or null
+ */
+function guardFor({ token, host }) {
+  const expected = token && digest(`Bearer ${token}`);
+  return (headers) => {
+    // Pages send Origin with every request that could carry a query; no client of ours does.
+    if (headers.origin !== undefined) return refused(403, 'requests from web pages are refused');
+    // A name that a page has pointed at the loopback ("DNS rebinding").
+    if (!HOST.test(headers.host ?? '') && !isOwn(headers.host, host)) return refused(403, 'the Host is not this machine');
+    // Prisma Client Python sends none.
+    const type = headers['content-type'];
+    if (type !== undefined && !JSON_TYPE.test(type)) return refused(415, 'the content type is not application/json');
+    if (expected && !timingSafeEqual(digest(headers.authorization ?? ''), expected)) return refused(401, 'the token is missing or wrong');
+    return null;
+  };
+}
+
+// With -H, the address that the engine was told to listen on.
+const isOwn = (header, host) => header !== undefined && header.replace(/:\d+$/, '') === host;
+
+const refused = (status, error) => [status, { error }];
+
+module.exports = { guardFor };

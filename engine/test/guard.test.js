@@ -1,0 +1,32 @@
+'use strict';
+const assert = require('node:assert/strict');
+const test = require('node:test');
+const { guardFor } = require('../src/guard.js');
+
+const open = guardFor({ host: '127.0.0.1' });
+const status = (guard, headers) => guard({ host: 'localhost:4466', ...headers })?.[0] ?? 200;
+
+test('a client on this machine may ask', () => {
+  for (const host of ['localhost', 'localhost:4466', '127.0.0.1:4466', '[::1]:4466']) assert.equal(status(open, { host }), 200);
+  for (const type of ['application/json', 'application/json; charset=utf-8']) assert.equal(status(open, { 'content-type': type }), 200);
+});
+
+test('a page may not, whatever it sends', () => {
+  for (const origin of ['https://evil.example', 'http://localhost:4466', 'null', '']) assert.equal(status(open, { origin }), 403);
+  for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:4466', 'x@localhost', '', undefined]) {
+    assert.equal(status(open, { host }), 403);
+  }
+  for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data', 'application/jsonp', '']) {
+    assert.equal(status(open, { 'content-type': type }), 415);
+  }
+});
+
+test('with a token only who knows it', () => {
+  const guard = guardFor({ host: '127.0.0.1', token: 'secret' });
+  assert.equal(status(guard, { authorization: 'Bearer secret' }), 200);
+  for (const authorization of ['Bearer secre', 'bearer secret', 'secret', '', undefined]) assert.equal(status(guard, { authorization }), 401);
+});
+
+test('an address that the engine was told to listen on is its own', () => {
+  assert.equal(status(guardFor({ host: '10.0.0.5' }), { host: '10.0.0.5:4466' }), 200);
+});

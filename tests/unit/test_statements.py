@@ -1,0 +1,35 @@
+"""SQL files: how statements are found in them, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from app.database import statements
+from app.database.statements import Statement, load
+
+
+@pytest.fixture(autouse=True)
+def no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is loaded here is registered nowhere."""
+    monkeypatch.setattr(statements, "LOADED", {})
+
+
+def written(directory: Path, text: str) -> Path:
+    file = directory / "some.sql"
+    file.write_text(text)
+    return file
+
+
+def test_statements_are_found_by_name_and_registered(tmp_path: Path) -> None:
+    """Text before the first name is a comment; a closing semicolon is left out."""
+    loaded = load(written(tmp_path, "-- Why.\n-- name: one\nSELECT 1\n-- 1;\n\n-- name: two\n-- For two.\nSELECT 2;\n"))
+
+    assert loaded == {"one": Statement("one", "SELECT 1\n-- 1"), "two": Statement("two", "-- For two.\nSELECT 2")}
+    assert set(statements.LOADED) == {"some.one", "some.two"}
+
+
+@pytest.mark.parametrize("text", ["", "SELECT 1", "-- name: a\n", "-- name: a\nSELECT 1\n-- name: a\nSELECT 2"])
+def test_a_file_that_leaves_a_statement_without_name_or_text_is_refused(tmp_path: Path, text: str) -> None:
+    """No statement is lost silently."""
+    with pytest.raises(ValueError, match=r"some\.sql"):
+        load(written(tmp_path, text))
