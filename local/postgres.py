@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -21,18 +22,29 @@ CAPABILITIES = "+dac_override,+dac_read_search"
 
 
 class Postgres:
-    """A server with its data in ``directory``, kept from one start to the next. A context manager."""
+    """A server with its data in ``directory``, kept from one start to the next. A context manager.
 
-    def __init__(self, directory: Path, *, max_connections: int = 60) -> None:
+    ``binaries`` are another installation's instead of the wheel's, ``settings`` are added to ours.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        max_connections: int = 60,
+        binaries: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.directory = directory.absolute()
         self._data = self.directory / "data"
-        self._bin = _wheel() / "pginstall" / "bin"
+        self._bin = binaries or _wheel() / "pginstall" / "bin"
         self._settings = {
             "listen_addresses": LOOPBACK,
             "unix_socket_directories": "",
             "max_connections": str(max_connections),
             "timezone": "UTC",
             "log_min_messages": "warning",
+            **(settings or {}),
         }
         self._child: Child | None = None
         self.port = 0
@@ -64,7 +76,7 @@ class Postgres:
         self.port = port or free_port()
         settings = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         command = [self._bin / "postgres", "-D", self._data, "-p", str(self.port), *settings]
-        self._child = Child("PostgreSQL", [*_as_ordinary_user(), *command], self.directory / "postgres.log")
+        self._child = Child("PostgreSQL", [*as_ordinary_user(), *command], self.directory / "postgres.log")
         self._child.wait_until(lambda: accepts(self.port) and self._answers(), START_TIMEOUT_S)
 
     @property
@@ -103,7 +115,7 @@ class Postgres:
         if os.geteuid() == 0:
             os.chown(self._data, NOBODY, NOBODY)
         options = ["-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"]
-        command = [*_as_ordinary_user(), self._bin / "initdb", "-D", self._data, *options]
+        command = [*as_ordinary_user(), self._bin / "initdb", "-D", self._data, *options]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"PostgreSQL could not make its data directory: {done.stderr.strip()}")
@@ -138,7 +150,8 @@ def _wheel() -> Path:
     return Path(spec.origin).parent
 
 
-def _as_ordinary_user() -> list[str]:
+def as_ordinary_user() -> list[str]:
+    """What to put before a command of a program that refuses to run as root; nothing for anybody else."""
     if os.geteuid() != 0:
         return []
     return [
