@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-from local.analysis.finding import MAX_EXAMPLES, Finding, around, sentences, words
+from local.analysis.finding import MAX_EXAMPLES, Finding, around, sentences, times, words
 
 FILLERS = ("um", "uh", "er", "like", "you know", "i mean", "kind of", "sort of", "basically", "actually")
 CONNECTORS = (
@@ -34,7 +34,7 @@ def _openers(text: str) -> Finding | None:
     examples = tuple(_shortened(sentence) for sentence in chosen[:MAX_EXAMPLES])
     return Finding(
         "structure", "Repeated sentence openers", f"{count} sentences begin with '{opener}'.", count, examples,
-        "Begin with a time, a place or a reason instead.", f"at most {count // 2} sentences that begin with '{opener}'",
+        "Begin with a time, a place or a reason instead.", f"at most {times(count // 2, 'sentence')} beginning with '{opener}'",
         100 * count / max(3, len(sentences(text))) / 10,
     )  # fmt: skip
 
@@ -45,7 +45,7 @@ def _fillers(text: str) -> Finding | None:
         return None
     return Finding(
         "vocabulary", "Filler words", "Fillers such as 'um' and 'you know' take the place of a pause.", len(places),
-        _examples(text, places), "Pause in silence where a filler would come.", f"at most {len(places) // 2} fillers", _share(text, len(places)),
+        _examples(text, places), "Pause in silence where a filler would come.", f"at most {times(len(places) // 2, 'filler')}", _share(text, len(places)),
     )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def _simple_words(text: str) -> Finding | None:
     places = _places(text, (word,))
     return Finding(
         "vocabulary", "Overused simple words", f"'{word}' occurs {count} times.", count, _examples(text, places),
-        f"Prepare three words to say instead of '{word}'.", f"at most {count // 2} times '{word}'", _share(text, count),
+        f"Prepare three words to say instead of '{word}'.", f"at most {times(count // 2, 'use')} of '{word}'", _share(text, count),
     )  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def _to_be(text: str) -> Finding | None:
         return None
     return Finding(
         "vocabulary", "Overuse of 'to be'", f"{len(places)} of {len(words(text))} words are forms of 'to be'.", len(places), _examples(text, places),
-        "Choose a verb that says what happens: 'seemed', 'became', 'turned into'.", f"at most {len(places) // 2} forms of 'to be'",
+        "Choose a verb that says what happens: 'seemed', 'became', 'turned into'.", f"at most {times(len(places) // 2, 'form')} of 'to be'",
         _share(text, len(places)) / 4,
     )  # fmt: skip
 
@@ -110,7 +110,7 @@ def _variety(text: str) -> Finding | None:
     return Finding(
         "vocabulary", "Repeated words", f"{len(set(spoken))} different words among {len(spoken)} longer ones; '{word}' comes most often.",
         count, _examples(text, _places(text, (word,))), f"Find two synonyms of '{word}' before you speak.",
-        f"at most {max(1, count // 2)} times '{word}'", _share(text, count) / 2,
+        f"at most {times(max(1, count // 2), 'use')} of '{word}'", _share(text, count) / 2,
     )  # fmt: skip
 
 
@@ -141,7 +141,7 @@ def _places(text: str, terms: tuple[str, ...]) -> list[tuple[int, int]]:
 
 
 def _examples(text: str, places: list[tuple[int, int]]) -> tuple[str, ...]:
-    return tuple(around(text, start, end, 30) for start, end in places[:MAX_EXAMPLES])
+    return tuple(dict.fromkeys(around(text, start, end, 30) for start, end in places))[:MAX_EXAMPLES]
 
 
 def _share(text: str, count: int) -> float:

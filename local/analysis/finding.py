@@ -52,10 +52,27 @@ def words(text: str) -> list[str]:
 
 
 def around(text: str, start: int, end: int, context: int = 40) -> str:
-    """The words round a place in ``text``, verbatim."""
-    left, right = max(0, start - context), min(len(text), end + context)
-    while left > 0 and not text[left - 1].isspace():
+    """The sentence round a place in ``text``, verbatim; of a long one the words nearby."""
+    first, last = start, end
+    for match in _SENTENCE.finditer(text):
+        if match.start() <= start < match.end():
+            first = match.start()
+        if match.start() < end <= match.end():
+            last = match.end()
+    if last - first <= 2 * context + end - start:
+        return " ".join(text[first:last].split())
+    left, right = max(first, start - context), min(last, end + context)
+    while left > first and not text[left - 1].isspace():
         left -= 1
-    while right < len(text) and not text[right].isspace():
+    while right < last and not text[right].isspace():
         right += 1
     return " ".join(text[left:right].split())
+
+
+def times(count: int, noun: str) -> str:
+    """A count with its noun, in the plural where it must be.
+
+    >>> times(1, "filler"), times(2, "filler")
+    ('1 filler', '2 fillers')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -6,7 +6,7 @@ from functools import cache
 
 from harper import Linter
 
-from local.analysis.finding import MAX_EXAMPLES, Finding, around, words
+from local.analysis.finding import MAX_EXAMPLES, Finding, around, times, words
 
 # Harper's kinds that are about grammar as it is spoken; spelling, punctuation and style are not heard.
 _KINDS = {
@@ -59,8 +59,12 @@ def grammar_findings(text: str) -> list[Finding]:
 
 def _finding(text: str, habit: tuple[str, str, str], spans: list[tuple[int, int]], total_words: int) -> Finding:
     name, detail, suggestion = habit
-    examples = tuple(around(text, start, end) for start, end in spans[:MAX_EXAMPLES])
-    goal = f"at most {len(spans) // 2} slips of the kind '{name.lower()}' in the next session"
+    examples = tuple(dict.fromkeys(around(text, start, end) for start, end in spans))[:MAX_EXAMPLES]
+    goal = (
+        f"at most {times(len(spans) // 2, 'slip')} of this kind next time"
+        if len(spans) > 1
+        else "no slip of this kind next time"
+    )
     # A slip in grammar weighs more than a repeated word.
     weight = 300 * len(spans) / total_words
     return Finding("grammar", name, detail, len(spans), examples, suggestion, goal, weight)

@@ -10,7 +10,7 @@ STAND_INS = {
     "Claude": {
         "part": "insights",
         "label": "Stand-in: grammar rules and counting, not Claude",
-        "note": "Insights come from grammar rules and counting on this machine, not from Claude: they see less.",
+        "note": "Insights come from grammar rules and counting on this machine, not from Claude: expect fewer and simpler ones.",
     },
     "QStash": {
         "part": "queue",

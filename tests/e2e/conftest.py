@@ -1,11 +1,13 @@
-"""What end-to-end tests share: a running stack, once for each file."""
+"""What end-to-end tests share: a running stack and a browser, once for each file."""
 
 from collections.abc import Generator
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from local.ports import free_port
 from local.stack import Stack
+from tests.support.browser import DESK, browser, chromium, voice_file
 
 
 @pytest.fixture(scope="module")
@@ -13,3 +15,27 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack, None, No
     """A running stack."""
     with Stack(tmp_path_factory.mktemp("stack"), port=free_port(), quiet=True) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory: pytest.TempPathFactory) -> Generator[Browser, None, None]:
+    """Chromium."""
+    with browser(chromium(), voice_file(tmp_path_factory.mktemp("microphone"))) as running:
+        yield running
+
+
+@pytest.fixture
+def context(chrome: Browser) -> Generator[BrowserContext, None, None]:
+    """A fresh profile. Errors of the page's scripts fail the test."""
+    errors: list[str] = []
+    context = chrome.new_context(viewport=DESK)
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    yield context
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """A page in it."""
+    return context.new_page()

@@ -1,19 +1,30 @@
-"""``make screenshots``: the page's four main states, light and dark, as pictures for the documentation."""
+"""``make screenshots``: the page's states, light and dark and on a phone, as pictures for the documentation."""
 
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from local.demo import recording
 from local.migrate import ROOT
 from local.ports import free_port
 from local.stack import Stack, stop_on_sigterm
-from tests.e2e.test_page import drop, wait_until_done
-from tests.support.browser import browser, chromium, record, sign_in, voice_file
+from tests.e2e.test_page_failures import WAITING, frozen, set_row
+from tests.support.browser import (
+    PHONE,
+    browser,
+    chromium,
+    drop,
+    record,
+    send,
+    send_sample,
+    sign_in,
+    voice_file,
+    wait_for_status,
+)
 
 IMAGES = ROOT / "docs" / "images"
-SIZE = {"width": 1180, "height": 820}
+SIZE = ViewportSize(width=1180, height=820)
 
 
 def main() -> None:
@@ -23,44 +34,81 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
         directory = Path(folder)
-        with (
-            Stack(directory, port=free_port()) as stack,
-            browser(program, voice_file(directory)) as running,
-        ):
+        with Stack(directory, port=free_port()) as stack, browser(program, voice_file(directory)) as running:
             for scheme in ("light", "dark"):
                 context = running.new_context(
-                    viewport=SIZE,  # pyright: ignore[reportArgumentType]  # a size
+                    viewport=SIZE,
                     color_scheme=scheme,
                     reduced_motion="reduce",
                 )
-                take(context.new_page(), stack.url, scheme)
+                take(context.new_page(), stack, scheme)
                 context.close()
+            take_phone(running, stack)
 
 
-def take(page: Page, url: str, scheme: str) -> None:
-    """Sign-in, recording, at work, results."""
+def picture(page: Page, name: str, *, full: bool = False) -> None:
+    """Save what is seen, or the whole page."""
+    path = IMAGES / f"{name}.png"
+    page.screenshot(path=path, animations="disabled", full_page=full)
+    print(path.relative_to(ROOT), flush=True)
 
-    def picture(state: str) -> None:
-        path = IMAGES / f"{state}-{scheme}.png"
-        page.screenshot(path=path, animations="disabled")
-        print(path.relative_to(ROOT), flush=True)
 
-    page.goto(url)
+def take(page: Page, stack: Stack, scheme: str) -> None:
+    """Sign-in, start, recording, at work, waiting for a retry, results."""
+    page.goto(stack.url)
     page.get_by_label("Your name").wait_for()
-    picture("sign-in")
-    sign_in(page, url, f"Ada ({scheme})")
+    picture(page, f"sign-in-{scheme}")
+    sign_in(page, stack.url, f"Ada ({scheme})")
+    expect(page.get_by_role("heading", name="How it works")).to_be_visible()
+    picture(page, f"start-{scheme}")
     upload = recording(None)
     drop(page, upload.name, upload.content, upload.content_type)
-    page.get_by_label("Topic").fill("A tale of two cities")
-    page.get_by_role("button", name="Send").click()
-    expect(page.locator("#session")).to_be_visible()
-    picture("at-work")
-    wait_until_done(page)
-    expect(page.locator("#chart svg[role=img]")).to_be_visible()
-    page.evaluate("scrollTo(0, 0)")
-    picture("results")
+    with frozen(stack, "local.speech"):
+        send(page, "A reading: A Tale of Two Cities")
+        wait_for_status(page, "TRANSCRIBING")
+        expect(page.locator("#recordings .badge")).to_have_text("Transcribing")
+        picture(page, f"at-work-{scheme}")
+    assert wait_for_status(page, "DONE", "FAILED")[-1] == "DONE"
+    send_sample(page)
+    expect(page.get_by_role("heading", name="Beside your last recording")).to_be_visible()
+    expect(page.locator("#recordings .badge").first).to_have_text("Done")
+    expect(page.locator("#chart text").filter(has_text=":")).not_to_have_count(0)
+    page.mouse.move(0, 0)
+    picture(page, f"results-{scheme}", full=True)
     record(page, 6)
-    picture("recording")
+    picture(page, f"recording-{scheme}")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Discard").click()
+    retrying(page, stack, scheme)
+
+
+def retrying(page: Page, stack: Stack, scheme: str) -> None:
+    """A failure that is tried again; the row is set as a delivery would set it."""
+    page.get_by_role("button", name="Try the sample recording").click()
+    page.locator("#review-text").get_by_text("sample.ogg").wait_for()
+    with frozen(stack, "local.speech"):
+        send(page, "My weekend in the mountains")
+        session_id = page.url.split("=")[1]
+        wait_for_status(page, "TRANSCRIBING")
+        set_row(stack, session_id, f"status = 'FAILED', \"errorMessage\" = '{WAITING}'")
+        wait_for_status(page, "WAITING")
+        expect(page.locator("#recordings .badge").first).to_have_text("Retrying")
+        page.evaluate("scrollTo(0, 0)")
+        picture(page, f"retrying-{scheme}")
+
+
+def take_phone(running: Browser, stack: Stack) -> None:
+    """Start and results at 390 pixels."""
+    context = running.new_context(viewport=PHONE, device_scale_factor=2, reduced_motion="reduce", has_touch=True)
+    page = context.new_page()
+    sign_in(page, stack.url, "Ada (phone)")
+    expect(page.get_by_role("heading", name="How it works")).to_be_visible()
+    picture(page, "start-phone")
+    send_sample(page)
+    page.locator("#session").scroll_into_view_if_needed()
+    page.evaluate("document.getElementById('session').scrollIntoView()")
+    picture(page, "results-phone")
+    context.close()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""Debian's Chromium with a microphone that plays a human recording."""
+"""Debian's Chromium with a microphone that plays a human recording, and what tests do in the page."""
 
+import base64
 import os
 import shutil
 import wave
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from local.audio import OPUS_RATE, decode, human_voice
 
@@ -34,6 +35,11 @@ def voice_file(directory: Path) -> Path:
         out.setframerate(OPUS_RATE)
         out.writeframes((samples * 32767).astype("<i2").tobytes())
     return path
+
+
+# A slow machine takes that long for a minute of speech.
+PROCESSED_S = 90
+DESK, PHONE = ViewportSize(width=1280, height=900), ViewportSize(width=390, height=800)
 
 
 @contextmanager
@@ -77,4 +83,53 @@ def wait_for_clock(page: Page, seconds: int) -> None:
         if page.locator("#clock").inner_text() >= f"0:{seconds:02}":
             return
         page.wait_for_timeout(100)
-    raise AssertionError(f"not recording: {page.locator('#problem').inner_text()}")
+    raise AssertionError(f"not recording: {page.locator('#record-problem').inner_text()}")
+
+
+def wait_for_status(page: Page, *wanted: str) -> list[str]:
+    """The states that the open session shows on the way to one of ``wanted``; a minute at most."""
+    seen: list[str] = []
+    for _ in range(PROCESSED_S * 10):
+        status = page.locator("#session").get_attribute("data-status")
+        if status and status not in seen:
+            seen.append(status)
+        if status in wanted:
+            return seen
+        page.wait_for_timeout(100)
+    raise AssertionError(f"not {wanted}: {seen}")
+
+
+def send(page: Page, topic: str = "") -> None:
+    """Send the recording under review and wait until its session is open."""
+    page.get_by_label("Topic").fill(topic)
+    shown = page.url
+    page.get_by_role("button", name="Send", exact=True).click()
+    for _ in range(300):
+        if page.url != shown:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"not sent: {page.locator('#record-problem').inner_text()}")
+
+
+def send_sample(page: Page) -> None:
+    """Send the sample recording and wait for its results."""
+    page.get_by_role("button", name="Try the sample recording").click()
+    page.locator("#review-text").get_by_text("sample.ogg").wait_for()
+    send(page, page.get_by_label("Topic").input_value())
+    assert wait_for_status(page, "DONE", "FAILED")[-1] == "DONE"
+
+
+def drop(page: Page, name: str, content: bytes, content_type: str, selector: str = "body") -> bool:
+    """Drop a file onto an element, as from a file manager. Whether the browser would have left the page."""
+    left: bool = page.evaluate(
+        """([name, type, base64, selector]) => {
+            const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([bytes], name, { type }));
+            const send = (kind) => document.querySelector(selector)
+                .dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+            return [send("dragover"), send("drop")].some(Boolean);
+        }""",
+        [name, content_type, base64.b64encode(content).decode(), selector],
+    )
+    return left

@@ -1,9 +1,18 @@
 /** The service's public endpoints, as any client of it would call them. */
 
-const NETWORK = "The service cannot be reached: is it still running?";
-const STRANGE = "The service gave an answer that this page does not understand";
+const NETWORK = "The service cannot be reached. Check that it is still running.";
+const STRANGE = "The service gave an answer that this page does not understand.";
+const GONE = "This recording no longer exists. It may have been deleted in another tab.";
+// Codes whose own sentence is for developers. Any other sentence is shown as the service wrote it.
+const SENTENCES = {
+  UNAUTHORIZED: "You are signed out. Sign in to continue.",
+  SESSION_NOT_FOUND: GONE,
+  USER_NOT_FOUND: GONE,
+  INTERNAL_ERROR: "The service ran into a problem. Try again in a moment.",
+  UNREACHABLE: NETWORK,
+};
 
-/** What went wrong, as a sentence, with the service's code for it. */
+/** What went wrong, as a sentence for the learner, with the service's code and HTTP status (0: no answer). */
 export class Problem extends Error {
   constructor(sentence, code, status = 0) {
     super(sentence);
@@ -50,7 +59,7 @@ export function upload({ blob, name, durationS, topic }, onProgress, signal) {
       }
     });
     request.addEventListener("error", () => reject(new Problem(NETWORK, "NETWORK")));
-    request.addEventListener("abort", () => reject(new Problem("The upload was cancelled", "CANCELLED")));
+    request.addEventListener("abort", () => reject(new Problem("The upload was cancelled.", "CANCELLED")));
     signal.addEventListener("abort", () => request.abort());
     request.send(form);
   });
@@ -64,5 +73,5 @@ function answered(status, text) {
     throw new Problem(STRANGE, `HTTP_${status}`, status);
   }
   if (status >= 200 && status < 300) return json;
-  throw new Problem(json.error ?? STRANGE, json.code ?? `HTTP_${status}`, status);
+  throw new Problem(SENTENCES[json.code] ?? json.error ?? STRANGE, json.code ?? `HTTP_${status}`, status);
 }

@@ -1,31 +1,73 @@
-/** The page: signing in and out, and which session is open. */
+/** The page: puts its parts together and follows the address to the session that is open. */
 
 import { call } from "./api.js";
+import { Copies } from "./copies.js";
 import { announce, byId, element, showProblem } from "./dom.js";
-import { createHistory } from "./history.js";
-import { createPanel } from "./panel.js";
-import { createSessionView } from "./session.js";
-
-// The cookie is out of a script's reach, so the name that is shown is kept here.
-const NAME_KEY = "learner";
+import { History } from "./history.js";
+import { Learner } from "./learner.js";
+import { Library } from "./library.js";
+import { Panel } from "./panel.js";
+import { SessionView } from "./session.js";
 
 let standIns = [];
 const standIn = (part) => standIns.find((each) => each.part === part)?.label;
+// The other tabs of this browser hear of each change.
+const tabs = new BroadcastChannel("sessions");
 
-function onProblem(problem) {
-  if (problem.status === 401) welcome();
-  showProblem(problem);
+/** Shows a problem in its place, or asks for the name again where the service no longer knows the learner. */
+const onProblem = (place) => (problem) => (problem.status === 401 ? learner.expire(problem) : showProblem(place, problem));
+
+const copies = new Copies();
+const library = new Library();
+const view = new SessionView({
+  standIn, copies, library, onProblem: onProblem("session"),
+  onChange: () => changed({}),
+  onResend: (copy) => panel.resend(copy),
+});
+const history = new History({ library, onDeleted, onListed: (session) => view.hear(session), onProblem: onProblem("history") });
+const panel = new Panel({
+  onSent: (session, recording) => {
+    copies.put(session.id, recording);
+    goTo(session);
+    changed({});
+  },
+  onProblem: onProblem("record"),
+});
+const learner = new Learner({
+  holds: () => panel.holds,
+  onEnter: () => {
+    history.refresh();
+    followAddress();
+  },
+  onExpired: () => {
+    panel.suspend();
+    view.close();
+    history.clear();
+  },
+  onForget: () => {
+    panel.forget();
+    view.close();
+    copies.clear();
+    library.clear();
+    history.clear();
+  },
+});
+
+function changed(what) {
+  tabs.postMessage(what);
+  history.refresh();
 }
 
-const view = createSessionView({ standIn, onFinal: () => history.refresh(), onProblem });
-const history = createHistory({ onDeleted: (id) => view.shows(id) && goTo(), onProblem });
-createPanel({
-  onSent: (session) => {
-    goTo(session);
-    history.refresh();
-  },
-  onProblem,
-});
+function onDeleted(id) {
+  forgetSession(id);
+  changed({ deleted: id });
+}
+
+function forgetSession(id) {
+  if (view.shows(id)) goTo();
+  copies.delete(id);
+  library.delete(id);
+}
 
 /** Opens a session that was just made, or none. The address changes without the event that follows a link. */
 function goTo(session) {
@@ -38,70 +80,31 @@ function followAddress() {
   if (byId("workspace").hidden) return;
   const id = /^#session=(\w+)$/.exec(location.hash)?.[1];
   // Other fragments are places on the page.
-  if (id && !view.shows(id)) {
-    showProblem();
-    view.open(id);
-  } else if (!location.hash) view.close();
+  if (id && !view.shows(id)) view.open(id);
+  else if (!location.hash) view.close();
 }
 
-function welcome() {
-  localStorage.removeItem(NAME_KEY);
-  view.close();
-  history.clear();
-  byId("workspace").hidden = byId("learner").hidden = true;
-  byId("sign-in").hidden = false;
-  byId("name").focus();
-}
-
-function enter(name) {
-  localStorage.setItem(NAME_KEY, name);
-  byId("learner-name").textContent = name;
-  byId("workspace").hidden = byId("learner").hidden = false;
-  byId("sign-in").hidden = true;
+function hearTab({ data }) {
+  if (byId("workspace").hidden) return;
+  if (data.deleted) {
+    if (view.shows(data.deleted)) announce("This recording was deleted in another tab");
+    forgetSession(data.deleted);
+  }
   history.refresh();
-  followAddress();
 }
 
-async function signIn(event) {
-  event.preventDefault();
-  showProblem();
-  try {
-    const { name } = await call("POST", "/demo/sign-in", { name: byId("name").value });
-    enter(name);
-    announce(`Signed in as ${name}`);
-    byId("start").focus();
-  } catch (problem) {
-    onProblem(problem);
-  }
-}
-
-async function signOut() {
-  showProblem();
-  try {
-    await call("POST", "/demo/sign-out");
-    window.history.replaceState(null, "", location.pathname);
-    welcome();
-    announce("Signed out");
-  } catch (problem) {
-    onProblem(problem);
-  }
-}
-
-function showStandIns() {
+async function showStandIns() {
+  ({ standIns } = await call("GET", "/demo/stand-ins"));
   byId("local-tag").hidden = byId("stand-ins").hidden = !standIns.length;
   byId("stand-ins").querySelector("ul").replaceChildren(...standIns.map(({ note }) => element("li", {}, note)));
 }
 
-byId("sign-in-form").addEventListener("submit", signIn);
-byId("sign-out").addEventListener("click", signOut);
 addEventListener("hashchange", followAddress);
 addEventListener("popstate", followAddress);
+tabs.addEventListener("message", hearTab);
 try {
-  ({ standIns } = await call("GET", "/demo/stand-ins"));
-  showStandIns();
+  await showStandIns();
 } catch (problem) {
-  showProblem(problem);
+  showProblem("page", problem);
 }
-const name = localStorage.getItem(NAME_KEY);
-if (name) enter(name);
-else welcome();
+learner.start();

@@ -1,13 +1,16 @@
 /** The pattern profile as a line chart with a legend and a table. */
 
+import { MIN_WORDS } from "./compare.js";
 import { element, shape, when } from "./dom.js";
-import { ticks } from "./profile.js";
+import { profileOverTime, ticks } from "./profile.js";
 
 const MAX_LINES = 5;
 const HEIGHT = 240;
-const MARGIN = { top: 12, right: 14, bottom: 30, left: 34 };
-const LABEL_PX = 64;
+const MARGIN = { top: 12, right: 18, bottom: 30, left: 34 };
+const SPREAD_PX = 16;
+const LABEL_PX = 58;
 const DAY = { day: "numeric", month: "short" };
+const TIME = { hour: "numeric", minute: "2-digit" };
 // Lines differ in colour, dashes and marks, so that nobody needs the colour.
 const MARKS = [
   "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z",
@@ -16,27 +19,47 @@ const MARKS = [
   "M0 -5l5 5l-5 5l-5 -5z",
   "M-4 -4l8 8M-4 4l8 -8",
 ];
+let drawn = {};
 
-/** Draws `profile` into `place`, anew whenever its width changes. */
-export function drawChart(place, profile) {
+/** Draws the profile of the finished sessions into `place`, or says why there is none. */
+export function drawProfile(place, finished) {
+  const profile = profileOverTime(finished);
+  // Drawn again only when it changes: the table may be open, or scrolled.
+  const now = JSON.stringify([profile, finished.length]);
+  if (drawn.now === now && place.firstChild) return;
+  drawn.observer?.disconnect();
+  drawn = { now };
+  if (profile.series.length) drawChart(place, profile);
+  else place.replaceChildren(element("p", { class: "hint" }, emptiness(profile, finished.length)));
+}
+
+function emptiness({ dates }, finished) {
+  if (!finished) return "Finish a recording to see how often each habit occurs per 100 words. From the second on, you see the change.";
+  if (!dates.length) return `Your recordings have fewer than ${MIN_WORDS} words, too few to compare. Speak a little longer.`;
+  return `No recurring patterns so far, in ${dates.length === 1 ? "one recording" : `${dates.length} recordings`}.`;
+}
+
+function drawChart(place, profile) {
   const shown = profile.series.slice(0, MAX_LINES);
   const picture = element("div", { class: "picture" });
-  place.replaceChildren(picture, legend(shown), table(profile));
+  place.replaceChildren(element("p", { class: "hint" }, "Occurrences per 100 words; beside each name, the latest"), picture, legend(shown), table(profile));
   let drawnAt = 0;
   const redraw = () => {
     const width = Math.floor(picture.clientWidth);
     if (width && width !== drawnAt) picture.replaceChildren(lines(shown, profile.dates, (drawnAt = width)));
   };
-  new ResizeObserver(redraw).observe(picture);
+  drawn.observer = new ResizeObserver(redraw);
+  drawn.observer.observe(picture);
   redraw();
 }
 
 function lines(shown, dates, width) {
-  const marks = ticks(Math.max(0, ...shown.map(({ totals }) => totals.at(-1))));
-  const x = (index) => MARGIN.left + (index / dates.length) * (width - MARGIN.left - MARGIN.right);
+  const marks = ticks(Math.max(...shown.flatMap(({ rates }) => rates)));
+  const [left, right] = [MARGIN.left + 10, width - MARGIN.right];
+  const x = (index) => (dates.length === 1 ? (left + right) / 2 : left + (index / (dates.length - 1)) * (right - left));
   const y = (value) => HEIGHT - MARGIN.bottom - (value / marks.at(-1)) * (HEIGHT - MARGIN.top - MARGIN.bottom);
-  const label = `How often each pattern was found, added up over ${dates.length} recordings: ${shown
-    .map(({ pattern, totals }) => `${pattern} ${totals.at(-1)}`)
+  const label = `Occurrences per 100 words in ${dates.length === 1 ? "one recording" : `${dates.length} recordings`}, the latest: ${shown
+    .map(({ pattern, rates }) => `${pattern} ${rates.at(-1).toFixed(1)}`)
     .join(", ")}`;
   return shape(
     "svg",
@@ -46,27 +69,31 @@ function lines(shown, dates, width) {
       shape("text", { x: MARGIN.left - 8, y: y(value) + 4, "text-anchor": "end" }, String(value)),
     ]).flat(),
     dateLabels(dates, width, x),
-    shown.map(({ totals }, index) => line(totals, index, x, y)),
+    // Of a single recording, marks of the same height stand side by side.
+    shown.map(({ rates }, index) => line(rates, index, (at) => x(at) + (dates.length === 1 ? SPREAD_PX * (index - (shown.length - 1) / 2) : 0), y)),
   );
 }
 
 function dateLabels(dates, width, x) {
-  const every = Math.ceil((dates.length * LABEL_PX) / (width - MARGIN.left));
-  return dates.flatMap((date, index) => {
-    // Counted from the newest, whose label is always there.
-    if ((dates.length - 1 - index) % every) return [];
-    const last = index === dates.length - 1;
-    return [shape("text", { x: x(index + 1), y: HEIGHT - 8, "text-anchor": last ? "end" : "middle" }, when(date, DAY))];
+  const isOneDay = new Set(dates.map((date) => when(date, DAY))).size === 1 && dates.length > 1;
+  let free = width;
+  let last;
+  // From the newest, whose label is always there, to the oldest, wherever there is room and something new to say.
+  return dates.map((date, index) => ({ text: when(date, isOneDay ? TIME : DAY), index })).reverse().flatMap(({ text, index }) => {
+    const middle = Math.min(x(index), width - LABEL_PX / 2);
+    if (text === last || middle + LABEL_PX / 2 > free) return [];
+    [free, last] = [middle - LABEL_PX / 2, text];
+    return [shape("text", { x: Math.max(middle, LABEL_PX / 2), y: HEIGHT - 8, "text-anchor": "middle" }, text)];
   });
 }
 
-function line(totals, index, x, y) {
-  const points = totals.map((total, at) => `${x(at).toFixed(1)},${y(total).toFixed(1)}`);
+function line(rates, index, x, y) {
+  const points = rates.map((rate, at) => `${x(at).toFixed(1)},${y(rate).toFixed(1)}`);
   return shape(
     "g",
     { class: `line line-${index + 1}` },
     shape("polyline", { points: points.join(" ") }),
-    points.slice(1).map((point) => shape("path", { class: "point", d: MARKS[index], transform: `translate(${point})` })),
+    points.map((point) => shape("path", { class: "point", d: MARKS[index], transform: `translate(${point})` })),
   );
 }
 
@@ -74,26 +101,27 @@ function legend(shown) {
   return element(
     "ul",
     { class: "legend" },
-    shown.map(({ category, pattern, totals }, index) =>
+    shown.map(({ category, pattern, rates }, index) =>
       element("li", {},
         shape("svg", { width: 34, height: 14, viewBox: "-17 -7 34 14", "aria-hidden": "true", class: `line line-${index + 1}` },
           shape("polyline", { points: "-16,0 16,0" }), shape("path", { class: "point", d: MARKS[index] })),
-        element("span", {}, pattern, " ", element("span", { class: "hint" }, `${category}, ${totals.at(-1)} in all`))),
+        element("span", {}, pattern, " ", element("span", { class: "hint" }, category)),
+        element("span", { class: "latest" }, rates.at(-1).toFixed(1))),
     ),
   );
 }
 
 function table({ dates, series }) {
   const head = ["Pattern", ...dates.map((date) => when(date))].map((text) => element("th", { scope: "col" }, text));
-  const rows = series.map(({ pattern, totals }) =>
-    element("tr", {}, element("th", { scope: "row" }, pattern), totals.slice(1).map((total) => element("td", {}, String(total)))));
+  const rows = series.map(({ pattern, rates }) =>
+    element("tr", {}, element("th", { scope: "row" }, pattern), rates.map((rate) => element("td", {}, rate.toFixed(1)))));
   return element(
     "details",
     {},
-    element("summary", {}, "The same as a table"),
+    element("summary", {}, "Show as a table"),
     element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Patterns as a table" },
       element("table", {},
-        element("caption", { class: "visually-hidden" }, "How often each pattern was found, added up to each recording"),
+        element("caption", { class: "visually-hidden" }, "Occurrences of each pattern per 100 words, recording by recording"),
         element("thead", {}, element("tr", {}, head)), element("tbody", {}, rows))),
   );
 }

@@ -31,16 +31,18 @@ export function announce(text) {
   document.title = text ? `${text} – Speaking coach` : "Speaking coach";
 }
 
-/** Show an error as a sentence with its code; without one, take the last away. */
-export function showProblem(problem) {
-  byId("problem").replaceChildren(...(problem ? [problemBox(problem)] : []));
+/** Show an error in its place: page, sign-in, record, session or history. Without one, remove the last. */
+export function showProblem(place, problem) {
+  byId(`${place}-problem`).replaceChildren(...(problem ? [element("p", { class: "problem" }, sentence(problem.message))] : []));
 }
 
-/** A box with the sentence and the code of an error. */
-export function problemBox({ message, code }) {
-  const sentence = /[.!?]$/.test(message) ? message : `${message}.`;
-  return element("p", { class: "problem" }, sentence, " ", element("code", {}, code));
+/** Remove every error that is shown. */
+export function clearProblems() {
+  for (const place of document.querySelectorAll('[role="alert"]')) place.replaceChildren();
 }
+
+/** The service's sentences have no full stop of their own. */
+export const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 /** 75.4 as 1:15. */
 export function clock(seconds) {
@@ -48,7 +50,7 @@ export function clock(seconds) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-/** A date as people here write it. */
+/** A date as it is written in the page's language. */
 export function when(text, options = { dateStyle: "medium", timeStyle: "short" }) {
   return new Intl.DateTimeFormat(document.documentElement.lang, options).format(new Date(text));
 }

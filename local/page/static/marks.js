@@ -4,6 +4,8 @@ const WORD = /[\p{L}\p{N}\p{M}]+/gu;
 const GAP = "[^\\p{L}\\p{N}\\p{M}]+";
 // A model may leave words out of an example, or put what should have been said behind an arrow.
 const CUT = /…|\.{3}|→|->/;
+// What stays with the word before it.
+const CLOSING = /^[\p{Pe}\p{Pf}\p{Po}"']+/u;
 
 /** The places of `example` in `text` as [start, end); case, punctuation and white space do not count. */
 export function places(text, example) {
@@ -16,18 +18,36 @@ export function places(text, example) {
 }
 
 /**
- * The whole text in pieces `{text, insights, ends}`: which insights (by index) have an example there, and for which of them
- * it ends with this piece. Examples may overlap.
+ * The whole text in pieces `{text, insights, ends, after, around}`: which insights (by index) have an example there, for which of
+ * them it ends here, the punctuation that follows such an end (not repeated in the next piece), and whose examples go on over it.
  */
 export function pieces(text, insights) {
   const found = insights.flatMap((insight, index) =>
     (insight.examples ?? []).flatMap((example) => places(text, example).map(([start, end]) => ({ start, end, index }))),
   );
   const cuts = [...new Set([0, text.length, ...found.flatMap(({ start, end }) => [start, end])])].sort((a, b) => a - b);
+  const unique = (places) => [...new Set(places.map(({ index }) => index))].sort((a, b) => a - b);
+  let taken = 0;
   return cuts.slice(0, -1).map((start, at) => {
     const end = cuts[at + 1];
     const here = found.filter((place) => place.start <= start && place.end >= end);
-    const unique = (places) => [...new Set(places.map(({ index }) => index))].sort((a, b) => a - b);
-    return { text: text.slice(start, end), insights: unique(here), ends: unique(here.filter((place) => place.end === end)) };
+    const ends = unique(here.filter((place) => place.end === end));
+    const after = (ends.length && text.slice(end).match(CLOSING)?.[0]) || "";
+    const around = unique(found.filter((place) => place.start < end && place.end > end));
+    const piece = { text: text.slice(start + taken, end), insights: unique(here), ends, after, around };
+    taken = after.length;
+    return piece;
   });
+}
+
+/** An example as a quotation from `text`: with an ellipsis where it begins or ends within a sentence. */
+export function quotation(text, example) {
+  const [place] = places(text, example);
+  if (!place || CUT.test(example)) return example;
+  const before = text.slice(0, place[0]).trimEnd();
+  const after = text.slice(place[1]);
+  const trimmed = example.trim();
+  const opens = !before || /[.!?]["'”’)]*$/.test(before);
+  const closes = !after.trim() || /^["'”’)]*[.!?]/.test(after);
+  return `${opens ? "" : "… "}${trimmed}${closes || /[.!?]$/.test(trimmed) ? "" : " …"}`;
 }

@@ -1,38 +1,68 @@
-/** What a finished session shows: the focus, the transcript with its marks, the insights. */
+/** What a finished session shows: the focus, the transcript with its marks, the insights, and the session before beside it. */
 
-import { element } from "./dom.js";
-import { pieces, places } from "./marks.js";
-
-const SEVERITIES = { high: "High", medium: "Medium", low: "Low", none: "Not rated" };
+import { comparison } from "./compare.js";
+import { element, when } from "./dom.js";
+import { groups } from "./insights.js";
+import { pieces } from "./marks.js";
+import { insightsText, takeaway } from "./takeaway.js";
 
 /** The elements for a session that is DONE. */
 export function results(session, standIn) {
   const text = session.transcript?.text ?? "";
+  const day = session.createdAt.slice(0, 10);
   return [
     session.focusNext &&
       element("section", { class: "focus", "aria-labelledby": "focus-title" },
         element("h3", { id: "focus-title" }, "Focus for next time"), element("p", {}, session.focusNext)),
     element("section", { "aria-labelledby": "transcript-title" },
-      title("transcript-title", "Transcript", standIn("transcript")),
+      title("transcript-title", "Transcript", standIn("transcript"), takeaway(text, "transcript", `transcript-${day}.txt`)),
       element("p", { class: "transcript", id: "transcript", lang: session.language ?? "en" }, marked(text, session.insights))),
     element("section", { "aria-labelledby": "insights-title" },
-      title("insights-title", "Insights", standIn("insights")),
+      title("insights-title", "Insights", standIn("insights"),
+        session.insights.length && takeaway(insightsText(session), "insights", `insights-${day}.txt`)),
       session.insights.length
         ? groups(session.insights, text)
-        : element("p", { class: "hint" }, "Nothing came back often enough to be a pattern.")),
+        : element("p", { class: "hint" }, "No recurring patterns were found in this recording.")),
   ].filter(Boolean);
 }
 
-function title(id, text, standIn) {
-  return element("div", { class: "title" }, element("h3", { id }, text), standIn && element("span", { class: "stand-in" }, standIn));
+/** The elements that set a session beside the one before it; its numbers alone if there is none. */
+export function compared(session, before) {
+  const rows = comparison(session, before);
+  const head = ["", before && `Last time, ${when(before.createdAt, { day: "numeric", month: "short" })}`, "This time"];
+  return [
+    element("section", { "aria-labelledby": "compare-title" },
+      title("compare-title", before ? "Beside your last recording" : "In numbers"),
+      element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of numbers" },
+        element("table", { class: "compare" },
+          element("thead", {}, element("tr", {}, head.filter((text) => text !== undefined).map((text) => cell(text)))),
+          element("tbody", {}, rows.map(({ label, hint, was, is }) =>
+            element("tr", {}, element("th", { scope: "row" }, label, hint && element("span", { class: "hint" }, ` ${hint}`)),
+              before && element("td", {}, was), element("td", {}, is)))))),
+      before && element("p", { class: "hint" }, "Patterns are counted for every 100 words, so that long and short recordings compare.")),
+  ];
+}
+
+const cell = (text) => (text ? element("th", { scope: "col" }, text) : element("td"));
+
+function title(id, text, ...beside) {
+  return element("div", { class: "title" }, element("h3", { id }, text),
+    ...beside.filter(Boolean).map((each) => (typeof each === "string" ? element("span", { class: "stand-in" }, each) : each)));
 }
 
 function marked(text, insights) {
   return pieces(text, insights).flatMap((piece) => {
     if (!piece.insights.length) return [piece.text];
-    const severity = insights[piece.insights[0]].severity ?? "none";
-    const mark = element("mark", { class: severity, "data-insights": piece.insights.join(" ") }, piece.text);
-    return [mark, ...piece.ends.map((index) => reference(index, insights[index]))];
+    const mark = (words, indices) =>
+      element("mark", { class: insights[indices[0]].severity ?? "none", "data-insights": indices.join(" ") }, words);
+    if (!piece.ends.length) return [mark(piece.text, piece.insights)];
+    // The last word, its punctuation and the numbers stay on one line.
+    const cut = piece.text.search(/\S+\s*$/);
+    const last = element("span", { class: "unbroken" },
+      mark(piece.text.slice(cut), piece.insights),
+      piece.around.length && piece.after ? mark(piece.after, piece.around) : piece.after,
+      piece.ends.map((index) => reference(index, insights[index])));
+    return cut > 0 ? [mark(piece.text.slice(0, cut), piece.insights), last] : [last];
   });
 }
 
@@ -46,37 +76,4 @@ function point(index) {
   const card = document.getElementById(`insight-${index}`);
   card.focus();
   card.scrollIntoView({ block: "nearest" });
-}
-
-function groups(insights, text) {
-  const numbered = insights.map((insight, index) => ({ insight, index }));
-  return Object.entries(SEVERITIES).flatMap(([severity, name]) => {
-    const members = numbered.filter(({ insight }) => (insight.severity ?? "none") === severity);
-    if (!members.length) return [];
-    return [element("h4", { class: `severity ${severity}` }, name),
-      element("ol", { class: "insights" }, members.map(({ insight, index }) => item(insight, index, text)))];
-  });
-}
-
-function item(insight, index, text) {
-  const light = (on) => () => {
-    for (const mark of document.querySelectorAll("#transcript mark")) {
-      mark.classList.toggle("lit", on && mark.dataset.insights.split(" ").includes(String(index)));
-    }
-  };
-  const times = insight.frequency ?? 1;
-  return element("li",
-    { id: `insight-${index}`, tabindex: "-1", value: String(index + 1), class: insight.severity ?? "none",
-      mouseenter: light(true), mouseleave: light(false), focus: light(true), blur: light(false) },
-    element("h5", {}, element("span", { class: "number" }, String(index + 1)), insight.pattern),
-    element("p", { class: "hint" }, `${insight.category} · ${times === 1 ? "once" : `${times} times`}`),
-    element("p", {}, insight.detail),
-    insight.suggestion && element("p", { class: "suggestion" }, insight.suggestion),
-    insight.examples?.length && element("ul", { class: "examples" }, insight.examples.map((example) => quoted(example, text))));
-}
-
-function quoted(example, text) {
-  const found = places(text, example).length > 0;
-  return element("li", {}, element("q", {}, example),
-    !found && element("span", { class: "hint" }, " (not in these words in the transcript)"));
 }

@@ -1,92 +1,150 @@
-/** One session: its progress while it is worked on, its results afterwards. */
+/** One session: its progress while it is processed, its results afterwards. */
 
 import { getSession } from "./api.js";
-import { announce, byId, clock, element, problemBox, when } from "./dom.js";
-import { results } from "./results.js";
-import { isFinal, STATUS_NAMES, STEPS, WAITS_MS } from "./status.js";
+import { announce, byId, element, showProblem } from "./dom.js";
+import { fillPlayer } from "./playback.js";
+import { facts, failure, steps, waiting } from "./progress.js";
+import { compared, results } from "./results.js";
+import { isFinal, isTooLong, nextLookMs, stateOf, STATUS_NAMES } from "./status.js";
 
-/** Wires the view; `onFinal()` hears when a watched session ends, `onProblem(problem)` what went wrong. */
-export function createSessionView({ standIn, onFinal, onProblem }) {
-  const card = byId("session");
-  let current;
+export class SessionView {
+  #card = byId("session");
+  #parts;
+  #given;
+  // A token for the session that is open: what was begun for another one is dropped.
+  #open;
+  #looking;
 
-  const close = () => {
-    current = undefined;
-    card.hidden = true;
-    card.replaceChildren();
-  };
+  /** `onChange()` hears of each new state, `onResend(copy)` sends again, `onProblem(problem)` hears what went wrong. */
+  constructor(given) {
+    this.#given = given;
+    // A hidden tab's timers are slow.
+    document.addEventListener("visibilitychange", () => document.hidden || this.#lookNow());
+  }
 
-  const show = (session) => {
-    card.hidden = false;
-    card.dataset.status = session.status;
-    card.replaceChildren(heading(session), steps(session, standIn("queue")), ...outcome(session, standIn));
-    announce(STATUS_NAMES[session.status] ?? session.status);
-  };
+  shows(id) {
+    return this.#open?.id === id;
+  }
 
-  /** Shows a session by id; `known` is what is known of it already, as after an upload. Watches it to its end. */
-  const open = async (id, known) => {
-    const token = (current = { id });
-    let shown = known;
-    if (known) show(known);
-    else shown = await look(token);
-    if (current !== token) return;
+  /** The list has seen this session: look at once if it has moved on, so that both always agree. */
+  hear({ id, status }) {
+    if (this.shows(id) && this.#open.session && this.#open.session.status !== status) this.#lookNow();
+  }
+
+  /** Show nothing, and nothing that is still on its way. */
+  close() {
+    this.#open = undefined;
+    this.#lookNow();
+    this.#card.hidden = true;
+    this.#card.replaceChildren();
+    delete this.#card.dataset.status;
+    showProblem("session");
+  }
+
+  /** Shows a session by id and watches it to its end; `sent` is what the answer to an upload said of it. */
+  async open(id, sent) {
+    const token = (this.#open = { id, failures: sent ? new Set() : undefined, changedAt: performance.now() });
+    showProblem("session");
+    this.#card.replaceChildren();
+    this.#parts = undefined;
+    if (sent) this.#show(token, sent);
+    else await this.#look(token);
+    if (this.#open !== token) return;
     byId("session-title")?.focus();
-    if (shown && !isFinal(shown.status)) await watch(token, shown);
-  };
+    if (token.session && !isFinal(token.session)) await this.#watch(token);
+  }
 
-  const look = async (token, before) => {
+  async #watch(token) {
+    while (!isFinal(token.session)) {
+      const elapsed = performance.now() - token.changedAt;
+      if (isTooLong(token.session, elapsed)) return this.#offerLook(token);
+      await this.#wait(nextLookMs(elapsed));
+      if (this.#open === token) await this.#look(token);
+      if (this.#open !== token) return;
+    }
+  }
+
+  #wait(ms) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#looking = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #lookNow() {
+    this.#looking?.();
+    this.#looking = undefined;
+  }
+
+  async #look(token) {
     try {
       const session = await getSession(token.id);
-      if (current !== token) return undefined;
-      if (session.status !== before?.status) show(session);
-      return session;
+      if (this.#open !== token) return;
+      showProblem("session");
+      if (key(session) !== token.key) this.#show(token, session);
     } catch (problem) {
-      if (current !== token) return undefined;
-      onProblem(problem);
-      // A failed look is not the end: the next may succeed, unless the service says that there is nothing to see.
-      if (!before || problem.status === 404 || problem.status === 401) close();
-      return before;
+      if (this.#open !== token) return;
+      // A failed look is not the end, the next may succeed; unless there is nothing to see.
+      if (!token.session || problem.status === 404) this.close();
+      this.#given.onProblem(problem);
     }
-  };
+  }
 
-  const watch = async (token, session) => {
-    for (const wait of WAITS_MS) {
-      await new Promise((resolve) => setTimeout(resolve, wait));
-      if (current !== token) return;
-      session = await look(token, session);
-      if (current !== token || !session) return;
-      if (isFinal(session.status)) return onFinal();
+  #show(token, session) {
+    const isFirst = token.key === undefined;
+    Object.assign(token, { session, key: key(session), changedAt: performance.now() });
+    if (session.status === "FAILED") token.failures?.add(session.updatedAt);
+    const state = stateOf(session);
+    this.#parts ??= this.#build(session);
+    this.#card.hidden = false;
+    this.#card.dataset.status = state;
+    this.#parts.facts.textContent = facts(session);
+    this.#parts.steps.replaceChildren(...steps(session, this.#given.standIn("queue")));
+    fillPlayer(this.#parts.player, session, this.#given.copies.get(session.id));
+    this.#parts.body.replaceChildren(...this.#body(token, session, state));
+    announce(STATUS_NAMES[state] ?? state);
+    if (!isFirst) this.#given.onChange();
+  }
+
+  #build(session) {
+    const parts = { facts: element("p", { class: "hint" }) };
+    for (const name of ["steps", "player", "body"]) parts[name] = element("div", { class: "part" });
+    const title = session.topic || "Your recording";
+    this.#card.replaceChildren(
+      element("div", {}, element("h2", { id: "session-title", tabindex: "-1", title }, title), parts.facts),
+      parts.steps, parts.player, parts.body);
+    return parts;
+  }
+
+  #body(token, session, state) {
+    if (state === "DONE") {
+      this.#compare(token, session);
+      return results(session, this.#given.standIn);
     }
-    const again = element("button", { type: "button", click: () => open(token.id) }, "Look again");
-    card.append(element("p", { class: "warning" }, "This takes longer than usual. It goes on without this page. ", again));
-    announce("Still working");
-  };
+    if (state === "WAITING") return waiting(session, token.failures?.size);
+    if (state === "FAILED") return failure(session, this.#given.copies.get(session.id), this.#given.onResend);
+    return [element("p", { class: "hint" }, "This usually takes less than a minute. You can record the next one meanwhile.")];
+  }
 
-  return { open, close, shows: (id) => current?.id === id };
+  async #compare(token, session) {
+    try {
+      const before = await this.#given.library.before(session);
+      if (this.#open === token) this.#parts.body.append(...compared(session, before));
+    } catch (problem) {
+      if (this.#open === token) this.#given.onProblem(problem);
+    }
+  }
+
+  #offerLook(token) {
+    const again = element("button", { type: "button", click: () => this.open(token.id) }, "Look again");
+    this.#parts.body.append(
+      element("p", { class: "warning" }, "This is taking longer than usual. Processing continues without this page. ", again));
+    announce("Still processing");
+  }
 }
 
-function heading(session) {
-  const facts = [session.durationSecs ? clock(session.durationSecs) : undefined, session.transcript && `${session.transcript.wordCount} words`];
-  return element("div", {},
-    element("h2", { id: "session-title", tabindex: "-1" }, session.topic || "Your recording"),
-    element("p", { class: "hint" }, [when(session.createdAt), ...facts].filter(Boolean).join(" · ")));
-}
-
-function steps(session, standIn) {
-  const at = STEPS.indexOf(session.status);
-  const failed = session.status === "FAILED";
-  return element("div", {},
-    element("ol", { class: failed ? "steps failed" : "steps", "aria-label": "Progress" },
-      STEPS.map((step, index) => {
-        const state = index < at || session.status === "DONE" ? "past" : index === at ? "now" : "next";
-        return element("li", { class: state, "aria-current": index === at && "step", "data-step": step }, STATUS_NAMES[step],
-          element("span", { class: "visually-hidden" }, { past: " (finished)", now: " (now)", next: "" }[state]));
-      })),
-    !isFinal(session.status) && standIn && element("p", { class: "stand-in" }, standIn));
-}
-
-function outcome(session, standIn) {
-  if (session.status === "DONE") return results(session, standIn);
-  if (session.status !== "FAILED") return [element("p", { class: "hint" }, "Usually under a minute. You can record the next one meanwhile.")];
-  return [problemBox({ message: session.errorMessage ?? "The recording could not be processed", code: "FAILED" })];
-}
+// The parts of a long recording change a row without changing its state.
+const key = (session) => `${stateOf(session)} ${session.status === "FAILED" ? session.updatedAt : ""}`;

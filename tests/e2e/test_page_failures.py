@@ -1,0 +1,191 @@
+"""What the page says when something goes wrong: beside its card, in sentences, with a way on."""
+
+import os
+import re
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from local.audio import OPUS_RATE, as_webm, decode, human_voice
+from local.postgres import Postgres
+from local.stack import Stack
+from tests.support.browser import drop, record, send, sign_in, wait_for_status
+
+# What developers call things: no learner should read it.
+A_CODE = re.compile(r"[A-Z]{3,}_[A-Z]+|\b(?:FAILED|UNAUTHORIZED|HTTP \d+)\b")
+LIMIT_BYTES = 50 * 1024 * 1024
+WAITING = "The transcription service did not answer. It will be tried again automatically."
+LOOKED_MS = 30_000
+
+
+@pytest.fixture
+def voice() -> bytes:
+    """Ten seconds of a human voice as Chrome records it."""
+    return as_webm(decode(human_voice(), OPUS_RATE)[: 10 * OPUS_RATE])
+
+
+def set_row(stack: Stack, session_id: str, values: str) -> None:
+    """Change a session's row, as a delivery would."""
+    url = urlsplit(stack.environment["DATABASE_URL"])
+    server = Postgres(Path("unused"))
+    server.port = url.port or 0
+    now = "timezone('utc', clock_timestamp())"
+    sql = f"""UPDATE speaking_sessions SET "updatedAt" = {now}, {values} WHERE id = '{session_id}'"""
+    server.psql(sql, url.path.strip("/"))
+
+
+@contextmanager
+def frozen(stack: Stack, name: str) -> Generator[None, None, None]:
+    """One of the stack's programs stands still: whoever asks it waits."""
+    [child] = [child for child in stack.children if child.name == name]
+    os.kill(child.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(child.pid, signal.SIGCONT)
+
+
+def test_a_file_dropped_anywhere_is_taken_or_refused_on_the_spot(stack: Stack, page: Page, voice: bytes) -> None:
+    """The browser never leaves the page for it; what is no audio or too large is refused beside the card, unsent."""
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.goto(stack.url)
+    left = [drop(page, "voice.webm", voice, "audio/webm", "footer")]
+    sign_in(page, stack.url, "Ada")
+    sent.clear()
+    left.append(drop(page, "notes.txt", b"no audio", "text/plain", "footer"))
+    problem = page.locator("#record").get_by_role("alert")
+    expect(problem).to_have_text(re.compile(r"^notes\.txt is not an audio file\. Choose a recording such as"))
+    page.evaluate(
+        """(size) => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([new Uint8Array(size)], "long.wav", { type: "audio/wav" }));
+            document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+        }""",
+        LIMIT_BYTES + 1,
+    )
+    expect(problem).to_have_text(re.compile(r"^long\.wav has 50\.1 MB\. The limit is 50 MB"))
+    expect(page.get_by_role("button", name="Start recording")).to_be_visible()
+
+    left.append(drop(page, "first.webm", voice, "audio/webm", "h1"))
+    expect(page.locator("#review-text")).to_contain_text("first.webm")
+    expect(problem).to_have_text("")
+    left.append(drop(page, "second.webm", voice, "audio/webm", "#history"))
+    page.get_by_role("button", name="Keep").click()
+    expect(page.locator("#review-text")).to_contain_text("first.webm")
+    left.append(drop(page, "second.webm", voice, "audio/webm", "#history"))
+    page.get_by_role("button", name="Replace").click()
+    expect(page.locator("#review-text")).to_contain_text("second.webm")
+    page.get_by_role("button", name="Discard").click()
+    record(page, 1)
+    left.append(drop(page, "third.webm", voice, "audio/webm"))
+    expect(problem).to_have_text("Stop this recording first, then drop the file again.")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Discard").click()
+
+    assert not any(left) and sent == []
+
+
+def test_a_final_failure_names_its_step_and_can_be_sent_again(stack: Stack, page: Page) -> None:
+    """The step is marked, the sentence stands in the card, and one button uploads this tab's copy anew."""
+    sign_in(page, stack.url, "Bea")
+    drop(page, "noise.webm", b"no audio either " * 50, "audio/webm")
+    send(page, "Noise")
+    assert wait_for_status(page, "DONE", "FAILED")[-1] == "FAILED"
+    card = page.locator("#session")
+    expect(card.locator(".problem")).to_have_text(
+        "Failed while transcribing. The recording could not be read as audio."
+    )
+    expect(card.locator("[data-step=TRANSCRIBING]")).to_have_class("failed")
+    expect(card.locator("[data-step=UPLOADED]")).to_have_class("past")
+    expect(page.locator("#recordings .badge")).to_have_text("Failed")
+    assert not A_CODE.search(page.locator("body").inner_text())
+
+    record(page, 1)
+    card.get_by_role("button", name="Send it again").click()
+    expect(card.get_by_text("Send or discard the other recording first.")).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Discard").click()
+    before = page.url
+    card.get_by_role("button", name="Send it again").click()
+    expect(page.locator("#recordings li")).to_have_count(2)
+    assert page.url != before
+    expect(page.locator("#session-title")).to_have_text("Noise")
+
+    page.goto(before)
+    page.reload()
+    expect(card.locator(".problem")).to_be_visible()
+    expect(card.get_by_role("button", name="Send it again")).to_have_count(0)
+    expect(card.get_by_text("This tab no longer has the recording.")).to_be_visible()
+
+
+def test_a_failure_that_is_tried_again_is_waited_for(stack: Stack, page: Page, voice: bytes) -> None:
+    """Attempts are counted, the step is named, the list agrees, and the page goes on looking until the end."""
+    sign_in(page, stack.url, "Cem")
+    with frozen(stack, "local.speech"):
+        drop(page, "voice.webm", voice, "audio/webm")
+        send(page)
+        session_id = page.url.split("=")[1]
+        wait_for_status(page, "TRANSCRIBING")
+        set_row(stack, session_id, f"status = 'FAILED', \"errorMessage\" = '{WAITING}'")
+        wait_for_status(page, "WAITING")
+        card = page.locator("#session")
+        expect(card.locator(".warning")).to_contain_text(f"Failed while transcribing. {WAITING}")
+        expect(card.locator(".warning")).to_contain_text(re.compile("Trying again in about .*s, attempt 2 of 4."))
+        expect(card.locator("[data-step=TRANSCRIBING]")).to_have_class("waiting")
+        expect(page.locator("#recordings .badge")).to_have_text("Retrying")
+        expect(card.get_by_role("button", name="Send it again")).to_have_count(0)
+
+        set_row(stack, session_id, "status = 'TRANSCRIBING', \"errorMessage\" = NULL")
+        wait_for_status(page, "TRANSCRIBING")
+        set_row(stack, session_id, f"status = 'FAILED', \"errorMessage\" = '{WAITING}'")
+        wait_for_status(page, "WAITING")
+        expect(card.locator(".warning")).to_contain_text(re.compile("Trying again in about 2 min .*s, attempt 3 of 4."))
+        # Another tab knows that it will be tried again, but not how often it was.
+        other = page.context.new_page()
+        other.goto(page.url)
+        expect(other.locator("#session .warning")).to_contain_text("about 12 s, 2 min 28 s, 30 min 8 s")
+
+        set_row(stack, session_id, "status = 'FAILED', \"errorMessage\" = 'The recording could not be processed'")
+        wait_for_status(page, "FAILED")
+        expect(card.get_by_role("button", name="Send it again")).to_be_visible()
+        expect(page.locator("#recordings .badge")).to_have_text("Failed")
+
+
+def test_a_retry_that_never_came_is_not_waited_for_for_ever(stack: Stack, page: Page) -> None:
+    """After 45 minutes without a change the failure is shown as final, with the time of the last attempt."""
+    sign_in(page, stack.url, "Dee")
+    drop(page, "noise.webm", b"no audio either " * 50, "audio/webm")
+    send(page)
+    wait_for_status(page, "FAILED")
+    session_id = page.url.split("=")[1]
+    set_row(stack, session_id, f"\"errorMessage\" = '{WAITING}'")
+    page.reload()
+    wait_for_status(page, "WAITING")
+    page.clock.set_system_time(page.evaluate("Date.now()") / 1000 + 46 * 60)
+
+    wait_for_status(page, "FAILED")
+    expect(page.locator("#session .problem")).to_contain_text("Nothing has happened since")
+
+
+def test_an_upload_that_fails_keeps_the_recording(stack: Stack, page: Page, voice: bytes) -> None:
+    """With the service away the sentence stands in its card and says that the recording is still there; then it is sent."""
+    sign_in(page, stack.url, "Eve")
+    drop(page, "voice.webm", voice, "audio/webm")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Send").click()
+    problem = page.locator("#record").get_by_role("alert")
+    expect(problem).to_contain_text("The service cannot be reached. Check that it is still running. Your recording")
+    expect(page.get_by_role("button", name="Send")).to_be_focused()
+    assert not A_CODE.search(page.locator("body").inner_text())
+    page.context.set_offline(False)
+    send(page)
+
+    assert wait_for_status(page, "DONE", "FAILED")[-1] == "DONE"
+    expect(page.locator("#history").get_by_role("alert")).to_have_text("", timeout=LOOKED_MS)
