@@ -58,7 +58,7 @@ def take(page: Page, stack: Stack, scheme: str) -> None:
     page.goto(stack.url)
     page.get_by_label("Your name").wait_for()
     picture(page, f"sign-in-{scheme}")
-    sign_in(page, stack.url, f"Ada ({scheme})")
+    sign_in(page, stack.url, "Ada" if scheme == "light" else "Ben")
     expect(page.get_by_role("heading", name="How it works")).to_be_visible()
     picture(page, f"start-{scheme}")
     upload = recording(None)
@@ -101,7 +101,7 @@ def take_phone(running: Browser, stack: Stack) -> None:
     """Start and results at 390 pixels."""
     context = running.new_context(viewport=PHONE, device_scale_factor=2, reduced_motion="reduce", has_touch=True)
     page = context.new_page()
-    sign_in(page, stack.url, "Ada (phone)")
+    sign_in(page, stack.url, "Cleo")
     expect(page.get_by_role("heading", name="How it works")).to_be_visible()
     picture(page, "start-phone")
     send_sample(page)

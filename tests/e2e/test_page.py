@@ -90,6 +90,7 @@ def test_a_pause_is_not_recorded(stack: Stack, page: Page) -> None:
     wait_for_clock(page, int(paused_at[-2:]) + 2)
     page.get_by_role("button", name="Stop").click()
 
+    expect(page.locator("#review-text")).to_contain_text("recording.webm")
     clocked = page.locator("#review-text").inner_text().split(" · ")[1]
     assert clocked in (f"0:{int(paused_at[-2:]) + 2:02}", f"0:{int(paused_at[-2:]) + 3:02}")
 

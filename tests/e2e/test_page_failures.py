@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.errors import AGAIN, NOT_AGAIN
 from local.audio import OPUS_RATE, as_webm, decode, human_voice
 from local.postgres import Postgres
 from local.stack import Stack
@@ -19,7 +20,7 @@ from tests.support.browser import drop, record, send, sign_in, wait_for_status
 # What developers call things: no learner should read it.
 A_CODE = re.compile(r"[A-Z]{3,}_[A-Z]+|\b(?:FAILED|UNAUTHORIZED|HTTP \d+)\b")
 LIMIT_BYTES = 50 * 1024 * 1024
-WAITING = "The transcription service did not answer. It will be tried again automatically."
+WAITING = f"The transcription service did not answer. {AGAIN}"
 LOOKED_MS = 30_000
 
 
@@ -100,7 +101,7 @@ def test_a_final_failure_names_its_step_and_can_be_sent_again(stack: Stack, page
     assert wait_for_status(page, "DONE", "FAILED")[-1] == "FAILED"
     card = page.locator("#session")
     expect(card.locator(".problem")).to_have_text(
-        "Failed while transcribing. The recording could not be read as audio."
+        f"Failed while transcribing. The recording could not be read as audio. {NOT_AGAIN}"
     )
     expect(card.locator("[data-step=TRANSCRIBING]")).to_have_class("failed")
     expect(card.locator("[data-step=UPLOADED]")).to_have_class("past")
@@ -152,7 +153,11 @@ def test_a_failure_that_is_tried_again_is_waited_for(stack: Stack, page: Page, v
         other.goto(page.url)
         expect(other.locator("#session .warning")).to_contain_text("about 12 s, 2 min 28 s, 30 min 8 s")
 
-        set_row(stack, session_id, "status = 'FAILED', \"errorMessage\" = 'The recording could not be processed'")
+        set_row(
+            stack,
+            session_id,
+            f"status = 'FAILED', \"errorMessage\" = 'The recording could not be processed. {NOT_AGAIN}'",
+        )
         wait_for_status(page, "FAILED")
         expect(card.get_by_role("button", name="Send it again")).to_be_visible()
         expect(page.locator("#recordings .badge")).to_have_text("Failed")
