@@ -8,6 +8,7 @@ from functools import partial
 
 from app.adapters.authjs import AuthJs
 from app.adapters.claude import Claude, close_anthropic, open_anthropic
+from app.adapters.media import Media
 from app.adapters.qstash.queue import Queue, close_qstash, open_qstash
 from app.adapters.qstash.signatures import Deliveries
 from app.adapters.r2 import R2
@@ -30,6 +31,7 @@ class Services:
     database: Database
     storage: R2
     whisper: Whisper
+    media: Media
     claude: Claude
     queue: Queue
     deliveries: Deliveries
@@ -65,6 +67,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
             database=database,
             storage=R2(r2, s.r2_bucket_name),
             whisper=Whisper(openai, s.transcription_models),
+            media=Media(s.media_processes, s.media_cpu_seconds, s.media_memory_mb * 1024 * 1024),
             claude=Claude(anthropic, s.analysis_models),
             queue=Queue(
                 qstash,

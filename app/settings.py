@@ -105,6 +105,11 @@ class Settings(QueueSettings):
     orphan_grace_seconds: PositiveInt = 3600
     # Direct uploads that one learner may have begun and not completed.
     open_uploads_per_learner: PositiveInt = 10
+    # Child processes that open learners' recordings, for each worker: an hour of speech takes some three seconds of one core.
+    media_processes: PositiveInt = 1
+    media_cpu_seconds: PositiveInt = 20
+    # Address space, 140 MB of which are Python and FFmpeg; eight hours of speech need 300 more.
+    media_memory_mb: PositiveInt = 512
     # Origins whose pages may call with the learner's cookie, comma-separated; empty: only our own.
     cors_allowed_origins: Annotated[str, AfterValidator(_origins)] = ""
     # A body of which nothing arrives for so long, or that is not whole after so long, is refused.

@@ -1,15 +1,15 @@
 """From a stored recording to its text: download, and one call to Whisper; for a long one, one call for each part."""
 
-import asyncio
-from contextlib import closing
+from contextlib import aclosing, closing
+from math import inf
 
 import structlog
 
 from app.adapters.models import Usage
 from app.adapters.whisper import Transcription, Whisper
-from app.errors import Permanent
-from app.recordings.cutting import cut
+from app.errors import Permanent, StepFailed
 from app.recordings.recording import Audio
+from app.recordings.silence import is_silent, is_suspicious
 from app.services import Services
 from app.sessions import checkpoints
 from app.sessions.claim import Claim
@@ -32,6 +32,8 @@ async def transcribe(claim: Claim, services: Services) -> str:
             text = heard[0].text
         else:
             text, heard = await _transcribe_parts(audio, claim, services)
+        if is_suspicious(text, claim.duration_s) and await _is_silent(audio, services):
+            text = ""
     _log_usage(audio, [one.usage for one in heard])
     return text
 
@@ -58,17 +60,29 @@ async def _transcribe_parts(audio: Audio, claim: Claim, services: Services) -> t
     """As above, each part a checkpoint: those that an earlier delivery has stored are cut off, but not transcribed again."""
     heard: list[Transcription] = []
     texts = list(claim.parts)
-    parts = cut(audio, services.whisper.max_file_bytes)
     number = 0
-    while part := await asyncio.to_thread(next, parts, None):
-        number += 1
-        if number <= len(claim.parts):
-            continue
-        heard.append(await services.whisper.transcribe(part, prompt=_tail(" ".join(texts))))
-        text = heard[-1].text.strip()
-        await checkpoints.save_part(services.database, claim, text, number)
-        texts.append(text)
+    limits = (services.whisper.max_file_bytes, services.whisper.max_file_s or inf)
+    async with aclosing(services.media.parts(audio, *limits)) as parts:
+        async for part in parts:
+            number += 1
+            if number <= len(claim.parts):
+                continue
+            heard.append(await services.whisper.transcribe(part, prompt=_tail(" ".join(texts))))
+            text = heard[-1].text.strip()
+            await checkpoints.save_part(services.database, claim, text, number)
+            texts.append(text)
     return " ".join(text for text in texts if text), heard
+
+
+async def _is_silent(audio: Audio, services: Services) -> bool:
+    try:
+        silent = is_silent(await services.media.loudness(audio))
+    except StepFailed:
+        # What cannot be measured is taken as it was heard.
+        return False
+    if silent:
+        log.info("silence_detected")
+    return silent
 
 
 def _tail(text: str) -> str:

@@ -1,0 +1,177 @@
+"""The media process: learners' files are opened in a child process with limits, never in the service itself.
+
+Why, and what each limit is for: docs/decisions/long-recordings.md.
+"""
+
+import asyncio
+import io
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from math import inf
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Annotated, Literal
+
+from pydantic import BaseModel, Field, PositiveInt, TypeAdapter, ValidationError
+
+from app.errors import Permanent, Transient
+from app.recordings.recording import Audio
+from app.recordings.silence import Loudness
+
+NOT_AUDIO = "The recording could not be read as audio"
+UNCUTTABLE = "A long recording must be WebM, Ogg, MP4, MP3, WAV or FLAC"
+_REFUSALS = {"not_audio": NOT_AUDIO, "uncuttable": UNCUTTABLE}
+# CPU time is what stops a file that never ends. This is for a machine so busy that even that takes for ever.
+TIMEOUT_S = 120.0
+# How a process ends that the file has broken: a crash, or its CPU time used up.
+_BROKEN_BY_THE_FILE = {
+    -signal.SIGXCPU,
+    -signal.SIGSEGV,
+    -signal.SIGBUS,
+    -signal.SIGFPE,
+    -signal.SIGILL,
+    -signal.SIGABRT,
+}
+# Where Python finds its own library and its temporary files on some platforms. No secret is inherited.
+_INHERITED = ("LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR")
+
+
+class _Cut(BaseModel):
+    """The parts' sizes in bytes, one after the other in the output, and their type."""
+
+    sizes: Annotated[list[PositiveInt], Field(min_length=1)]
+    content_type: Literal["audio/webm", "audio/ogg", "audio/mp4", "audio/mpeg", "audio/wav", "audio/flac"]
+
+
+class _Refused(BaseModel):
+    refused: Literal["not_audio", "uncuttable"]
+
+
+_ANSWER: TypeAdapter[_Cut | _Refused | Loudness] = TypeAdapter(_Cut | _Refused | Loudness)
+
+
+class Media:
+    """Runs at most ``processes`` at once, each with so many seconds of CPU time and so much memory. Others wait their turn."""
+
+    def __init__(self, processes: int, cpu_s: int, memory_bytes: int) -> None:
+        self._turn = asyncio.Semaphore(processes)
+        self._cpu_s, self._memory_bytes = cpu_s, memory_bytes
+
+    async def parts(self, audio: Audio, limit_bytes: int, limit_s: float = inf) -> AsyncGenerator[Audio, None]:
+        """The recording in parts: files of at most ``limit_bytes`` and ``limit_s`` seconds, in order.
+
+        The same bytes and limits always give the same parts. A recording cut off at its end gives what there is of it.
+        Raises Permanent for what cannot be read or cut, Transient if it could not be tried.
+        """
+        with TemporaryFile() as output:
+            found = await self._run("cut", audio, output, limit_bytes, limit_s)
+            if not isinstance(found, _Cut) or sum(found.sizes) != os.fstat(output.fileno()).st_size:
+                raise Permanent(NOT_AUDIO)
+            start = 0
+            for size_bytes in found.sizes:
+                file = io.BufferedReader(_Slice(output, start, size_bytes))
+                yield Audio(file, found.content_type, size_bytes, audio.session_id)
+                start += size_bytes
+
+    async def loudness(self, audio: Audio) -> Loudness:
+        """How loud the recording is. Raises Permanent, Transient."""
+        with TemporaryFile() as output:
+            found = await self._run("loudness", audio, output)
+        if not isinstance(found, Loudness):
+            raise Permanent(NOT_AUDIO)
+        return found
+
+    async def _run(
+        self, do: str, audio: Audio, output: IO[bytes], limit_bytes: int = 0, limit_s: float = inf
+    ) -> "_Cut | _Refused | Loudness":
+        audio.file.flush()
+        files = (audio.file.fileno(), output.fileno())
+        limits = {"limit_bytes": limit_bytes, "limit_s": limit_s, "cpu_s": self._cpu_s}
+        job = {"do": do, "recording": files[0], "output": files[1], **limits, "memory_bytes": self._memory_bytes}
+        try:
+            async with self._turn, _started(json.dumps(job), files) as process, asyncio.timeout(TIMEOUT_S):
+                assert process.stdout is not None
+                line = await process.stdout.readline()
+                status = await process.wait()
+        except (TimeoutError, OSError):
+            raise Transient("The recording could not be cut in time") from None
+        except ValueError:
+            # More on one line than any answer has.
+            raise Permanent(NOT_AUDIO) from None
+        return _answer(status, line)
+
+
+def _answer(status: int, line: bytes) -> "_Cut | _Refused | Loudness":
+    if status in _BROKEN_BY_THE_FILE:
+        raise Permanent(NOT_AUDIO)
+    if status != 0:
+        raise Transient("The recording could not be cut")
+    try:
+        found = _ANSWER.validate_json(line)
+    except ValidationError:
+        raise Permanent(NOT_AUDIO) from None
+    if isinstance(found, _Refused):
+        raise Permanent(_REFUSALS[found.refused])
+    return found
+
+
+@asynccontextmanager
+async def _started(job: str, files: tuple[int, int]) -> AsyncGenerator[Process, None]:
+    """A media process, gone at the end of the block whatever ends it."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-s", "-m", "app.recordings.media_process", job),
+        # Held open and never written to: its end tells the process that this one is gone.
+        stdin=PIPE,
+        stdout=PIPE,
+        # FFmpeg may quote the file.
+        stderr=DEVNULL,
+        env=_environment(),
+        cwd="/",
+        pass_fds=files,
+        # Ctrl-C at a terminal stops the service, which finishes what it is at.
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _environment() -> dict[str, str]:
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    # Packages are found where this process finds them, wherever a platform put them.
+    return {**inherited, "PYTHONPATH": os.pathsep.join(str(Path(folder).absolute()) for folder in sys.path)}
+
+
+class _Slice(io.RawIOBase):
+    """Some bytes of a file, as a file."""
+
+    def __init__(self, file: IO[bytes], start: int, size_bytes: int) -> None:
+        self._file, self._start, self._size, self._at = file, start, size_bytes, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = max(0, {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence] + offset)
+        return self._at
+
+    def readinto(self, buffer: "memoryview[int]", /) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
+        count = max(0, min(len(buffer), self._size - self._at))
+        piece = os.pread(self._file.fileno(), count, self._start + self._at)
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)

@@ -1,0 +1,113 @@
+"""The process that opens one learner's file: ``python -m app.recordings.media_process JOB``, started by app/adapters/media.py.
+
+It limits itself before it loads the media library, does one job, and prints one line of JSON: the result, or ``refused``. A file
+that breaks it is that file's trouble; what is not the file's doing ends in another exit status than 0.
+"""
+
+import errno
+import json
+import os
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from shutil import copyfileobj
+from typing import IO, Any, TypedDict
+
+# A few for Python and the part at hand.
+MAX_OPEN_FILES = 64
+# What containers may add to the parts of a recording, beside the recording's own size.
+OVERHEAD_BYTES = 16 * 1024 * 1024
+# Polls and uploads come first.
+NICE = 5
+
+
+class Job(TypedDict):
+    """What to do: ``cut`` or ``loudness``. Descriptors are open files; ``output`` takes the parts, one after the other."""
+
+    do: str
+    recording: int
+    output: int
+    limit_bytes: int
+    limit_s: float
+    cpu_s: int
+    memory_bytes: int
+
+
+def main() -> None:
+    """Do the job in ``argv``."""
+    job: Job = json.loads(sys.argv[1])
+    threading.Thread(target=_die_with_the_parent, daemon=True).start()
+    _limit(job)
+    print(json.dumps(_result(job)), flush=True)
+
+
+def _die_with_the_parent() -> None:
+    # The parent holds the other end of standard input and writes nothing: whatever ends it, this read returns.
+    os.read(0, 1)
+    os._exit(1)
+
+
+def _limit(job: Job) -> None:
+    import resource
+
+    os.nice(NICE)
+    with suppress(OSError):
+        # If the machine runs out of memory, this process goes first. Linux only.
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    file_bytes = os.fstat(job["recording"]).st_size + OVERHEAD_BYTES
+    limits = {
+        # SIGXCPU says why the process ended; a second later SIGKILL follows.
+        resource.RLIMIT_CPU: (job["cpu_s"], job["cpu_s"] + 1),
+        resource.RLIMIT_AS: (job["memory_bytes"], job["memory_bytes"]),
+        resource.RLIMIT_FSIZE: (file_bytes, file_bytes),
+        resource.RLIMIT_NOFILE: (MAX_OPEN_FILES, MAX_OPEN_FILES),
+        # A memory dump would hold the learner's voice.
+        resource.RLIMIT_CORE: (0, 0),
+    }
+    for limit, soft_and_hard in limits.items():
+        # Not every system has each of them; Linux does.
+        with suppress(OSError, ValueError):
+            resource.setrlimit(limit, soft_and_hard)
+
+
+def _result(job: Job) -> dict[str, Any]:
+    # Loads the media library, under the limits.
+    from app.recordings.cutting import Uncuttable
+    from app.recordings.sound import UnknownContainer
+
+    try:
+        with os.fdopen(job["recording"], "rb") as recording:
+            return _cut(recording, job) if job["do"] == "cut" else _loudness(recording)
+    except (UnknownContainer, Uncuttable):
+        return {"refused": "uncuttable"}
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            return {"refused": "uncuttable"}
+        raise
+    except Exception:
+        # Whatever hostile bytes make of the media library: it is the file.
+        return {"refused": "not_audio"}
+
+
+def _cut(recording: IO[bytes], job: Job) -> dict[str, Any]:
+    from app.recordings.cutting import cut
+
+    result: dict[str, Any] = {"sizes": []}
+    with os.fdopen(job["output"], "wb") as output:
+        for part, size_bytes, content_type in cut(recording, job["limit_bytes"], job["limit_s"]):
+            copyfileobj(part.file, output)
+            result["sizes"].append(size_bytes)
+            result["content_type"] = content_type
+    return result
+
+
+def _loudness(recording: IO[bytes]) -> dict[str, Any]:
+    from app.recordings.loudness import loudness
+
+    return asdict(loudness(recording))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""PyAV behind a few plain functions: a recording's packets, what they sound like, and files made of them.
+
+Runs in the media process only (app/recordings/media_process.py): FFmpeg parses hostile bytes here.
+"""
+
+# pyright: reportUnknownMemberType=false
+# PyAV's containers are only partly typed.
+
+from array import array
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import av
+from av.audio.resampler import AudioResampler
+from av.error import ArgumentError, FFmpegError
+from av.error import MemoryError as OutOfMemory
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.packet import Packet
+
+    Sound = Packet[AudioStream]
+
+# FFmpeg's name for what it reads → what is written, and its type. FFmpeg opens nothing else: a playlist, for example, could
+# name other files.
+CONTAINERS = {
+    "matroska,webm": ("webm", "audio/webm"),
+    "ogg": ("ogg", "audio/ogg"),
+    "mov,mp4,m4a,3gp,3g2,mj2": ("mp4", "audio/mp4"),
+    "mp3": ("mp3", "audio/mpeg"),
+    "wav": ("wav", "audio/wav"),
+    "flac": ("flac", "audio/flac"),
+}
+# Enough to tell speech from silence.
+LISTENING_RATE = 8_000
+# The largest amplitude of a sample.
+FULL_SCALE = 1 << 15
+# Time that passes without a packet is shortened to this.
+MAX_GAP_S = 30.0
+
+
+class NotAudio(Exception):
+    """The bytes cannot be read as audio."""
+
+
+class UnknownContainer(NotAudio):
+    """A recording, perhaps, but in a container that is not one of ``CONTAINERS``."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open recording: its first audio stream, the container's short name and its type."""
+
+    container: "InputContainer"
+    stream: "AudioStream"
+    name: str
+    content_type: str
+
+    @property
+    def tick_s(self) -> float:
+        """The unit of a packet's ``pts``, in seconds."""
+        return float(self.stream.time_base or 0)
+
+    def packets(self) -> "Iterator[tuple[int, Sound]]":
+        """The packets that hold sound, in order, each with its time in ticks: from 0, never backwards, without long gaps.
+
+        Of a damaged file, those before the damage. Raises NotAudio.
+        """
+        max_gap = int(MAX_GAP_S / self.tick_s) if self.tick_s else 0
+        clock = duration = 0
+        before: int | None = None
+        try:
+            for packet in self.container.demux(self.stream):
+                # The last one, of no size, marks the end.
+                if not packet.size or packet.is_corrupt:
+                    continue
+                at = packet.pts
+                if before is not None:
+                    passed = duration if at is None or at < before else at - before
+                    clock += min(passed, max_gap)
+                before, duration = at, packet.duration or 0
+                yield clock, packet
+        except OutOfMemory:
+            raise NotAudio from None
+        except FFmpegError:
+            return
+
+    def restart_decoder(self) -> None:
+        """Decode what comes next without what came before."""
+        self.stream.codec_context.flush_buffers()
+
+
+@contextmanager
+def opened(file: IO[bytes]) -> Generator[Source, None, None]:
+    """Read ``file`` from its start. Raises NotAudio, also in place of every FFmpegError inside the block."""
+    file.seek(0)
+    try:
+        # Metadata of any encoding is read over.
+        options = {"format_whitelist": ",".join(CONTAINERS)}
+        with av.open(file, "r", metadata_errors="replace", options=options) as container:
+            if not container.streams.audio:
+                raise NotAudio
+            name, content_type = CONTAINERS[container.format.name]
+            yield Source(container, container.streams.audio[0], name, content_type)
+    except ArgumentError:
+        # FFmpeg knows the container, but it is not on the list.
+        raise UnknownContainer from None
+    except FFmpegError:
+        raise NotAudio from None
+
+
+class Part:
+    """A file that takes packets; the first one's time is its zero."""
+
+    def __init__(self, source: Source) -> None:
+        name = source.name
+        if name == "webm" and source.stream.codec_context.name not in ("opus", "vorbis"):
+            name = "matroska"
+        self.file = TemporaryFile()  # noqa: SIM115  # closed by close()
+        self._container = av.open(self.file, "w", format=name)
+        self._stream = self._container.add_stream_from_template(source.stream)
+        self._start: int | None = None
+
+    def write(self, at: int, packet: "Sound") -> None:
+        """Append a packet of that time, in ticks."""
+        if self._start is None:
+            self._start = at
+        packet.pts = packet.dts = at - self._start
+        packet.stream = self._stream
+        self._container.mux_one(packet)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was written."""
+        return self._start is None
+
+    def finish(self) -> int:
+        """Close the container; the file's size in bytes, the file at its start."""
+        self._container.close()
+        size_bytes = self.file.seek(0, 2)
+        self.file.seek(0)
+        return size_bytes
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+        self.file.close()
+
+
+class Ear:
+    """Decodes packets to samples: one channel, LISTENING_RATE, between -FULL_SCALE and FULL_SCALE."""
+
+    def __init__(self) -> None:
+        self._resampler = AudioResampler(format="s16", layout="mono", rate=LISTENING_RATE)
+
+    def samples(self, packet: "Sound") -> "array[int]":
+        """What a packet sounds like; empty if it cannot be decoded by itself."""
+        samples = array("h")
+        try:
+            for frame in cast("list[Any]", packet.decode()):
+                for resampled in self._resampler.resample(frame):
+                    samples.frombytes(bytes(resampled.planes[0])[: resampled.samples * 2])
+        except OutOfMemory:
+            raise NotAudio from None
+        except FFmpegError:
+            return array("h")
+        return samples

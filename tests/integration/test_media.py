@@ -1,0 +1,326 @@
+"""The media process: hostile recordings end in time and in little memory, and trouble nobody but their own session."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryFile
+
+import numpy
+import pytest
+
+from app.adapters import media as module
+from app.adapters.media import NOT_AUDIO, UNCUTTABLE, Media
+from app.adapters.whisper import MAX_FILE_BYTES
+from app.application import create_app
+from app.errors import Permanent, Transient
+from app.recordings.recording import Audio
+from app.recordings.silence import is_silent
+from local.audio import OPUS_RATE, Samples, as_mp4, as_webm
+from local.migrate import ROOT
+from local.ports import LOOPBACK, free_port
+from tests.support.hostile import HOSTILE, SIZE_BYTES, one_byte_packets
+from tests.support.providers import Reply
+from tests.support.recordings import packets, recording, voice
+from tests.support.serving import served
+from tests.support.world import World
+
+MEMORY_BYTES = 512 * 1024 * 1024
+# Long enough to be caught at work.
+SLOW = one_byte_packets
+
+
+def stored(data: bytes) -> Audio:
+    """A downloaded recording."""
+    file = TemporaryFile()  # noqa: SIM115  # closed with the test
+    file.write(data)
+    file.seek(0)
+    return Audio(file, "audio/webm", len(data), "c1")
+
+
+def media(processes: int = 1, cpu_s: int = 20, memory_bytes: int = MEMORY_BYTES) -> Media:
+    """As the service has it."""
+    return Media(processes, cpu_s, memory_bytes)
+
+
+async def parts_of(data: bytes, by: Media, limit_bytes: int = MAX_FILE_BYTES) -> list[bytes]:
+    """What the parts hold."""
+    audio = stored(data)
+    with audio.file:
+        return [part.file.read() async for part in by.parts(audio, limit_bytes)]
+
+
+def processes() -> list[int]:
+    """The media processes of this one, by id."""
+    found: list[int] = []
+    for task in Path("/proc/self/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [int(child)] if b"app.recordings.media_process" in command_of(child) else []
+    return found
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110  # a process has no event of ours
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.anyio
+async def test_parts_are_what_cutting_gives() -> None:
+    """Through the process come all packets, in files that can be read twice, and the same ones each time."""
+    data = recording("webm", 10)
+    by = media()
+    audio = stored(data)
+    found = b""
+    with audio.file:
+        async for part in by.parts(audio, len(data) * 2 // 3):
+            content = part.file.read()
+            assert part.file.seek(0) == 0 and part.file.read() == content and len(content) == part.size_bytes
+            assert part.content_type == "audio/webm" and part.session_id == "c1"
+            found += packets(content)
+
+    assert found == packets(data)
+    first, again = [await parts_of(data, by, len(data) * 2 // 3) for _ in range(2)]
+    assert [packets(part) for part in first] == [packets(part) for part in again]
+    assert processes() == []
+
+
+MEASURE = """
+import asyncio, os, resource, sys
+from app.adapters.media import Media
+from app.errors import Permanent
+from app.recordings.recording import Audio
+async def main():
+    with open(sys.argv[1], "rb") as file:
+        audio = Audio(file, "audio/webm", os.path.getsize(sys.argv[1]), "c1")
+        try:
+            print(len([part async for part in Media(1, 5, 512 * 1024 * 1024).parts(audio, 25 * 1024 * 1024)]))
+        except Permanent as refused:
+            print(refused.message)
+    # getrusage would count what the process that started this one had before exec.
+    [own_kb] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
+    child = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(int(own_kb) // 1024, child.ru_maxrss // 1024, round(child.ru_utime + child.ru_stime, 1))
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_recording_ends_in_time_and_in_little_memory(name: str, tmp_path: Path) -> None:
+    """It is refused, or cut if there is anything to cut: within 5 s of CPU, 300 MB in the child, and nothing here."""
+    path = tmp_path / "hostile"
+    path.write_bytes(HOSTILE[name]())
+    assert path.stat().st_size >= SIZE_BYTES - 16
+
+    command = [sys.executable, "-c", MEASURE, str(path)]
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    print(name, printed)
+    outcome, figures = printed.splitlines()
+    parent_mb, child_mb, cpu_s = (float(figure) for figure in figures.split())
+    assert outcome in (NOT_AUDIO, UNCUTTABLE) or name == "many samples"
+    assert parent_mb < 80 and child_mb < 300 and cpu_s < 7
+
+
+@pytest.mark.anyio
+async def test_a_crash_is_the_recordings_own_trouble() -> None:
+    """A process that dies of its file is a permanent failure; one that was killed from outside is not."""
+    for number, failure in ((signal.SIGSEGV, Permanent), (signal.SIGKILL, Transient)):
+        cutting = asyncio.create_task(parts_of(SLOW(), media()))
+        await until(processes)
+        os.kill(processes()[0], number)
+        with pytest.raises(failure):
+            await cutting
+    assert processes() == []
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_delivery_leaves_no_process() -> None:
+    """Nor one whose time is over; each is reaped, and its turn goes to the next."""
+    by = media()
+    cutting = asyncio.create_task(parts_of(SLOW(), by))
+    await until(processes)
+    cutting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cutting
+    assert processes() == []
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await parts_of(SLOW(), by)
+    assert processes() == []
+
+    assert len(await parts_of(recording("webm", 1), by)) == 1
+
+
+@pytest.mark.anyio
+async def test_others_wait_their_turn() -> None:
+    """One process at a time, or as many as are allowed; who waits can be cancelled."""
+    by = media(processes=2)
+    tasks = [asyncio.create_task(parts_of(SLOW(), by)) for _ in range(3)]
+    await until(lambda: len(processes()) == 2)
+    # The first process's successor is the third's: nobody else came.
+    tasks[0].cancel()
+    await until(lambda: tasks[0].done() and len(processes()) == 2)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert processes() == []
+
+
+def test_a_worker_that_dies_takes_its_process_along(tmp_path: Path) -> None:
+    """SIGKILL lets nobody clean up: the process notices by itself."""
+    path = tmp_path / "slow"
+    path.write_bytes(SLOW())
+    worker = subprocess.Popen([sys.executable, "-c", MEASURE, str(path)], cwd=ROOT, stdout=subprocess.DEVNULL)
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
+    while not (child := children.read_text().strip()) or b"media_process" not in command_of(child):
+        time.sleep(0.02)
+    worker.kill()
+    worker.wait()
+
+    # It may have a new parent that does not reap it.
+    deadline = time.monotonic() + 30
+    while command_of(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def command_of(pid: str) -> bytes:
+    """A process's command line; empty if it has ended."""
+    return read(f"/proc/{pid}/cmdline")
+
+
+def read(path: str) -> bytes:
+    """What /proc says of a process; nothing if it has ended."""
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.anyio
+async def test_the_process_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of this process's environment it has only what Python itself needs."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
+    cutting = asyncio.create_task(parts_of(SLOW(), media()))
+    await until(processes)
+    await until(lambda: command_of(str(processes()[0])).count(b"media_process"))
+    environment = read(f"/proc/{processes()[0]}/environ").split(b"\0")
+    cutting.cancel()
+
+    names = {entry.partition(b"=")[0].decode() for entry in environment if entry}
+    assert names <= {"PYTHONPATH", "LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR"}
+
+
+@pytest.mark.anyio
+async def test_a_process_that_cannot_work_is_nobodys_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken installation is a transient failure: no recording is deleted because of it."""
+    monkeypatch.setattr(module.sys, "path", ["/nowhere"])
+
+    with pytest.raises(Transient):
+        await parts_of(recording("webm", 1), media())
+
+
+def noise(db: float) -> Samples:
+    """Twenty seconds of hiss."""
+    random = numpy.random.default_rng(1)
+    return random.normal(0, 10 ** (db / 20), 20 * OPUS_RATE).astype(numpy.float32)
+
+
+def pause_around_a_word(db: float) -> Samples:
+    """A second of voice so much quieter than it was, in twenty seconds of hiss at -75 dB."""
+    samples = noise(-75)
+    samples[10 * OPUS_RATE : 11 * OPUS_RATE] += voice()[3 * OPUS_RATE : 4 * OPUS_RATE] * 10 ** (db / 20)
+    return samples
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("encoded", [as_webm, as_mp4])
+@pytest.mark.parametrize(
+    ("samples", "silent"),
+    [
+        (lambda: numpy.zeros(20 * OPUS_RATE, numpy.float32), True),
+        (lambda: noise(-80), True),
+        (lambda: noise(-45), True),
+        (lambda: numpy.zeros(5 * OPUS_RATE, numpy.float32), False),
+        (lambda: voice(), False),
+        (lambda: voice() * 0.01, False),
+        (lambda: pause_around_a_word(0), False),
+        (lambda: pause_around_a_word(-30), False),
+    ],
+    ids=["muted", "faint hiss", "hiss", "muted but short", "voice", "voice 40 dB down", "a word", "a word 30 dB down"],
+)
+async def test_silence_is_told_from_a_quiet_voice(
+    encoded: Callable[[Samples], bytes], samples: Callable[[], Samples], silent: bool
+) -> None:
+    """A muted microphone and a steady hiss are silence, a voice of a hundredth of its strength is not."""
+    audio = stored(encoded(samples()))
+    with audio.file:
+        sound = await media().loudness(audio)
+
+    assert is_silent(sound) is silent
+
+
+MUTED = as_webm(numpy.zeros(15 * OPUS_RATE, numpy.float32))
+
+
+@pytest.mark.parametrize(
+    ("content", "text", "status"),
+    [(MUTED, "Thank you.", 489), (recording("webm", 1), "Thank you.", 200), (b"no recording", "Thank you.", 200)],
+    ids=["muted", "voice", "unreadable"],
+)
+def test_words_that_nobody_said_make_no_session(world: World, content: bytes, text: str, status: int) -> None:
+    """Whisper's "Thank you." of a muted microphone is no speech; the same words are kept where there is sound."""
+    world.providers.whisper.append(Reply(body={"text": text}))
+    session_id = world.upload(content=content)
+
+    assert world.deliver(session_id).status_code == status
+    row = world.database.session(session_id)
+    assert (row["status"] == "DONE") is (status == 200)
+    assert status == 200 or row["errorMessage"].startswith("No speech was detected")
+
+
+@pytest.fixture
+def hurried_world(world: World) -> Generator[World, None, None]:
+    """The same surroundings with another application, whose media processes have three seconds."""
+    port = free_port()
+    settings = world.settings.model_copy(update={"app_url": f"http://{LOOPBACK}:{port}", "media_cpu_seconds": 3})
+    with served(create_app(settings), port) as url:
+        yield replace(world, url=url, settings=settings)
+
+
+def test_polls_are_answered_while_hostile_recordings_are_cut(hurried_world: World) -> None:
+    """Three recordings of one-byte packets at once fail by themselves; polls and another session go on."""
+    world = hurried_world
+    hostile = [world.upload(content=one_byte_packets()) for _ in range(3)]
+    good = world.upload()
+    answers: list[int] = []
+
+    def deliver(session_id: str) -> None:
+        answers.append(world.deliver(session_id).status_code)
+
+    threads = [threading.Thread(target=deliver, args=(each,)) for each in hostile]
+    for thread in threads:
+        thread.start()
+    waits: list[float] = []
+    with world.client() as client:
+        while not processes():
+            time.sleep(0.02)
+        assert world.deliver(good).status_code == 200
+        while any(thread.is_alive() for thread in threads):
+            begun = time.monotonic()
+            assert client.get(f"/api/sessions/{good}").status_code == 200
+            waits.append(time.monotonic() - begun)
+            time.sleep(0.05)
+
+    print(f"{len(waits)} polls, median {sorted(waits)[len(waits) // 2]:.3f} s, longest {max(waits):.3f} s")
+    assert answers == [489, 489, 489] and processes() == []
+    assert sorted(waits)[len(waits) // 2] < 0.5
+    assert {world.database.session(each)["errorMessage"].split(".")[0] for each in hostile} == {NOT_AUDIO.split(".")[0]}
