@@ -46,7 +46,7 @@ test: $(TESTS) ## run all tests against real parts
 test-all: test frontend-test ## everything: make test, then make frontend-test
 
 frontend-test: $(TESTS) $(FRONTEND) ## build a Next.js frontend, 15 and 16, and drive it in Chromium: record, upload, fail, recover
-	@$(PY) -m pytest -n 2 --dist loadfile -m frontend tests/frontend
+	@$(PY) -m pytest -m frontend tests/frontend
 
 bench: $(TESTS) ## measure CPU, memory and engine requests beside their goals; RUNS=5 COMMIT=… BASE_URL=… PID=…
 	@$(PY) -m benchmarks --runs $(RUNS) $(if $(COMMIT),--commit "$(COMMIT)") $(if $(BASE_URL),--base-url "$(BASE_URL)" --pid "$(PID)")

@@ -78,6 +78,10 @@ class Child:
                 self._process.kill()
         self._process.wait()
 
+    def send(self, a_signal: signal.Signals) -> None:
+        """Send a signal to the program."""
+        self._process.send_signal(a_signal)
+
     def _start(self) -> subprocess.Popen[bytes]:
         self.starts += 1
         output = None

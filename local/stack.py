@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -88,6 +89,7 @@ class Stack:
         }
         self._supervisor.wait_for_expected()
         self._page(port, self.start_application())
+        self._schedule_sweep()
         write_environment(self.directory, self.environment, self.stand_ins)
         self._resources.callback((self.directory / "env").unlink, missing_ok=True)
 
@@ -138,7 +140,15 @@ class Stack:
         if public != own:
             # Deliveries are signed for the public address; they need not leave this machine to arrive.
             options += ["--host-map", f"{public}={own}"]
-        self._serve("qstash_on_loopback", port, "/v2/keys", {"authorization": f"Bearer {TOKEN}"}, options)
+        keys, headers = f"http://{LOOPBACK}:{port}/v2/keys", {"authorization": f"Bearer {TOKEN}"}
+        queue = self._serve("qstash_on_loopback", port, "/v2/keys", headers, options)
+
+        def schedule_again() -> None:
+            queue.wait_until(lambda: answers(keys, headers), START_TIMEOUT_S, port=port)
+            self._schedule_sweep()
+
+        # It holds everything in memory.
+        self._supervisor.after_restart[queue.name] = schedule_again
         return qstash_environment(port)
 
     def _speech(self) -> dict[str, str]:
@@ -164,11 +174,21 @@ class Stack:
         path: str = "/healthz",
         headers: Mapping[str, str] | None = None,
         options: Sequence[str] = (),
-    ) -> None:
+    ) -> Child:
         self._say(f"starting {module}")
         command = [sys.executable, "-m", module, "--port", str(port), *options]
         child = self.start_child(module, command, dict(os.environ))
         self._supervisor.expect(child, port, f"http://{LOOPBACK}:{port}{path}", headers or {})
+        return child
+
+    def _schedule_sweep(self) -> None:
+        # As in production: without it nobody comes back for a session whose message is used up.
+        command = [sys.executable, "-m", "app", "schedule", "install"]
+        done = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **self.environment}, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"the sweep could not be scheduled: {done.stderr.strip()[-500:]}")
 
     def start_application(self) -> str:
         """Start the application behind the page; its address there."""

@@ -31,6 +31,8 @@ class Supervisor:
         self._watched: list[_Watched] = []
         self._starting: list[tuple[Child, int, str, dict[str, str]]] = []
         self.children: list[Child] = []
+        # What has to be done anew, by the name of the program that was started again.
+        self.after_restart: dict[str, Callable[[], None]] = {}
 
     def start(self, name: str, command: Sequence[str | Path], env: Mapping[str, str], cwd: Path | None = None) -> Child:
         """Start a program with a log of its own."""
@@ -74,6 +76,11 @@ class Supervisor:
         ended.restarts += 1
         self._say(f"{ended.name} ended by itself: starting it again ({ended.restarts} of {MAX_RESTARTS})")
         ended.start_again()
+        self.after_restart.get(ended.name, _nothing)()
+
+
+def _nothing() -> None:
+    pass
 
 
 def answers(url: str, headers: Mapping[str, str] | None = None) -> bool:

@@ -3,7 +3,6 @@
 import http.server
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -125,18 +124,34 @@ def test_a_stand_in_that_ends_is_started_again_three_times_then_named(tmp_path: 
     assert "error: local.analysis was started again 3 times" in lines
 
 
-def test_the_database_and_the_storage_are_started_again_too(tmp_path: Path) -> None:
-    """On their ports, with what they hold."""
+def test_database_storage_and_queue_are_started_again_as_they_were(tmp_path: Path) -> None:
+    """On their ports, with what they hold; the queue forgets everything, so the sweep is scheduled anew."""
     with running(tmp_path, PORT=str(free_port())) as (process, printed):
-        url = read_environment(tmp_path) or {}
+        given = read_environment(tmp_path) or {}
+        scheduled = sweeps(given)
         for name in ("postgres", "weed"):
             [found] = [each for each in psutil.Process(process.pid).children() if each.name() == name]
-            found.send_signal(signal.SIGKILL)
-        until(lambda: sum("starting it again" in line for line in printed) == 2, "not started again", 60)
-        until(lambda: answers(f"{url['STACK_URL']}/api/health/ready"), "not ready again", 60)
+            found.kill()
+        queue = program(process, "qstash_on_loopback")
+        assert queue is not None
+        queue.kill()
+        until(lambda: sum("starting it again" in line for line in printed) == 3, "not started again", 60)
+        until(lambda: answers(f"{given['STACK_URL']}/api/health/ready"), "not ready again", 60)
+        until(lambda: sweeps(given) == scheduled, "not scheduled again", 60)
         again = {each.name() for each in psutil.Process(process.pid).children()}
 
     assert {"postgres", "weed"} <= again
+    assert scheduled == [f"{given['APP_URL']}/api/internal/sweep"]
+
+
+def sweeps(given: dict[str, str]) -> list[str]:
+    """Where the queue's schedules lead."""
+    headers = {"authorization": f"Bearer {given['QSTASH_TOKEN']}"}
+    try:
+        listed = httpx.get(f"{given['QSTASH_URL']}/v2/schedules", headers=headers, timeout=5, trust_env=False).json()
+    except httpx.HTTPError:
+        return []
+    return [each["destination"] for each in listed]
 
 
 def test_another_program_that_answers_is_not_taken_for_ours() -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from local.ports import PortBook, free_port
 from local.stack import Stack
 from local.token import session_cookie
 from tests.frontend import pages
-from tests.frontend.website import BUILDS, Website, bucket_cors, build, served
+from tests.frontend.website import Website, in_front_of, service_port
 
 pytestmark = [pytest.mark.frontend, pytest.mark.timeout(600)]
 
@@ -22,20 +21,15 @@ WORDS = "best of times"
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack, None, None]:
-    """A stack at the port that the sites were built for the last time, if it is free."""
-    port = PortBook(BUILDS / "ports").port("service")
-    with Stack(tmp_path_factory.mktemp("stack"), port=port, quiet=True) as running:
+    """A stack where the sites look for it."""
+    with Stack(tmp_path_factory.mktemp("stack"), port=service_port(), quiet=True) as running:
         yield running
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
 def site(stack: Stack, request: pytest.FixtureRequest) -> Generator[Website, None, None]:
-    """The site, with the settings that docs/frontend.md names."""
-    directory = build(request.param, stack.url)
-    secrets = {"NEXTAUTH_SECRET": stack.environment["AUTH_SECRET"], "DATABASE_URL": stack.environment["DATABASE_URL"]}
-    with served(directory, free_port(), secrets) as running:
-        rules = {"CORSRules": bucket_cors(running.url)}
-        stack.storage.client().put_bucket_cors(Bucket=stack.storage.bucket, CORSConfiguration=rules)  # pyright: ignore[reportArgumentType]  # its shape is R2's
+    """The site, with the settings and the bucket's rule that docs/frontend.md names."""
+    with in_front_of(stack, request.param) as running:
         yield running
 
 

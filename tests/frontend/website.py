@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.migrate import ROOT, node
-from local.ports import LOOPBACK
+from local.ports import LOOPBACK, PortBook, free_port
 from local.process import Child
+from local.stack import Stack
 from local.supervision import answers
 
 SOURCES = Path(__file__).parent / "site"
@@ -74,6 +75,24 @@ def build(version: str, api_url: str) -> Path:
     assert done.returncode == 0, done.stdout
     marker.write_text(wanted)
     return directory
+
+
+def service_port() -> int:
+    """The port that the sites were built for the last time, if it is free: PYTHON_API_URL is part of a build."""
+    BUILDS.mkdir(parents=True, exist_ok=True)
+    return PortBook(BUILDS / "ports").port("service")
+
+
+@contextmanager
+def in_front_of(stack: Stack, version: str) -> Generator[Website, None, None]:
+    """The site before ``stack``, with the settings and the bucket's rule that docs/frontend.md names."""
+    directory = build(version, stack.url)
+    secrets = {"NEXTAUTH_SECRET": stack.environment["AUTH_SECRET"], "DATABASE_URL": stack.environment["DATABASE_URL"]}
+    with served(directory, free_port(), secrets) as running:
+        rules = {"CORSRules": bucket_cors(running.url)}
+        client = stack.storage.client()
+        client.put_bucket_cors(Bucket=stack.storage.bucket, CORSConfiguration=rules)  # pyright: ignore[reportArgumentType]  # R2's shape
+        yield running
 
 
 @contextmanager
