@@ -23,7 +23,7 @@ TOOLS := set-up-tools
 VERCEL := set-up-vercel
 FRONTEND := set-up-frontend
 
-.PHONY: help demo run token test test-all frontend-test bench check format soak fuzz lock screenshots vercel-build clean
+.PHONY: help demo run token test test-all frontend-test bench check format soak fuzz lock docs screenshots vercel-build clean
 .PHONY: $(DEMO) $(TESTS) $(TOOLS) $(VERCEL) $(FRONTEND)
 
 help: ## show this
@@ -48,8 +48,8 @@ test-all: test frontend-test ## everything: make test, then make frontend-test
 frontend-test: $(TESTS) $(FRONTEND) ## build a Next.js frontend, 15 and 16, and drive it in Chromium: record, upload, fail, recover
 	@$(PY) -m pytest -m frontend tests/frontend
 
-bench: $(TESTS) ## measure CPU, memory and engine requests beside their goals; RUNS=5 COMMIT=… BASE_URL=… PID=…
-	@$(PY) -m benchmarks --runs $(RUNS) $(if $(COMMIT),--commit "$(COMMIT)") $(if $(BASE_URL),--base-url "$(BASE_URL)" --pid "$(PID)")
+bench: $(TESTS) ## measure CPU, memory and engine requests beside their goals; RUNS=5 KEEP=1 COMMIT=… BASE_URL=… PID=…
+	@$(PY) -m benchmarks --runs $(RUNS) $(if $(KEEP),--keep) $(if $(COMMIT),--commit "$(COMMIT)") $(if $(BASE_URL),--base-url "$(BASE_URL)" --pid "$(PID)")
 
 soak: $(TESTS) ## run the random schedules for longer
 	@$(PY) -m pytest -m soak -s
@@ -70,6 +70,9 @@ format: $(TOOLS) ## format the code
 lock: ## resolve the files in locks/ anew from pyproject.toml
 	@test -x .venv/bin/uv || $(MAKE) --no-print-directory $(TOOLS)
 	@$(PY) -m local.setup.lock
+
+docs: $(TESTS) ## write the pages of docs/ that are made from the code
+	@$(PY) -m tests.documents
 
 screenshots: $(TESTS) ## take the pictures of the page in docs/images, with Chromium
 	@$(PY) -m tests.e2e.screenshots

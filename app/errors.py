@@ -24,7 +24,7 @@ MISCONFIGURED = f"The recording could not be processed because of a configuratio
 
 
 class Code(StrEnum):
-    """The machine codes of error bodies; the README's table lists each."""
+    """The machine codes of error bodies; docs/errors.md lists each."""
 
     BAD_REQUEST = "BAD_REQUEST"
     FORBIDDEN_ORIGIN = "FORBIDDEN_ORIGIN"

@@ -1,11 +1,10 @@
-"""``make bench``: measure, print a table beside the goals, keep the numbers."""
+"""``make bench``: measure, print a table beside the goals, keep the figures."""
 
 import argparse
 import asyncio
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,30 +16,11 @@ from qstash_on_loopback.signing import CURRENT_KEY, Keys
 
 from benchmarks.rows import QUICK, Results, Sizes, measure
 from benchmarks.surroundings import Surroundings, Target, commit_tree, until_answers
+from benchmarks.table import RESULTS, as_markdown
 from local.migrate import ROOT
 from local.stack import stop_on_sigterm
 
-RESULTS = Path(__file__).parent / "results"
-# At most so much: the goals, and what the original spends (its medians of three runs, on a machine of this kind).
-GOALS = {
-    "webhook CPU ms": (12, "23 to 39"),
-    "webhook engine requests": (7, "-"),
-    "webhook SQL statements": (None, "12"),
-    "webhook storage GET": (1, "1"),
-    "webhook storage DELETE": (1, "1"),
-    "detail CPU ms": (3, "7 to 11"),
-    "detail engine requests": (1, "-"),
-    "list CPU ms": (3, ""),
-    "upload 1 MB CPU ms": (8, "19 to 28"),
-    "upload 25 MB CPU ms": (80, "365 to 393"),
-    "8 uploads of 50 MB, peak above idle MB": (120, "430 to 600 in all"),
-    "32 polls at once p99/p50": (4, ""),
-    "growth over 10,000 more polls MB": (2, ""),
-    "start to first answer s": (0.5, "1.5 to 1.9"),
-    "start to first database answer s": (1.2, ""),
-    "idle memory MB": (200, "227"),
-    "idle memory, SDKs loaded MB": (None, ""),
-}
+UNTRACKED = ROOT / ".local" / "benchmarks"
 
 
 def main() -> None:
@@ -58,13 +38,13 @@ def main() -> None:
             trees = {"here": ROOT} | {commit: commit_tree(commit, directory) for commit in arguments.commit}
             columns = {name: _measure_tree(surroundings, tree, sizes, arguments.runs) for name, tree in trees.items()}
             subprocess.run(["git", "worktree", "prune"], cwd=ROOT, check=False)
-    table = _table(columns)
-    print(table)
-    RESULTS.mkdir(exist_ok=True)
-    name = time.strftime("%Y-%m-%d-%H%M%S")
+    print(as_markdown(columns))
+    folder = RESULTS if arguments.keep else UNTRACKED
+    folder.mkdir(parents=True, exist_ok=True)
     about = {"python": platform.python_version(), "cores": os.cpu_count(), "machine": platform.machine()}
-    (RESULTS / f"{name}.json").write_text(json.dumps({"about": about, "runs": columns}, indent=1) + "\n")
-    (RESULTS / "latest.md").write_text(table + "\n")
+    file = folder / time.strftime("%Y-%m-%d-%H%M%S.json")
+    file.write_text(json.dumps({"about": about, "runs": columns}, indent=1) + "\n")
+    _progress(f"results: {file.relative_to(ROOT)}")
 
 
 def _measure_tree(surroundings: Surroundings, tree: Path, sizes: Sizes, runs: int) -> list[Results]:
@@ -96,24 +76,6 @@ def _foreign(arguments: argparse.Namespace, sizes: Sizes) -> list[Results]:
     ]
 
 
-def _table(columns: dict[str, list[Results]]) -> str:
-    lines = ["| | goal | original | " + " | ".join(columns) + " |", "|---|---|---|" + "---|" * len(columns)]
-    for row, (goal, original) in GOALS.items():
-        cells = [_cell([run[row] for run in runs if row in run]) for runs in columns.values()]
-        at_most = "" if goal is None else f"≤ {goal}"
-        lines.append(f"| {row} | {at_most} | {original} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _cell(values: list[float]) -> str:
-    if not values:
-        return "-"
-    median = statistics.median(values)
-    if max(values) - min(values) < 0.005:
-        return f"{median:.3g}"
-    return f"{median:.3g} [{min(values):.3g}-{max(values):.3g}]"
-
-
 def _progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -124,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--runs", type=int, default=5, help="how often everything is measured (default 5)")
     parser.add_argument("--quick", action="store_true", help="a fifth of the work: for a first look")
+    parser.add_argument("--keep", action="store_true", help="keep the results in benchmarks/results, for docs/costs.md")
     parser.add_argument("--commit", action="append", default=[], help="measure this commit as well; may be repeated")
     parser.add_argument(
         "--base-url", help="measure a running server, with its own AUTH_SECRET, APP_URL, QSTASH_CURRENT_SIGNING_KEY set"

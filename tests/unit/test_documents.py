@@ -1,0 +1,73 @@
+"""The documentation says what the code does: pages made from it are current, what they name exists."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+from tests.documents import DOCS, PAGES
+
+ROOT = DOCS.parent
+PROSE = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_made_pages_are_current(name: str) -> None:
+    """Run `make docs` after a change of what a page is made from."""
+    assert (DOCS / name).read_text() == PAGES[name]()
+
+
+@pytest.mark.parametrize("file", PROSE, ids=lambda file: str(file.relative_to(ROOT)))
+def test_links_lead_somewhere(file: Path) -> None:
+    """Every relative link names a file or a folder of the repository."""
+    targets = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", file.read_text())
+
+    assert [target for target in targets if not (file.parent / target).exists()] == []
+
+
+def test_named_tests_exist() -> None:
+    """A promise names the test that shows it, and that test is there."""
+    sources = [file for folder in ("tests", "packages") for file in (ROOT / folder).rglob("test_*.py")]
+    known = {file.name for file in sources} | {file.stem for file in sources}
+    for source in sources:
+        nodes = ast.walk(ast.parse(source.read_text()))
+        known |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+    named = {name for file in PROSE for name in re.findall(r"(?<![\w*])test_\w+(?:\.py)?(?![\w*])", file.read_text())}
+    assert named - known == set()
+    assert len(named) > 20
+
+
+def test_each_promise_of_the_readme_names_a_test() -> None:
+    """Nothing is promised that nobody tries."""
+    table = (ROOT / "README.md").read_text().partition("## What is promised")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith("| promise")]
+
+    assert len(rows) >= 8
+    assert [row for row in rows if "test_" not in row.split("|")[2]] == []
+
+
+def test_defaults_of_settings_are_those_of_the_code() -> None:
+    """The table in docs/settings.md has every setting, with its default."""
+    listed: dict[str, str] = {}
+    for line in (DOCS / "settings.md").read_text().splitlines():
+        if line.startswith("| `"):
+            _, names, *_, default, _ = line.split("|")
+            listed |= {name: default.strip().strip("`") for name in re.findall(r"`([A-Z0-9_]+)`", names)}
+    expected: dict[str, str] = {}
+    for name, field in Settings.model_fields.items():
+        default = field.default.get_secret_value() if hasattr(field.default, "get_secret_value") else field.default
+        expected[name.upper()] = "required" if field.is_required() else str(default) or "empty"
+
+    assert listed == expected
+
+
+def test_version_is_that_of_the_newest_release() -> None:
+    """The version stands in pyproject.toml alone; the changelog's newest release is the same."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    releases = re.findall(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert releases[0] == version
