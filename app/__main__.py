@@ -9,8 +9,10 @@ try:
 
     from app.checks import SettingsError
     from app.commands import (
+        bucket,
         check_settings,
         dead_letters,
+        doctor,
         export,
         forget,
         retry,
@@ -26,12 +28,14 @@ except ModuleNotFoundError as missing:
 COMMANDS = {
     "serve": serve,
     "check-settings": check_settings,
+    "doctor": doctor,
     "sessions": sessions,
     "show": show,
     "retry": retry,
     "dead-letters": dead_letters,
     "schedule": schedule,
     "sweep": sweep,
+    "bucket": bucket,
     "export": export,
     "forget": forget,
 }
