@@ -1,15 +1,20 @@
 """Check this deployment from inside: each point is fine, wrong or unknown, with what to do. Exit code 1 if any is wrong."""
 
 import argparse
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from app.checks import warnings
-from app.commands import checkups
+from app.commands import checkups, outside_checkups
 from app.commands.checkups import Finding
 from app.commands.running import add_json, print_rows, with_services
 from app.errors import AppError
 from app.services import Services
 from app.settings import Settings
+
+CHECKUPS: tuple[Callable[[Services, Settings], Awaitable[list[Finding]]], ...] = (
+    *(checkups.database, checkups.storage, outside_checkups.qstash, outside_checkups.address, outside_checkups.models),
+    checkups.sessions,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +38,7 @@ async def examine(services: Services, settings: Settings) -> AsyncGenerator[Find
     """Every point, one after the other; a check that cannot be made is unknown, and stops no other."""
     missing = warnings(settings)
     yield Finding("settings", "wrong" if missing else "fine", "; ".join(missing))
-    for checkup in checkups.ALL:
+    for checkup in CHECKUPS:
         try:
             for finding in await checkup(services, settings):
                 yield finding

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from app.adapters.qstash.queue import Queue
-from app.database.clock import as_json
+from app.clock import as_json
 
 if TYPE_CHECKING:
     from qstash.dlq import DlqMessage
