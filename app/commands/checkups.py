@@ -1,4 +1,7 @@
-"""What ``doctor`` looks at within: database, storage, sessions. Each checkup gives one or more findings; none changes anything but an object of its own."""
+"""What ``doctor`` looks at within: database, storage, sessions.
+
+Each checkup gives one or more findings; none changes anything but an object of its own.
+"""
 
 import time
 from dataclasses import dataclass
