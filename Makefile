@@ -23,7 +23,7 @@ TOOLS := set-up-tools
 VERCEL := set-up-vercel
 FRONTEND := set-up-frontend
 
-.PHONY: help demo run token test test-all frontend-test bench check format soak fuzz lock docs screenshots vercel-build clean
+.PHONY: help demo run token test test-all frontend-test bench check format soak fuzz lock docs screenshots vercel-build package clean
 .PHONY: $(DEMO) $(TESTS) $(TOOLS) $(VERCEL) $(FRONTEND)
 
 help: ## show this
@@ -79,6 +79,10 @@ screenshots: $(TESTS) ## take the pictures of the page in docs/images, with Chro
 
 vercel-build: $(TOOLS) $(VERCEL) ## build for Vercel without an account, boot what was built, send a recording through it
 	@$(PY) -m local.vercel --cli $(VERCEL_CLI)
+
+package: $(TOOLS) ## build the package qstash-on-loopback and try its wheel in an empty environment
+	@rm -rf .local/package
+	@$(PY) packages/qstash-on-loopback/check_wheel.py .local/package
 
 clean: ## remove everything that was set up
 	rm -rf .venv .local .vercel $$(find . -name node_modules -not -path "./.venv/*" -prune)

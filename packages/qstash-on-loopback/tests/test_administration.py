@@ -66,7 +66,7 @@ def test_logs_have_pages_and_filters(queue: Queue) -> None:
 
     assert [state for _, state in seen] == ["DELIVERED", "ACTIVE", "CREATED"]
     assert cursors == sorted(cursors, reverse=True) and len(set(cursors)) == len(cursors)
-    for query in ("label=log-label", f"url={queue.target}/hook", "state=DELIVERED", "fromDate=1", "count=zero"):
+    for query in ("label=log-label", f"url={queue.target}/hook", "state=DELIVERED", "fromDate=1", "count=1"):
         rows = queue.request("GET", f"/v2/logs?messageId={message_id}&{query}").json()["logs"]
         assert rows, query
     assert queue.request("GET", f"/v2/events?messageId={message_id}&toDate=1").json() == {"events": []}

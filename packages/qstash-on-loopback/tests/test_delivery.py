@@ -89,7 +89,7 @@ def test_a_timeout_is_a_failed_attempt(queue: Queue) -> None:
     queue.wait(lambda: queue.states(message_id)[-1] == "FAILED")
 
     [letter] = queue.client.dlq.list(filter={"message_id": message_id}).messages
-    assert letter.response_status == 0 and "in time" in (letter.response_body or "")
+    assert letter.response_status == 0 and "within 1 s" in (letter.response_body or "")
 
 
 def test_callbacks_tell_of_every_attempt_and_failure_callbacks_of_the_end(queue: Queue) -> None:
@@ -155,13 +155,14 @@ def test_flow_control_limits_a_key(queue: Queue) -> None:
 
 
 def test_flow_control_limits_a_period(queue: Queue) -> None:
-    """Two may start in a period of 300 s; the others wait, and finished ones are told of meanwhile."""
-    flow = FlowControl(key="rated", rate=2, period=300)
+    """Two may start in a period of 1,000 s; the others wait, and finished ones are told of meanwhile."""
+    flow = FlowControl(key="rated", rate=2, period=1000)
     ids = [publish(queue, "/rated", flow_control=flow) for _ in range(6)]
     queue.wait(lambda: len(queue.destination.deliveries) == 6)
     starts = [delivery.at for delivery in queue.destination.deliveries]
 
-    assert starts[2] - starts[0] >= 0.29 and starts[4] - starts[2] >= 0.29
+    # A second each, less what the way to the destination may differ by on a busy machine.
+    assert starts[2] - starts[0] >= 0.9 and starts[4] - starts[2] >= 0.9
     assert queue.request("GET", "/v2/flowControl?search=rated").json()[0]["rateMax"] == 2
     queue.wait(lambda: all(queue.states(one)[-1] == "DELIVERED" for one in ids))
 

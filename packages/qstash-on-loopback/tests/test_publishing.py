@@ -26,8 +26,11 @@ def test_a_message_arrives_as_it_was_published(queue: Queue) -> None:
     assert "authorization" not in headers
     verify(delivery, queue.target + "/hook?a=1&b=%2F")
     queue.wait(lambda: queue.states(message_id) == ["CREATED", "ACTIVE", "DELIVERED"])
+    # "Messages are removed from the database shortly after they're delivered": not at once.
+    assert queue.client.message.get(message_id).body == "héllo"
+    assert queue.request("DELETE", f"/v2/messages/{message_id}").json() == {"cancelled": 0}
     with pytest.raises(QStashError, match="not found"):
-        queue.client.message.get(message_id)
+        queue.client.message.get("msg_unknown")
 
 
 def test_options_may_be_query_parameters(queue: Queue) -> None:
@@ -87,7 +90,10 @@ def test_duplicates_within_the_window_are_answered_202(queue: Queue) -> None:
         ({}, "http://[::1", 400, "cannot be parsed"),
         ({}, "http://127.0.0.1:99999/", 400, "cannot be parsed"),
         ({}, "https://example.com/x", 400, "not on this machine"),
-        ({}, "my-group", 501, "official CLI"),
+        ({}, "my-group", 400, "no URL group"),
+        ({}, "api/llm", 501, "/v2/publish/api/llm"),
+        ({}, "api/email", 501, "/v2/publish/api/email"),
+        ({"upstash-callback": "http://127.0.0.1", "upstash-callback-delay": "5s"}, "", 400, "cannot be delayed"),
     ],
 )
 def test_bad_values_are_refused(
@@ -109,10 +115,9 @@ def test_limits_of_the_door(queue: Queue) -> None:
     assert (answer.status_code, answer.json()) == (401, {"error": "unable to authenticate: invalid token"})
     assert queue.post(f"/v2/publish/{queue.target}/big", content=b"x" * (1024 * 1024 + 1)).status_code == 413
     assert queue.request("GET", "/v2/nothing").json() == {"error": "not found"}
-    for path in ("/v2/batch", "/v2/enqueue/q/http://127.0.0.1/", "/v2/queues", "/v2/topics/t/endpoints", "/v2/llm/v1"):
-        refused = queue.post(path)
-        assert refused.status_code == 501 and "npx @upstash/qstash-cli" in refused.json()["error"]
-    assert queue.post("/v2/flowControl/k/pin").status_code == 501
+    refused = queue.post("/v2/llm/v1/chat/completions")
+    assert refused.status_code == 501 and "/v2/llm/v1" in refused.json()["error"]
+    assert queue.request("GET", f"/v2/publish/{queue.target}/never").status_code == 405
 
 
 def test_redacted_fields_are_shown_nowhere(queue: Queue) -> None:

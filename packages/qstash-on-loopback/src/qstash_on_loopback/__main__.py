@@ -2,77 +2,140 @@
 
 import argparse
 import logging
+import os
 import socket
 import sys
+from pathlib import Path
 
 import uvicorn
 
-from qstash_on_loopback.server import create_app
+from qstash_on_loopback.delivery import DEFAULT_PARALLELISM
+from qstash_on_loopback.persistence import StoreError
+from qstash_on_loopback.server import App, create_app
 from qstash_on_loopback.service import Options
 from qstash_on_loopback.signing import CURRENT_KEY, NEXT_KEY, TOKEN
 
 LOOPBACK = "127.0.0.1"
+LOOPBACK_6 = "::1"
+DEFAULT_PORT = 8080
+BACKLOG = 2048
 
 
 def main() -> None:
     """Serve until Ctrl-C or SIGTERM."""
     arguments = parse(sys.argv[1:])
-    if not is_free(arguments.port):
-        sys.exit(f"port {arguments.port} is taken: choose another with --port, or end the program that listens there")
+    sockets = listen(arguments.host, arguments.port)
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
-    logging.getLogger("qstash").setLevel(logging.INFO)
-    for name, value in environment(arguments.port).items():
+    logging.getLogger("qstash_on_loopback").setLevel(logging.INFO)
+    app = _app(arguments)
+    port = sockets[0].getsockname()[1]
+    for name, value in environment(port, arguments.token).items():
         print(f"{name}={value}")
-    print(f"QStash development server is running at http://{LOOPBACK}:{arguments.port}", flush=True)
-    options = Options(arguments.time_scale, arguments.allow_any_destination, dict(arguments.host_map))
-    uvicorn.run(
-        create_app(options),
-        host=LOOPBACK,
-        port=arguments.port,
+    print(f"QStash development server is running at http://{LOOPBACK}:{port}", flush=True)
+    config = uvicorn.Config(
+        app,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=2,
+        backlog=BACKLOG,
+        server_header=False,
+        proxy_headers=False,
     )
+    uvicorn.Server(config).run(sockets)
 
 
-def is_free(port: int) -> bool:
-    """Whether a server could listen on ``port`` now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-        return True
-
-
-def environment(port: int) -> dict[str, str]:
+def environment(port: int, token: str = TOKEN) -> dict[str, str]:
     """What a client needs: the address and the fixed, public credentials of the development server."""
     return {
         "QSTASH_URL": f"http://{LOOPBACK}:{port}",
-        "QSTASH_TOKEN": TOKEN,
+        "QSTASH_TOKEN": token,
         "QSTASH_CURRENT_SIGNING_KEY": CURRENT_KEY,
         "QSTASH_NEXT_SIGNING_KEY": NEXT_KEY,
     }
+
+
+def listen(hosts: list[str], port: int) -> list[socket.socket]:
+    """Sockets on the addresses; without any, on both loopbacks, as far as the machine has IPv6. Exits if a port is taken."""
+    bound: list[socket.socket] = []
+    for host in hosts or [LOOPBACK, LOOPBACK_6]:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            one = socket.socket(family, socket.SOCK_STREAM)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            # For port 0 the system chooses one, the same on all addresses.
+            one.bind((host, port or (bound[0].getsockname()[1] if bound else 0)))
+        except OSError as error:
+            if not hosts and host == LOOPBACK_6:
+                continue
+            hint = "choose another with --port, or end the program that listens there"
+            sys.exit(f"port {port} is taken on {host}: {hint} ({error.strerror})")
+        one.listen(BACKLOG)
+        bound.append(one)
+    return bound
 
 
 def parse(words: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="qstash-on-loopback",
-        description="A local QStash with the official development server's credentials: publishes, signs, delivers, retries. "
-        "Everything is in memory and gone when it stops.",
+        description="A QStash for one machine, with the official development server's credentials: publishes, signs, delivers,"
+        " retries. Open its address in a browser to see what it does. Without --store everything is gone when it stops.",
     )
-    parser.add_argument("--port", type=int, default=8080, help="where to listen on 127.0.0.1 (default 8080)")
     parser.add_argument(
-        "--time-scale", type=float, default=1.0, help="multiply every wait, e.g. 0.001 makes 12 s 12 ms (default 1)"
+        "--port", type=int, default=int(os.environ.get("QSTASH_DEV_PORT", DEFAULT_PORT)),
+        help="where to listen (default: QSTASH_DEV_PORT, or 8080); 0 for any that is free",
+    )  # fmt: skip
+    parser.add_argument(
+        "--host", action="append", default=[], help="address to listen on; may be repeated (default 127.0.0.1 and ::1)"
+    )
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME",
+        help="let clients address the server under this name too, e.g. a container's; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--token", default=TOKEN, help="the token clients must have (default: the official one)")
+    parser.add_argument(
+        "--time-scale", type=_scale, default=1.0, help="multiply every wait, e.g. 0.001 makes 12 s 12 ms (default 1)"
     )
     parser.add_argument("--allow-any-destination", action="store_true", help="deliver to other machines as well")
     parser.add_argument(
         "--host-map", action="append", default=[], type=_pair, metavar="HOST=127.0.0.1:PORT",
-        help="deliver messages for HOST to this address, signed for HOST; may be repeated",
+        help="deliver messages for HOST to this address, signed for HOST; https://127.0.0.1:PORT speaks TLS; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--ca-file", type=Path, help="trust these certificate authorities too (PEM)")
+    parser.add_argument("--store", type=Path, metavar="FILE", help="keep everything but events in this SQLite file")
+    parser.add_argument(
+        "--parallelism", type=int, default=DEFAULT_PARALLELISM,
+        help=f"deliveries at once (default {DEFAULT_PARALLELISM}); half of them to one destination",
     )  # fmt: skip
     return parser.parse_args(words)
+
+
+def _app(arguments: argparse.Namespace) -> App:
+    options = Options(
+        time_scale=arguments.time_scale,
+        any_destination=arguments.allow_any_destination,
+        hosts=dict(arguments.host_map),
+        token=arguments.token,
+        store=arguments.store,
+        ca_file=arguments.ca_file,
+        parallelism=max(1, arguments.parallelism),
+        allowed_hosts=frozenset(arguments.allow_host),
+    )
+    try:
+        return create_app(options)
+    except StoreError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {arguments.ca_file} cannot be used: {error.strerror or error}")
+
+
+def _scale(text: str) -> float:
+    scale = float(text)
+    if not scale > 0:
+        raise argparse.ArgumentTypeError("it must be greater than 0")
+    return scale
 
 
 def _pair(text: str) -> tuple[str, str]:

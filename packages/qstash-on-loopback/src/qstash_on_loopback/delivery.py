@@ -1,198 +1,277 @@
-"""Delivers messages: one task a message, attempts until one succeeds, the retries are used up or the destination says stop."""
+"""Delivers messages: attempts until one succeeds, the retries are used up, or the destination says stop.
+
+A message that waits for its time is an entry in a heap. One whose time has come passes the gates one after the other: its
+queue, its flow control key, its destination, the whole server. Only an attempt under way has a task and a connection.
+"""
 
 import asyncio
-import base64
-import json
 import logging
-import time
-from collections.abc import Mapping
+from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
-from qstash_on_loopback.flow_control import FlowControls
-from qstash_on_loopback.message import Callback, Message, canonical
-from qstash_on_loopback.publish_options import read_message
-from qstash_on_loopback.signing import Keys
+from qstash_on_loopback import callbacks
+from qstash_on_loopback.clock import Clock
+from qstash_on_loopback.flow_control import FlowControls, FlowKey
+from qstash_on_loopback.gates import Gate
+from qstash_on_loopback.message import Callback, Message
+from qstash_on_loopback.queues import Queue, Queues
+from qstash_on_loopback.sender import Outcome, Sender
 from qstash_on_loopback.store import Store
+from qstash_on_loopback.timers import Timer, Timers
 from qstash_on_loopback.timing import next_attempt_s
 
-log = logging.getLogger("qstash")
+log = logging.getLogger("qstash_on_loopback")
 
-NON_RETRYABLE_STATUS = 489
-MAX_CONNECTIONS = 200
-# Of an answer, this much is kept for the log, the dead letter queue and callbacks.
-MAX_KEPT_BYTES = 100_000
+DEFAULT_PARALLELISM = 400
+# Attempts started before others get a turn on the event loop.
+STARTS_AT_ONCE = 4
+MAX_IDLE_DESTINATIONS = 1_000
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one attempt; status 0 means that nothing answered, ``error`` then says why."""
+@dataclass(slots=True, eq=False)
+class _Delivery:
+    """Where a message is between its publication and its end."""
 
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    body: bytes = field(default=b"", repr=False)
-    error: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Only 200 to 299 count as delivered; redirects are not followed."""
-        return 200 <= self.status <= 299
-
-    @property
-    def final(self) -> bool:
-        """Whether the destination asked for no more retries: both the status and the header are needed."""
-        header = self.headers.get("upstash-nonretryable-error", "")
-        return self.status == NON_RETRYABLE_STATUS and header.lower() == "true"
+    message: Message
+    timer: Timer | None = None
+    # The gates of an attempt, those passed so far, and the one it waits at.
+    ahead: list[Gate] = field(default_factory=list[Gate])
+    passed: list[Gate] = field(default_factory=list[Gate])
+    waits_at: Gate | None = None
+    queue: Queue | None = None
+    # A place in the queue is held until the message and its callbacks have ended.
+    holds_queue: bool = False
+    task: asyncio.Task[None] | None = None
+    open_callbacks: int = 0
+    ended: bool = False
+    reports_on: "_Delivery | None" = None
 
 
 class Dispatcher:
-    """Takes messages and delivers them. ``time_scale`` shortens every wait alike; ``hosts`` maps a host to ``127.0.0.1:port``."""
+    """Takes messages and delivers them, at most ``parallelism`` at once, half of that to one destination."""
 
     def __init__(
-        self, keys: Keys, store: Store, *, time_scale: float = 1.0, hosts: Mapping[str, str] | None = None
+        self,
+        clock: Clock,
+        timers: Timers,
+        store: Store,
+        sender: Sender,
+        flow_controls: FlowControls,
+        queues: Queues,
+        parallelism: int = DEFAULT_PARALLELISM,
     ) -> None:
-        self._keys, self._ledger = keys, store
-        self._scale, self._hosts = time_scale, dict(hosts or {})
-        self.flow = FlowControls(time_scale)
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        limits = httpx.Limits(max_connections=MAX_CONNECTIONS)
-        self._client = httpx.AsyncClient(limits=limits, follow_redirects=False, trust_env=False)
+        self._clock, self._timers, self._store, self._sender = clock, timers, store, sender
+        self._flow_controls, self._queues = flow_controls, queues
+        self.everything = Gate(parallelism)
+        self._destinations: dict[str, Gate] = {}
+        self._deliveries: dict[str, _Delivery] = {}
+        self._startable: deque[_Delivery] = deque()
+        self._idle = asyncio.Event()
+        self._closed = False
+
+    def resume(self) -> None:
+        """Go on with the messages that the store has kept."""
+        for message in self._store.pending.values():
+            self._take(message)
 
     async def aclose(self) -> None:
         """Stop delivering."""
-        tasks = list(self._tasks.values())
+        self._closed = True
+        tasks = [each.task for each in self._deliveries.values() if each.task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._client.aclose()
+        await self._sender.aclose()
 
     def accept(self, message: Message) -> None:
         """Deliver ``message`` from now on."""
-        self._ledger.created(message)
-        task = asyncio.create_task(self._deliver_for_certain(message))
-        self._tasks[message.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(message.id, None))
+        if message.delay_s and not message.not_before:
+            message.not_before = self._clock.shown() + message.delay_s
+        message.next_attempt_at = message.not_before
+        self._store.created(message)
+        self._take(message)
 
     def cancel(self, message_id: str) -> bool:
         """Stop delivering a message. False if it is not on its way (any more)."""
-        message = self._ledger.pending.get(message_id)
-        if message is None:
+        delivery = self._deliveries.get(message_id)
+        if delivery is None:
             return False
-        message.cancelled = True
-        task = self._tasks.get(message_id)
-        if task:
-            task.cancel()
-        self._ledger.ended(message, "CANCELED")
+        self._store.ended(delivery.message, "CANCELED")
+        if delivery.timer:
+            delivery.timer.cancel()
+        if delivery.waits_at:
+            delivery.waits_at.withdraw(message_id)
+        if delivery.task:
+            delivery.task.cancel()
+        _leave(delivery.passed)
+        self._end(delivery)
         return True
 
-    async def _deliver_for_certain(self, message: Message) -> None:
+    def waits_for(self, message_id: str) -> str:
+        """What a message waits for: ``time``, ``queue``, ``flow control``, ``destination``, ``server`` or ``answer``."""
+        delivery = self._deliveries[message_id]
+        if delivery.task:
+            return "answer"
+        if delivery.timer:
+            return "time"
+        match delivery.waits_at:
+            case Queue():
+                return "queue"
+            case FlowKey():
+                return "flow control"
+            case gate:
+                return "server" if gate in (self.everything, None) else "destination"
+
+    async def until_idle(self) -> None:
+        """Wait until no attempt is under way, nor could be."""
+        while self.everything.running:
+            self._idle.clear()
+            await self._idle.wait()
+
+    def _take(self, message: Message) -> None:
+        delivery = _Delivery(message)
+        self._deliveries[message.id] = delivery
+        if message.flow_control:
+            self._flow_controls.of(message.flow_control)
+        if message.queue:
+            delivery.queue = self._queues.of(message.queue)
+            delivery.queue.lag += 1
+        self._wait(delivery)
+
+    def _wait(self, delivery: _Delivery) -> None:
+        due = self._clock.now()
+        if at := delivery.message.next_attempt_at:
+            due = max(due, self._clock.due_at(at))
+        delivery.timer = self._timers.at(due, self._due, delivery)
+
+    def _due(self, delivery: _Delivery) -> None:
+        message, delivery.timer = delivery.message, None
+        delivery.ahead = [self.everything, self._destination(message.url)]
+        if message.flow_control:
+            delivery.ahead.append(self._flow_controls.key(message.flow_control.key))
+        if delivery.queue and not delivery.holds_queue:
+            delivery.ahead.append(delivery.queue)
+        self._to_next_gate(delivery)
+
+    def _to_next_gate(self, delivery: _Delivery) -> None:
+        if delivery.waits_at is delivery.queue:
+            delivery.holds_queue = delivery.queue is not None
+        elif delivery.waits_at:
+            delivery.passed.append(delivery.waits_at)
+        delivery.waits_at = None
+        if delivery.ahead:
+            delivery.waits_at = delivery.ahead.pop()
+            delivery.waits_at.enter(delivery.message.id, lambda: self._to_next_gate(delivery))
+            return
+        self._startable.append(delivery)
+        if len(self._startable) == 1:
+            asyncio.get_running_loop().call_soon(self._start_some)
+
+    def _start_some(self) -> None:
+        for _ in range(min(STARTS_AT_ONCE, len(self._startable))):
+            delivery = self._startable.popleft()
+            if not delivery.ended and not self._closed:
+                self._start(delivery)
+        if self._startable:
+            asyncio.get_running_loop().call_soon(self._start_some)
+
+    def _start(self, delivery: _Delivery) -> None:
+        gates, delivery.passed = delivery.passed, []
+
+        def over(_: asyncio.Task[None]) -> None:
+            _leave(gates)
+            if not self.everything.running:
+                self._idle.set()
+
+        delivery.task = asyncio.create_task(self._attempt(delivery))
+        # Not in the task: one that is cancelled before its first step never runs.
+        delivery.task.add_done_callback(over)
+
+    async def _attempt(self, delivery: _Delivery) -> None:
+        message = delivery.message
         try:
-            await self._deliver(message)
+            self._store.event(message, "ACTIVE")
+            outcome = await self._sender.send(message)
+            delivery.task = None
+            self._conclude(delivery, outcome)
         except Exception as error:
             # A defect of this server's must not lose a message without a word.
             log.exception("%s could not be delivered", message.id)
-            self._give_up(message, Outcome(0, error=f"the local server failed: {type(error).__name__}"))
+            delivery.task = None
+            self._give_up(delivery, Outcome(0, error=f"the local server failed: {type(error).__name__}"))
 
-    async def _deliver(self, message: Message) -> None:
-        await self._pause(message.not_before - time.time())
-        while True:
-            async with self.flow.slot(message.flow_control):
-                outcome = await self._attempt(message)
-            if message.callback:
-                self._report(message, message.callback, outcome)
-            if outcome.ok:
-                self._ledger.ended(message, "DELIVERED", status=outcome.status)
-                return
-            if outcome.final or message.retried >= message.retries:
-                self._give_up(message, outcome)
-                return
-            wait_s = next_attempt_s(message.retried + 1, outcome.headers, message.retry_delay, time.time())
-            self._ledger.event(message, "RETRY", status=outcome.status, next_s=wait_s)
-            await self._pause(wait_s)
-            message.retried += 1
-
-    async def _pause(self, seconds: float) -> None:
-        if seconds > 0:
-            await asyncio.sleep(seconds * self._scale)
-
-    async def _attempt(self, message: Message) -> Outcome:
-        self._ledger.event(message, "ACTIVE")
-        started = time.monotonic()
-        try:
-            async with asyncio.timeout(message.timeout_s):
-                outcome = await self._send(message)
-        except TimeoutError:
-            outcome = Outcome(0, error="the destination did not answer in time")
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            outcome = Outcome(0, error=f"could not reach the destination: {type(error).__name__}")
-        took_ms = (time.monotonic() - started) * 1000
+    def _conclude(self, delivery: _Delivery, outcome: Outcome) -> None:
+        message = delivery.message
         log.info(
             "%s attempt=%d status=%s url=%s took_ms=%.0f",
             message.id,
             message.retried + 1,
             outcome.status or outcome.error,
             message.url,
-            took_ms,
+            outcome.took_s * 1000,
         )
         if not outcome.ok:
-            self._ledger.event(message, "ERROR", status=outcome.status, error=outcome.error)
-        return outcome
+            self._store.event(message, "ERROR", status=outcome.status, error=outcome.error)
+        if message.callback:
+            self._report(delivery, message.callback, outcome)
+        if outcome.ok:
+            self._store.ended(message, "DELIVERED", status=outcome.status)
+            self._end(delivery)
+        elif outcome.final or message.retried >= message.retries:
+            self._give_up(delivery, outcome)
+        else:
+            now = self._clock.shown()
+            wait_s = next_attempt_s(message.retried + 1, outcome.headers, message.retry_delay, now)
+            message.next_attempt_at = now + wait_s
+            self._store.event(message, "RETRY", status=outcome.status, next_at=message.next_attempt_at)
+            message.retried += 1
+            self._store.keep(message)
+            self._wait(delivery)
 
-    async def _send(self, message: Message) -> Outcome:
-        headers = {
-            **message.headers,
-            "user-agent": "Upstash-QStash",
-            "upstash-signature": self._keys.sign(message.url, message.body),
-            "upstash-message-id": message.id,
-            "upstash-retried": str(message.retried),
-            "upstash-caller-ip": message.caller_ip,
-            "upstash-region": "EU-CENTRAL-1",
-        }
-        if message.schedule_id:
-            headers["upstash-schedule-id"] = message.schedule_id
-        url, host = self._mapped(message.url)
-        if host:
-            headers["host"] = host
-        async with self._client.stream(
-            message.method, url, headers=headers, content=message.body, timeout=None
-        ) as response:
-            kept = bytearray()
-            async for chunk in response.aiter_bytes():
-                kept += chunk[: MAX_KEPT_BYTES - len(kept)]
-            return Outcome(response.status_code, response.headers, bytes(kept))
-
-    def _mapped(self, url: str) -> tuple[str, str | None]:
-        # The signature names the public address, the connection goes to where it lives in a test.
-        parts = urlsplit(url)
-        target = self._hosts.get(parts.netloc)
-        return (parts._replace(scheme="http", netloc=target).geturl(), parts.netloc) if target else (url, None)
-
-    def _give_up(self, message: Message, outcome: Outcome) -> None:
-        dlq_id = self._ledger.dead_letter(message, outcome.status, dict(outcome.headers), outcome.body, outcome.error)
+    def _give_up(self, delivery: _Delivery, outcome: Outcome) -> None:
+        message = delivery.message
+        dlq_id = self._store.dead_letter(message, outcome.status, dict(outcome.headers), outcome.body, outcome.error)
         if message.failure_callback:
-            self._report(message, message.failure_callback, outcome, dlq_id)
+            self._report(delivery, message.failure_callback, outcome, dlq_id)
+        self._end(delivery)
 
-    def _report(self, message: Message, callback: Callback, outcome: Outcome, dlq_id: str | None = None) -> None:
-        body: dict[str, Any] = {
-            "status": outcome.status,
-            "header": {canonical(name): [value] for name, value in outcome.headers.items()},
-            "body": base64.b64encode(outcome.body or outcome.error.encode()).decode(),
-            "retried": message.retried,
-            "maxRetries": message.retries,
-            "sourceMessageId": message.id,
-            "url": message.url,
-            "method": message.method,
-            "sourceHeader": {canonical(name): [value] for name, value in message.headers.items()},
-            "sourceBody": base64.b64encode(message.body).decode(),
-            "notBefore": str(int(message.not_before * 1000)),
-            "createdAt": str(int(message.created_at * 1000)),
-            "scheduleId": message.schedule_id or "",
-            "callerIP": message.caller_ip,
-        }
-        if dlq_id:
-            body["dlqId"] = dlq_id
-        headers = {"upstash-retries": str(message.retries), **callback.headers, "content-type": "application/json"}
-        self.accept(read_message(callback.url, headers, json.dumps(body).encode()))
+    def _report(self, delivery: _Delivery, callback: Callback, outcome: Outcome, dlq_id: str | None = None) -> None:
+        message = callbacks.report(delivery.message, callback, outcome, dlq_id)
+        self.accept(message)
+        self._deliveries[message.id].reports_on = delivery
+        delivery.open_callbacks += 1
+
+    def _end(self, delivery: _Delivery) -> None:
+        delivery.ended = True
+        self._deliveries.pop(delivery.message.id, None)
+        if delivery.queue:
+            delivery.queue.lag -= 1
+        _leave_queue(delivery)
+        if delivery.reports_on:
+            delivery.reports_on.open_callbacks -= 1
+            _leave_queue(delivery.reports_on)
+
+    def _destination(self, url: str) -> Gate:
+        host = urlsplit(url).netloc
+        gate = self._destinations.get(host)
+        if gate is None:
+            if len(self._destinations) >= MAX_IDLE_DESTINATIONS:
+                self._destinations = {
+                    name: one for name, one in self._destinations.items() if one.running or one.waiting
+                }
+            limit = self.everything.limit or 2
+            gate = self._destinations[host] = Gate(max(1, limit // 2))
+        return gate
+
+
+def _leave(gates: list[Gate]) -> None:
+    while gates:
+        gates.pop().leave()
+
+
+def _leave_queue(delivery: _Delivery) -> None:
+    # "Next message will wait for callbacks or failure callbacks to finish": features/queues
+    if delivery.queue and delivery.holds_queue and delivery.ended and not delivery.open_callbacks:
+        delivery.holds_queue = False
+        delivery.queue.leave()

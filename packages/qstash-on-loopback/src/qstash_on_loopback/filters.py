@@ -1,19 +1,22 @@
-"""Filters and pages of the lists: events, logs, the dead letter queue. Newest first, a page ends in a cursor if more follow."""
+"""Filters and pages of the lists. An unknown filter is an error: it must never mean everything."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from starlette.datastructures import QueryParams
 
-from qstash_on_loopback.store import Event
+from qstash_on_loopback.message import Refusal
 
 DEFAULT_COUNT = 100
 MAX_COUNT = 1000
-# Query parameter to the field it filters. A parameter given more than once fits any of its values.
+# A filter, and the field of a row that it compares.
 _FIELDS = {
     "messageId": "messageId",
+    "messageIds": "messageId",
+    "dlqIds": "dlqId",
     "state": "state",
     "url": "url",
     "method": "method",
@@ -25,7 +28,27 @@ _FIELDS = {
     "label": "labels",
     "topicName": "topicName",
     "queueName": "queueName",
+    "api": "api",
 }
+_COMMON = {
+    *("url", "topicName", "queueName", "scheduleId", "fromDate", "toDate", "label", "flowControlKey"),
+    *("callerIp", "callerIP", "host", "path", "count", "cursor"),
+}
+MESSAGE_FILTERS = frozenset(_COMMON | {"messageIds"})
+DEAD_LETTER_FILTERS = frozenset(_COMMON | {"messageId", "responseStatus", "dlqIds", "api"})
+EVENT_FILTERS = frozenset(_COMMON | {"messageId", "messageIds", "state", "method", "api"})
+# Values that may hold commas of their own are split only where the next one begins.
+_SEPARATORS = {"url": re.compile(r",(?=https?://)"), "path": re.compile(r",(?=/)")}
+_COMMA = re.compile(",")
+
+
+class Entry(Protocol):
+    """What lists are made of: ``stamp`` is unique and grows."""
+
+    @property
+    def stamp(self) -> int: ...
+    @property
+    def row(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -44,42 +67,72 @@ class Page:
         return {"cursor": self.cursor} if self.cursor else {}
 
 
-def page(entries: Iterable[Event], query: QueryParams) -> Page:
-    """One page of the entries that fit, from newest to oldest. A cursor is the last row's stamp, as ``1725323658779-0``."""
-    count = min(MAX_COUNT, max(1, _number(query.get("count"), DEFAULT_COUNT)))
-    before = _number(query.get("cursor", "").partition("-")[0], 0)
-    found: list[Event] = []
-    for entry in entries:
-        if (before and entry.stamp >= before) or not fits(entry.row, query):
-            continue
-        if len(found) == count:
-            return Page([each.row for each in found], f"{found[-1].stamp}-0")
-        found.append(entry)
-    return Page([each.row for each in found])
+class Filters:
+    """The filters of a query: a row must match all of them, each by any of its values. Raises Refusal."""
+
+    def __init__(self, query: QueryParams, known: frozenset[str]) -> None:
+        unknown = sorted(set(query) - known - {"qstash_token"})
+        if unknown:
+            raise Refusal(400, f"unknown filter {unknown[0]!r}: expected {', '.join(sorted(known))}")
+        self._values = {name: _values(query, name) for name in query if name in _FIELDS or name in ("host", "path")}
+        self._from, self._to = _number(query, "fromDate"), _number(query, "toDate")
+        count = _number(query, "count")
+        if count == 0:
+            raise Refusal(400, "count must be at least 1")
+        self.count = None if count is None else min(MAX_COUNT, count)
+        self.before = _cursor(query.get("cursor", ""))
+
+    def fits(self, row: dict[str, Any]) -> bool:
+        """Whether a row matches. Page limits do not count."""
+        when = row.get("time", row.get("createdAt", 0))
+        if (self._from is not None and when < self._from) or (self._to is not None and when > self._to):
+            return False
+        return all(_fits(row, name, wanted) for name, wanted in self._values.items())
+
+    def page(self, entries: Iterable[Entry]) -> Page:
+        """One page of the entries that match, which come from newest to oldest. A cursor is the last one's stamp."""
+        count = self.count or DEFAULT_COUNT
+        found: list[Entry] = []
+        for entry in entries:
+            if (self.before and entry.stamp >= self.before) or not self.fits(entry.row):
+                continue
+            if len(found) == count:
+                return Page([each.row for each in found], f"{found[-1].stamp}-0")
+            found.append(entry)
+        return Page([each.row for each in found])
 
 
-def fits(row: dict[str, Any], query: QueryParams) -> bool:
-    """Whether a row fits every filter of the query. Parameters that are no filters do not count."""
-    return all(any(_fits(row, name, wanted) for wanted in query.getlist(name)) for name in query)
-
-
-def _fits(row: dict[str, Any], name: str, wanted: str) -> bool:
-    when = row.get("time", row.get("createdAt", 0))
-    if name == "fromDate":
-        return when >= _number(wanted, 0)
-    if name == "toDate":
-        return when <= _number(wanted, when)
-    if name == "host":
-        return urlsplit(str(row["url"])).netloc == wanted
-    if name not in _FIELDS:
-        return True
+def _fits(row: dict[str, Any], name: str, wanted: frozenset[str]) -> bool:
+    if name in ("host", "path"):
+        parts = urlsplit(str(row["url"]))
+        return bool(wanted & ({parts.netloc, parts.hostname or ""} if name == "host" else {parts.path or "/"}))
     value: Any = row.get(_FIELDS[name])
     if isinstance(value, list):
-        return wanted in value
-    if name == "state" and wanted == "IN_PROGRESS":
-        return value in ("ACTIVE", "RETRY", "ERROR")
-    return str(value) == wanted
+        return not wanted.isdisjoint(value)  # pyright: ignore[reportUnknownArgumentType]  # labels
+    if name == "state" and "IN_PROGRESS" in wanted and value in ("ACTIVE", "RETRY", "ERROR"):
+        return True
+    return str(value) in wanted
 
 
-def _number(text: str | None, default: int) -> int:
-    return int(text[:18]) if text and text.isascii() and text.isdecimal() else default
+def _values(query: QueryParams, name: str) -> frozenset[str]:
+    given = query.getlist(name)
+    parts = [part for value in given for part in _SEPARATORS.get(name, _COMMA).split(value)]
+    # The documentation writes CANCELLED, the SDKs CANCELED.
+    return frozenset(["CANCELED" if name == "state" and part == "CANCELLED" else part for part in [*given, *parts]])
+
+
+def _number(query: QueryParams, name: str) -> int | None:
+    if name not in query:
+        return None
+    text = query[name]
+    if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
+        raise Refusal(400, f"invalid {name} {text!r}: expected a number")
+    return int(text)
+
+
+def _cursor(text: str) -> int:
+    if not text:
+        return 0
+    if not re.fullmatch(r"\d{1,18}-\d+", text, re.ASCII):
+        raise Refusal(400, f"invalid cursor {text!r}")
+    return int(text.partition("-")[0])

@@ -1,90 +1,143 @@
-"""Flow control: how many deliveries of a key run at once, and how many start in a period."""
+"""Flow control: how many deliveries of a key run at once, how many start in a period, and what an operator pinned.
 
-import asyncio
-import time
-from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+https://upstash.com/docs/qstash/features/flowcontrol
+"""
+
 from typing import Any
 
+from qstash_on_loopback.clock import Clock
+from qstash_on_loopback.gates import Gate
 from qstash_on_loopback.message import FlowControl
+from qstash_on_loopback.persistence import Persistence
+from qstash_on_loopback.timers import Timer, Timers
+
+KIND = "flow_control"
+# Keys that nothing waits for and nobody pinned are forgotten when there are more than these.
+MAX_IDLE_KEYS = 10_000
 
 
-class _Key:
-    """One key's state. The limits are those of the latest message, as publishing again changes them."""
+class FlowKey(Gate):
+    """One key. Its limits are those of the latest message, unless they are pinned."""
 
-    def __init__(self, control: FlowControl) -> None:
-        self.control = control
-        self.running = self.waiting = 0
-        self.starts: deque[float] = deque()
-        # Held by the first in line; the others queue up behind it in their order.
-        self.first_in_line = asyncio.Lock()
-        self.freed = asyncio.Event()
+    def __init__(self, name: str, clock: Clock, timers: Timers) -> None:
+        super().__init__(None)
+        self.name = name
+        self.rate: int | None = None
+        self.period_s = 1.0
+        self.pinned_parallelism = self.pinned_rate = False
+        self._clock, self._timers = clock, timers
+        self._period_start, self._started_in_period = 0.0, 0
+        self._timer: Timer | None = None
+
+    def has_room(self) -> bool:
+        """Within both limits. Over the rate, the key is looked at again when the period ends."""
+        if not super().has_room():
+            return False
+        if self.rate is None or self._count() < self.rate:
+            return True
+        if self._timer is None:
+            self._timer = self._timers.at(self._period_start + self.period_s, self._period_over, self)
+        return False
+
+    def let_one_in(self) -> None:
+        """Counts it into the period; the first one starts a period."""
+        if not self._count():
+            self._period_start = self._clock.now()
+        self._started_in_period += 1
+
+    def set_limits(self, control: FlowControl) -> None:
+        """Take over a message's limits, as far as they are not pinned."""
+        before = (self.limit, self.rate, self.period_s)
+        if not self.pinned_parallelism:
+            self.limit = control.parallelism
+        if not self.pinned_rate:
+            self.rate, self.period_s = control.rate, control.period_s
+        if before != (self.limit, self.rate, self.period_s):
+            self.limits_changed()
+
+    def limits_changed(self) -> None:
+        """Let in who may enter under the limits as they are now."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        self.let_in()
+
+    def reset_rate(self) -> None:
+        """End the current period."""
+        self._started_in_period = 0
+        self.limits_changed()
+
+    def as_json(self) -> dict[str, Any]:
+        """The key as ``GET /v2/flowControl/{key}`` answers it."""
+        count = self._count()
+        started = self._clock.shown() - self._clock.real_s(self._clock.now() - self._period_start)
+        return {
+            "flowControlKey": self.name,
+            "waitListSize": self.waiting,
+            "parallelismMax": self.limit or 0,
+            "parallelismCount": self.running,
+            "rateMax": self.rate or 0,
+            "rateCount": count,
+            "ratePeriod": int(self.period_s),
+            "ratePeriodStart": int(started) if count else 0,
+            "isPaused": self.paused,
+            "isPinnedParallelism": self.pinned_parallelism,
+            "isPinnedRate": self.pinned_rate,
+        }
+
+    @property
+    def idle(self) -> bool:
+        """Whether forgetting it changes nothing."""
+        administered = self.paused or self.pinned_parallelism or self.pinned_rate
+        return not (self.waiting or self.running or administered or self._count())
+
+    def _count(self) -> int:
+        if self._clock.now() >= self._period_start + self.period_s:
+            self._started_in_period = 0
+        return self._started_in_period
+
+    def _period_over(self, _: Any) -> None:
+        self._timer = None
+        self.let_in()
 
 
 class FlowControls:
     """All keys. Messages over a limit wait; none is refused."""
 
-    def __init__(self, time_scale: float) -> None:
-        self._scale = time_scale
-        self.keys: dict[str, _Key] = {}
+    def __init__(self, clock: Clock, timers: Timers, persistence: Persistence) -> None:
+        self._clock, self._timers, self._persistence = clock, timers, persistence
+        self.keys: dict[str, FlowKey] = {}
+        for name, kept in persistence.all(KIND):
+            key = self.key(name)
+            key.limit, key.rate, key.period_s = kept["parallelism"], kept["rate"], kept["period"]
+            key.paused, key.pinned_parallelism, key.pinned_rate = kept["flags"]
 
-    @asynccontextmanager
-    async def slot(self, control: FlowControl | None) -> AsyncGenerator[None, None]:
-        """Hold a place among the deliveries of the key, waiting for one if need be."""
-        if control is None:
-            yield
-            return
-        key = self.keys.setdefault(control.key, _Key(control))
-        key.control = control
-        key.waiting += 1
-        try:
-            await self._enter(key, control)
-        finally:
-            key.waiting -= 1
-        try:
-            yield
-        finally:
-            key.running -= 1
-            key.freed.set()
+    def key(self, name: str) -> FlowKey:
+        """The key of that name, made if it is new."""
+        key = self.keys.get(name)
+        if key is None:
+            if len(self.keys) >= MAX_IDLE_KEYS:
+                self.keys = {other.name: other for other in self.keys.values() if not other.idle}
+            key = self.keys[name] = FlowKey(name, self._clock, self._timers)
+        return key
 
-    def as_json(self, name: str) -> dict[str, Any]:
-        """The state of one key, as ``GET /v2/flowControl/{key}`` answers it."""
-        key = self.keys[name]
-        self._forget_old_starts(key, key.control)
-        return {
-            "flowControlKey": name,
-            "waitListSize": key.waiting,
-            "parallelismMax": key.control.parallelism or 0,
-            "parallelismCount": key.running,
-            "rateMax": key.control.rate or 0,
-            "rateCount": len(key.starts),
-            "ratePeriod": int(key.control.period_s),
-            "ratePeriodStart": int(time.time() - (time.monotonic() - key.starts[0])) if key.starts else 0,
+    def of(self, control: FlowControl) -> FlowKey:
+        """A message's key, its limits brought up to date."""
+        key = self.key(control.key)
+        key.set_limits(control)
+        return key
+
+    def changed(self, key: FlowKey) -> None:
+        """Keep what an operator changed, and let in who may now enter."""
+        flags = [key.paused, key.pinned_parallelism, key.pinned_rate]
+        kept = {
+            "parallelism": key.limit,
+            "rate": key.rate,
+            "period": key.period_s,
+            "flags": flags,
         }
-
-    async def _enter(self, key: _Key, control: FlowControl) -> None:
-        async with key.first_in_line:
-            while True:
-                if control.parallelism is not None and key.running >= control.parallelism:
-                    key.freed.clear()
-                    await key.freed.wait()
-                elif (wait_s := self._until_rate_allows(key, control)) > 0:
-                    await asyncio.sleep(wait_s)
-                else:
-                    break
-            key.running += 1
-            if control.rate is not None:
-                key.starts.append(time.monotonic())
-
-    def _until_rate_allows(self, key: _Key, control: FlowControl) -> float:
-        if control.rate is None:
-            return 0
-        self._forget_old_starts(key, control)
-        if len(key.starts) < control.rate:
-            return 0
-        return key.starts[-control.rate] + control.period_s * self._scale - time.monotonic()
-
-    def _forget_old_starts(self, key: _Key, control: FlowControl) -> None:
-        while key.starts and key.starts[0] <= time.monotonic() - control.period_s * self._scale:
-            key.starts.popleft()
+        if any(flags):
+            self._persistence.put(KIND, key.name, kept)
+        else:
+            self._persistence.remove(KIND, key.name)
+        key.limits_changed()

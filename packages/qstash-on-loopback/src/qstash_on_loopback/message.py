@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,14 +15,14 @@ METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 
 class Refusal(Exception):
-    """The publish request is not acceptable; the message is QStash's own wording where that is known."""
+    """The request is not acceptable; the message is QStash's own wording where that is known."""
 
     def __init__(self, status: int, error: str) -> None:
         super().__init__(error)
         self.status, self.error = status, error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FlowControl:
     """How many deliveries of a key may run at once, and how many may start in a period."""
 
@@ -33,7 +32,7 @@ class FlowControl:
     period_s: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Callback:
     """Where to report, and the options of that report's own message."""
 
@@ -41,9 +40,14 @@ class Callback:
     headers: Mapping[str, str]
 
 
-@dataclass
+def new_id() -> str:
+    """A message's id."""
+    return f"msg_{secrets.token_urlsafe(20)}"
+
+
+@dataclass(slots=True)
 class Message:
-    """One message. Times are Unix seconds."""
+    """One message. Times are Unix seconds as shown in answers; 0 for ``not_before`` is at once."""
 
     url: str
     method: str
@@ -52,23 +56,28 @@ class Message:
     retries: int = DEFAULT_RETRIES
     retry_delay: str | None = None
     timeout_s: float = DEFAULT_TIMEOUT_S
+    delay_s: float = 0.0
     not_before: float = 0.0
     callback: Callback | None = None
     failure_callback: Callback | None = None
     flow_control: FlowControl | None = None
     redacted: frozenset[str] = frozenset()
     labels: tuple[str, ...] = ()
+    queue: str | None = None
+    url_group: str | None = None
+    endpoint: str | None = None
     schedule_id: str | None = None
     caller_ip: str = "127.0.0.1"
-    id: str = field(default_factory=lambda: f"msg_{secrets.token_urlsafe(20)}")
-    created_at: float = field(default_factory=time.time)
+    id: str = field(default_factory=new_id)
+    created_at: float = 0.0
     retried: int = 0
-    cancelled: bool = False
+    # When the next attempt is due, as shown in answers.
+    next_attempt_at: float = 0.0
 
     def copy(self, **changes: Any) -> "Message":
         """The same request as a new message: a new id, no attempt made."""
-        fresh = {"id": f"msg_{secrets.token_urlsafe(20)}", "created_at": time.time(), "retried": 0, "not_before": 0.0}
-        return replace(self, cancelled=False, **{**fresh, **changes})
+        fresh = {"id": new_id(), "created_at": 0.0, "retried": 0, "next_attempt_at": 0.0}
+        return replace(self, **{**fresh, **changes})
 
     def as_json(self) -> dict[str, Any]:
         """The message as ``GET /v2/messages/{id}`` answers it."""
@@ -78,29 +87,38 @@ class Message:
             "method": self.method,
             "header": self._shown_headers(),
             "maxRetries": self.retries,
-            "notBefore": int(self.not_before * 1000),
+            "notBefore": int((self.not_before or self.created_at) * 1000),
             "createdAt": int(self.created_at * 1000),
             "callerIP": self.caller_ip,
+            **shown_content("body", self.body, redacted="body" in self.redacted),
         }
         optional = {
-            **shown_content("body", self.body, redacted="body" in self.redacted),
             "callback": self.callback.url if self.callback else None,
             "failureCallback": self.failure_callback.url if self.failure_callback else None,
             "retryDelayExpression": self.retry_delay,
             "timeout": int(self.timeout_s) if self.timeout_s != DEFAULT_TIMEOUT_S else None,
-            "scheduleId": self.schedule_id,
-            "label": self.labels[0] if self.labels else None,
-            "labels": list(self.labels) or None,
+            **self.tags(),
         }
         if self.flow_control:
             optional |= {
-                "flowControlKey": self.flow_control.key,
                 "parallelism": self.flow_control.parallelism,
                 "rate": self.flow_control.rate,
                 "ratePerSecond": self.flow_control.rate,
                 "period": int(self.flow_control.period_s),
             }
         return answer | {name: value for name, value in optional.items() if value is not None}
+
+    def tags(self) -> dict[str, Any]:
+        """What a message can be found by, besides its id, address and times; None where it has none."""
+        return {
+            "topicName": self.url_group,
+            "endpointName": self.endpoint,
+            "queueName": self.queue,
+            "scheduleId": self.schedule_id,
+            "label": self.labels[0] if self.labels else None,
+            "labels": list(self.labels) or None,
+            "flowControlKey": self.flow_control.key if self.flow_control else None,
+        }
 
     def _shown_headers(self) -> dict[str, list[str]]:
         everything = bool({"header", "headers"} & self.redacted)

@@ -1,7 +1,7 @@
 """Reads what a publisher asks for: each option of https://upstash.com/docs/qstash/howto/publishing, refused if it is none."""
 
-import time
 from collections.abc import Mapping
+from typing import Any
 
 from qstash_on_loopback.message import (
     DEFAULT_RETRIES,
@@ -17,6 +17,20 @@ from qstash_on_loopback.timing import DAY_S, evaluate_delay_ms, parse_duration
 
 # "max 1 week": https://upstash.com/docs/qstash/features/flowcontrol
 MAX_PERIOD_S = 7 * DAY_S
+# A header of a retry from the dead letter queue, and the fields of the message that it overrides.
+_OVERRIDES = {
+    "upstash-method": ("method",),
+    "upstash-retries": ("retries",),
+    "upstash-retry-delay": ("retry_delay",),
+    "upstash-timeout": ("timeout_s",),
+    "upstash-delay": ("delay_s",),
+    "upstash-not-before": ("not_before",),
+    "upstash-callback": ("callback",),
+    "upstash-failure-callback": ("failure_callback",),
+    "upstash-flow-control-key": ("flow_control",),
+    "upstash-redact-fields": ("redacted",),
+    "upstash-label": ("labels",),
+}
 
 
 def read_message(url: str, headers: Mapping[str, str], body: bytes, caller_ip: str = "127.0.0.1") -> Message:
@@ -31,6 +45,7 @@ def read_message(url: str, headers: Mapping[str, str], body: bytes, caller_ip: s
             retries=option.retries(),
             retry_delay=option.retry_delay(),
             timeout_s=option.duration("upstash-timeout", DEFAULT_TIMEOUT_S),
+            delay_s=option.duration("upstash-delay", 0.0),
             not_before=option.not_before(),
             callback=option.callback("upstash-callback"),
             failure_callback=option.callback("upstash-failure-callback"),
@@ -41,6 +56,17 @@ def read_message(url: str, headers: Mapping[str, str], body: bytes, caller_ip: s
         )
     except (ValueError, OverflowError) as error:
         raise Refusal(400, str(error)) from error
+
+
+def overrides(headers: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of a message that the headers of a retry override. Raises Refusal.
+
+    Forwarded headers are added to those of the message, so they come under ``headers`` without its own.
+    """
+    given = read_message("", headers, b"")
+    fields = {field for header, named in _OVERRIDES.items() if header in headers for field in named}
+    forwarded = {name: value for name, value in given.headers.items() if f"upstash-forward-{name}" in headers}
+    return {**{field: getattr(given, field) for field in fields}, **({"headers": forwarded} if forwarded else {})}
 
 
 class _Options:
@@ -75,10 +101,7 @@ class _Options:
 
     def not_before(self) -> float:
         absolute = self._headers.get("upstash-not-before")
-        if absolute:
-            return float(int(absolute))
-        delay_s = self.duration("upstash-delay", 0.0)
-        return time.time() + delay_s if delay_s else 0.0
+        return float(int(absolute)) if absolute else 0.0
 
     def forwarded(self) -> dict[str, str]:
         prefix = "upstash-forward-"
@@ -99,6 +122,9 @@ class _Options:
                 400,
                 f"invalid {name.removeprefix('upstash-')} url: endpoint has invalid scheme, add http:// or https://",
             )
+        if f"{name}-delay" in self._headers:
+            # "such messages are explicitly rejected during insertion": changelog of March 2025
+            raise Refusal(400, f"{name.removeprefix('upstash-')} cannot be delayed")
         own = {key[len(name) + 1 :]: value for key, value in self._headers.items() if key.startswith(name + "-")}
         options = {f"upstash-{key}": value for key, value in own.items()}
         # Its options are refused now, not when it is due.

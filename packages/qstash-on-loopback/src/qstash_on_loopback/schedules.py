@@ -1,8 +1,6 @@
-"""Schedules: messages published at the times of a cron expression."""
+"""Schedules: messages published at the times of a cron expression. https://upstash.com/docs/qstash/features/schedules"""
 
-import asyncio
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,19 +9,28 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
+from qstash_on_loopback.clock import Clock
 from qstash_on_loopback.message import Message, Refusal
+from qstash_on_loopback.persistence import Persistence
+from qstash_on_loopback.records import from_record, to_record
+from qstash_on_loopback.timers import Timer, Timers
+
+KIND = "schedule"
+_SHOWN_OF_MESSAGE = {
+    *("method", "header", "body", "bodyBase64", "timeout", "label", "labels", "retryDelayExpression", "callback"),
+    *("failureCallback", "callerIP", "flowControlKey", "parallelism", "rate", "period", "queueName"),
+}
 
 
-@dataclass
+@dataclass(slots=True)
 class Schedule:
-    """A destination, its cron expression, and the message to copy at each firing."""
+    """A destination, URL or URL group, its cron expression, and the message to copy at each firing."""
 
+    id: str
     cron: str
+    destination: str
     template: Message = field(repr=False)
-    id: str = field(default_factory=lambda: f"scd_{secrets.token_urlsafe(16)}")
-    created_at: float = field(default_factory=time.time)
-    delay_s: float = 0.0
-    queue_name: str | None = None
+    created_at: float
     paused: bool = False
     last_at: float | None = None
 
@@ -31,102 +38,90 @@ class Schedule:
         """Unix seconds of the next firing after ``after``."""
         return next(_times(self.cron, after)).timestamp()
 
-    def as_json(self) -> dict[str, Any]:
-        """The schedule as the API answers it."""
-        message = self.template.as_json()
-        inherited = {
-            "method",
-            "header",
-            "body",
-            "bodyBase64",
-            "timeout",
-            "label",
-            "retryDelayExpression",
-            "callback",
-            "failureCallback",
-            "callerIP",
-            "flowControlKey",
-            "parallelism",
-            "rate",
-            "period",
-        }
+    def as_json(self, now: float) -> dict[str, Any]:
+        """The schedule as the API answers it at ``now``, in Unix seconds."""
         answer: dict[str, Any] = {
             "scheduleId": self.id,
-            "destination": self.template.url,
+            "destination": self.destination,
             "cron": self.cron,
             "createdAt": int(self.created_at * 1000),
             "retries": self.template.retries,
             "isPaused": self.paused,
-            "nextScheduleTime": int(self.next_at(time.time()) * 1000),
-            **{name: value for name, value in message.items() if name in inherited},
+            "nextScheduleTime": int(self.next_at(now) * 1000),
+            **{name: value for name, value in self.template.as_json().items() if name in _SHOWN_OF_MESSAGE},
         }
-        if self.delay_s:
-            answer["delay"] = int(self.delay_s)
-        if self.queue_name:
-            answer["queueName"] = self.queue_name
+        if self.template.delay_s:
+            answer["delay"] = int(self.template.delay_s)
         if self.last_at is not None:
             answer["lastScheduleTime"] = int(self.last_at * 1000)
         return answer
 
 
 class Schedules:
-    """All schedules. ``publish`` takes the copy made at each firing."""
+    """All schedules. ``publish`` takes one each time it fires."""
 
-    def __init__(self, publish: Callable[[Message], None], time_scale: float = 1.0) -> None:
-        self._publish, self._scale = publish, time_scale
+    def __init__(
+        self, clock: Clock, timers: Timers, persistence: Persistence, publish: Callable[[Schedule], None]
+    ) -> None:
+        self._clock, self._timers, self._persistence, self._publish = clock, timers, persistence, publish
         self.all: dict[str, Schedule] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._waiting: dict[str, Timer] = {}
+        for schedule_id, kept in persistence.all(KIND):
+            template = from_record(kept.pop("template"))
+            self.all[schedule_id] = Schedule(**kept, template=template)
 
-    def put(
-        self,
-        cron: str,
-        template: Message,
-        schedule_id: str | None,
-        *,
-        delay_s: float = 0.0,
-        queue_name: str | None = None,
-    ) -> Schedule:
-        """Create a schedule, or overwrite the one of that id. Raises Refusal for a bad cron expression.
+    def resume(self) -> None:
+        """Go on with the schedules that the store has kept."""
+        for schedule in self.all.values():
+            self._wait(schedule, self._clock.now())
 
-        A firing's message waits for ``delay_s``. The queue is only noted: queues are not part of this server.
-        """
+    def put(self, cron: str, destination: str, template: Message, schedule_id: str | None) -> Schedule:
+        """Create a schedule, or overwrite the one of that id. Raises Refusal for a bad cron expression."""
         cron = cron.strip()
+        now = self._clock.shown()
         try:
-            next(_times(cron, time.time()))
+            next(_times(cron, now))
         except (CronSimError, ZoneInfoNotFoundError, StopIteration, ValueError) as error:
             raise Refusal(400, f"invalid cron expression: {error}") from error
-        schedule = Schedule(cron, template, delay_s=delay_s, queue_name=queue_name)
-        if schedule_id:
-            schedule.id = schedule_id
+        schedule = Schedule(schedule_id or f"scd_{secrets.token_urlsafe(16)}", cron, destination, template, now)
         template.schedule_id = schedule.id
         self.remove(schedule.id)
         self.all[schedule.id] = schedule
-        self._tasks[schedule.id] = asyncio.create_task(self._run(schedule))
+        self._keep(schedule)
+        self._wait(schedule, self._clock.now())
         return schedule
+
+    def set_paused(self, schedule: Schedule, *, paused: bool) -> None:
+        """Pause or resume a schedule."""
+        schedule.paused = paused
+        self._keep(schedule)
 
     def remove(self, schedule_id: str) -> bool:
         """Forget a schedule. False if there is none."""
-        task = self._tasks.pop(schedule_id, None)
-        if task:
-            task.cancel()
+        timer = self._waiting.pop(schedule_id, None)
+        if timer:
+            timer.cancel()
+        self._persistence.remove(KIND, schedule_id)
         return self.all.pop(schedule_id, None) is not None
 
-    def close(self) -> None:
-        """Forget all of them."""
-        for schedule_id in list(self.all):
-            self.remove(schedule_id)
+    def _wait(self, schedule: Schedule, after: float) -> None:
+        # Times are those of the server's time line, so that firings stay in order however fast it runs.
+        self._waiting[schedule.id] = self._timers.at(schedule.next_at(after), self._fire, schedule)
 
-    async def _run(self, schedule: Schedule) -> None:
-        after = time.time()
-        while True:
-            due = schedule.next_at(after)
-            # Firings stay in the order of their times however short the waits are made.
-            await asyncio.sleep(max(0.0, due - max(after, time.time() if self._scale == 1 else after)) * self._scale)
-            after = due
-            if not schedule.paused:
-                schedule.last_at = time.time()
-                not_before = time.time() + schedule.delay_s if schedule.delay_s else 0.0
-                self._publish(schedule.template.copy(schedule_id=schedule.id, not_before=not_before))
+    def _fire(self, schedule: Schedule) -> None:
+        # A clock that runs faster must not skip firings; a machine that slept must not make up for all it missed.
+        due = self._waiting[schedule.id].due
+        self._wait(schedule, self._clock.now() if self._clock.scale == 1 else due)
+        if not schedule.paused:
+            schedule.last_at = self._clock.shown()
+            self._keep(schedule)
+            self._publish(schedule)
+
+    def _keep(self, schedule: Schedule) -> None:
+        kept = {
+            name: getattr(schedule, name) for name in ("id", "cron", "destination", "created_at", "paused", "last_at")
+        }
+        self._persistence.put(KIND, schedule.id, {**kept, "template": to_record(schedule.template)})
 
 
 def _times(cron: str, after: float) -> CronSim:

@@ -1,76 +1,106 @@
-"""The server's parts, and what its endpoints share."""
+"""The server's parts, put together."""
 
-import json
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 
-from qstash_on_loopback.delivery import Dispatcher
-from qstash_on_loopback.message import Refusal
+from qstash_on_loopback.clock import Clock
+from qstash_on_loopback.delivery import DEFAULT_PARALLELISM, Dispatcher
+from qstash_on_loopback.flow_control import FlowControls
+from qstash_on_loopback.persistence import Persistence, SqlitePersistence
+from qstash_on_loopback.publishing import Publisher
+from qstash_on_loopback.queues import Queues
 from qstash_on_loopback.schedules import Schedules
+from qstash_on_loopback.sender import Sender
 from qstash_on_loopback.signing import TOKEN, Keys
 from qstash_on_loopback.store import Store
-
-# "1 MB" on the free plan: https://upstash.com/pricing/qstash
-MAX_BODY_BYTES = 1024 * 1024
-NOT_HERE = "not part of this local server; use the official CLI (npx @upstash/qstash-cli dev) for it"
+from qstash_on_loopback.timers import Timers
+from qstash_on_loopback.url_groups import UrlGroups
 
 
 @dataclass(frozen=True)
 class Options:
-    """How the server differs from the real one: faster, or with other hosts."""
+    """How the server differs from the real one.
+
+    ``time_scale`` multiplies every wait. ``hosts`` maps the host of a destination to an address on this machine.
+    ``any_destination`` allows destinations on other machines. ``store`` is a SQLite file that outlives the server.
+    ``ca_file`` holds further certificate authorities for destinations. ``parallelism`` is how many deliveries run at once.
+    ``allowed_hosts`` are names under which clients may address the server, besides those of the loopback.
+    """
 
     time_scale: float = 1.0
     any_destination: bool = False
     hosts: Mapping[str, str] = field(default_factory=dict[str, str])
     token: str = TOKEN
+    store: Path | None = None
+    ca_file: Path | None = None
+    parallelism: int = DEFAULT_PARALLELISM
+    allowed_hosts: frozenset[str] = frozenset()
 
 
-@dataclass
 class Service:
-    """The server's parts."""
+    """The server's parts. Raises StoreError or OSError if a file among the options cannot be used."""
 
-    options: Options
-    keys: Keys
-    store: Store
-    dispatcher: Dispatcher
-    schedules: Schedules
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.clock = Clock(options.time_scale)
+        self.timers = Timers(self.clock)
+        self.persistence = SqlitePersistence(options.store) if options.store else Persistence()
+        self.keys = Keys(self.persistence)
+        self.store = Store(self.clock, self.persistence)
+        self.queues = Queues(self.clock, self.persistence)
+        self.flow_controls = FlowControls(self.clock, self.timers, self.persistence)
+        self.url_groups = UrlGroups(self.clock, self.persistence)
+        self.dispatcher = Dispatcher(
+            self.clock,
+            self.timers,
+            self.store,
+            Sender(self.keys, options.hosts, options.ca_file),
+            self.flow_controls,
+            self.queues,
+            options.parallelism,
+        )
+        self.publisher = Publisher(
+            self.store, self.dispatcher, self.url_groups, self.queues,
+            hosts=options.hosts, any_destination=options.any_destination,
+        )  # fmt: skip
+        self.schedules = Schedules(self.clock, self.timers, self.persistence, self.publisher.publish_scheduled)
+        self._advancing = asyncio.Lock()
+        self._started = False
+
+    def start(self) -> None:
+        """Deliver from now on, on the running event loop. Idempotent."""
+        if not self._started:
+            self._started = True
+            self.dispatcher.resume()
+            self.schedules.resume()
+            self.timers.start(asyncio.get_running_loop())
+
+    async def aclose(self) -> None:
+        """Stop, and close the store."""
+        self.timers.stop()
+        await self.dispatcher.aclose()
+        self.persistence.close()
+
+    async def advance(self, seconds: float) -> None:
+        """Move the clock forward as if the time had passed: each thing in its order, each attempt to its end."""
+        async with self._advancing:
+            target = self.clock.now() + seconds
+            while True:
+                due = self.timers.next_due()
+                if due is None or due > target:
+                    break
+                self.clock.move(due - self.clock.now())
+                self.timers.run_due()
+                await asyncio.sleep(0)
+                await self.dispatcher.until_idle()
+            self.clock.move(target - self.clock.now())
 
 
 def service(request: Request) -> Service:
     """The server's parts, from the application's state."""
     found: Service = request.app.state.service
     return found
-
-
-def error(status: int, text: str) -> JSONResponse:
-    """An error in QStash's form."""
-    return JSONResponse({"error": text}, status)
-
-
-async def read_body(request: Request) -> bytes:
-    """The body, read no further than the limit. Raises Refusal."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            raise Refusal(413, f"message body is larger than {MAX_BODY_BYTES} bytes")
-    return bytes(body)
-
-
-async def named_ids(request: Request, name: str) -> list[str] | None:
-    """The ids a bulk request names: in a body from the Python SDK, in the query from the JavaScript one. None: nobody named."""
-    in_query = request.query_params.getlist(name)
-    body = await read_body(request)
-    if in_query or not body:
-        return in_query or None
-    try:
-        named: Any = json.loads(body)[name]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise Refusal(400, f"expected {name}, a list of ids") from None
-    if not isinstance(named, list):
-        raise Refusal(400, f"expected {name}, a list of ids")
-    return [one for one in named if isinstance(one, str)]  # pyright: ignore[reportUnknownVariableType]  # JSON

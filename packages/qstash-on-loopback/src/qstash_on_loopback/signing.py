@@ -7,29 +7,35 @@ import time
 
 import jwt
 
+from qstash_on_loopback.persistence import Persistence
+
 # The fixed, public credentials of the official development server, so that the two are interchangeable.
 TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="
 CURRENT_KEY = "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r"
 NEXT_KEY = "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs"
 LIFETIME_S = 300
+KIND = "keys"
 
 
 class Keys:
     """The pair of signing keys: the current one signs, the next one will after a rotation."""
 
-    def __init__(self, current: str = CURRENT_KEY, next_: str = NEXT_KEY) -> None:
-        self.current, self.next = current, next_
+    def __init__(self, persistence: Persistence | None = None) -> None:
+        self._persistence = persistence or Persistence()
+        kept = dict(self._persistence.all(KIND)).get("pair", {"current": CURRENT_KEY, "next": NEXT_KEY})
+        self.current, self.next = kept["current"], kept["next"]
 
     def rotate(self) -> None:
         """The next key becomes the current one, and a new next one is made."""
         self.current, self.next = self.next, "sig_" + secrets.token_urlsafe(21)
+        self._persistence.put(KIND, "pair", self.as_json())
 
     def as_json(self) -> dict[str, str]:
         """The pair as ``GET /v2/keys`` answers it."""
         return {"current": self.current, "next": self.next}
 
     def sign(self, url: str, body: bytes) -> str:
-        """A fresh token for one attempt to deliver ``body`` to ``url``."""
+        """A fresh token for one attempt to deliver ``body`` to ``url``. Its times are real ones, as the receiver's clock is."""
         now = int(time.time())
         claims = {
             "iss": "Upstash",

@@ -29,7 +29,7 @@ out.cursors = pages.map(({ cursor }) => Number(cursor.split("-")[0]));
 
 const flowControl = { key: "flow-key", parallelism: 10, rate: 5, period: "1d" };
 const waiting = await client.publishJSON({
-  url: `${target}/later`, body: { hello: "world" }, headers: { "test-header": "t" }, delay: 60, retries: 5, method: "GET",
+  url: `${target}/later`, body: { hello: "world" }, headers: { "test-header": "t" }, delay: 60_000, retries: 5, method: "GET",
   callback: `${target}/attempt?foo=bar`, failureCallback: `${target}/failed?bar=baz`, retryDelay: "1000 * retried", flowControl,
 });
 out.message = await client.messages.get(waiting.messageId);

@@ -1,50 +1,44 @@
-"""Messages on their way, what happened to them, and the flow controls they wait for."""
+"""Messages on their way, and what happened to them."""
+
+from itertools import islice
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from qstash_on_loopback import filters
-from qstash_on_loopback.service import error, named_ids, service
+from qstash_on_loopback.filters import EVENT_FILTERS, MESSAGE_FILTERS, Filters
+from qstash_on_loopback.requests import error, named_ids
+from qstash_on_loopback.service import service
+
+NOT_FOUND = "message not found"
 
 
 async def get(request: Request) -> Response:
-    """One message on its way."""
-    message = service(request).store.pending.get(request.path_params["id"])
-    return JSONResponse(message.as_json()) if message else error(404, "message not found")
+    """One message on its way, or one that ended a moment ago."""
+    message = service(request).store.message(request.path_params["id"])
+    return JSONResponse(message.as_json()) if message else error(404, NOT_FOUND)
 
 
 async def cancel(request: Request) -> Response:
-    """Cancel one message."""
-    if service(request).dispatcher.cancel(request.path_params["id"]):
-        return JSONResponse({"cancelled": 1}, 202)
-    return error(404, "message not found")
+    """Cancel one message. For one that ended a moment ago it comes too late, which is no error."""
+    parts, message_id = service(request), request.path_params["id"]
+    if parts.store.message(message_id) is None:
+        return error(404, NOT_FOUND)
+    return JSONResponse({"cancelled": int(parts.dispatcher.cancel(message_id))}, 202)
 
 
 async def cancel_many(request: Request) -> Response:
     """Cancel the messages named, or all that match the filters."""
     parts = service(request)
+    filters = Filters(request.query_params, MESSAGE_FILTERS)
     chosen = await named_ids(request, "messageIds")
     if chosen is None:
         rows = (message.as_json() for message in list(parts.store.pending.values()))
-        chosen = [row["messageId"] for row in rows if filters.fits(row, request.query_params)]
+        chosen = list(islice((row["messageId"] for row in rows if filters.fits(row)), filters.count))
     return JSONResponse({"cancelled": sum(parts.dispatcher.cancel(one) for one in chosen)})
 
 
 async def events(request: Request) -> Response:
     """Events, newest first, filtered; under both names that clients use."""
     name = "logs" if request.url.path.endswith("/logs") else "events"
-    found = filters.page(reversed(service(request).store.events), request.query_params)
+    found = Filters(request.query_params, EVENT_FILTERS).page(reversed(service(request).store.events))
     return JSONResponse(found.as_json(name))
-
-
-async def flow_controls(request: Request) -> Response:
-    """The state of every flow control key, or of those that hold ``search``."""
-    flow = service(request).dispatcher.flow
-    wanted = request.query_params.get("search", "")
-    return JSONResponse([flow.as_json(key) for key in flow.keys if wanted in key])
-
-
-async def flow_control(request: Request) -> Response:
-    """The state of one flow control key."""
-    flow, key = service(request).dispatcher.flow, request.path_params["key"]
-    return JSONResponse(flow.as_json(key)) if key in flow.keys else error(404, "flow control key not found")

@@ -1,50 +1,62 @@
-"""Publishing to a URL: https://upstash.com/docs/qstash/api/publish"""
+"""Publishing one message, through a queue, and in batches: https://upstash.com/docs/qstash/api/publish"""
 
-import hashlib
-import ipaddress
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
+from typing import Any
+from urllib.parse import quote, unquote
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from qstash_on_loopback.message import Message, Refusal
-from qstash_on_loopback.publish_options import read_message
-from qstash_on_loopback.service import NOT_HERE, Options, read_body, service
+from qstash_on_loopback.message import Refusal
+from qstash_on_loopback.requests import MAX_BODY_BYTES, as_list, as_object, error, header_values, parse_json, read_body
+from qstash_on_loopback.service import service
+
+# A batch holds several messages of the largest size.
+MAX_BATCH_BYTES = 16 * MAX_BODY_BYTES
 
 
 async def publish(request: Request) -> Response:
-    """Accept a message, unless one with its deduplication id was accepted within the window."""
-    parts = service(request)
-    message, headers = await requested(request, "/v2/publish/")
-    deduplication_id = _deduplication_id(headers, message)
-    if deduplication_id:
-        known = parts.store.known_duplicate(deduplication_id)
-        if known:
-            return JSONResponse({"messageId": known, "deduplicated": True}, 202)
-        parts.store.remember(deduplication_id, message.id)
-    parts.dispatcher.accept(message)
-    return JSONResponse({"messageId": message.id})
+    """Publish to a URL or a URL group."""
+    return await _publish(request, "/v2/publish/", None)
 
 
-async def requested(request: Request, prefix: str) -> tuple[Message, Mapping[str, str]]:
-    """The message that a request asks for, and its options: headers, or parameters of the query. Raises Refusal."""
-    in_query = {key.lower(): value for key, value in request.query_params.items() if key.lower().startswith("upstash-")}
-    headers = {**dict(request.headers), **in_query}
-    url = _destination(request, prefix)
-    options = service(request).options
-    _check_destination(url, options)
-    caller_ip = request.client.host if request.client else "127.0.0.1"
-    message = read_message(url, headers, await read_body(request), caller_ip)
-    for callback in (message.callback, message.failure_callback):
-        if callback:
-            _check_destination(callback.url, options)
-    return message, headers
+async def enqueue(request: Request) -> Response:
+    """Publish through a queue, which is made if it is new."""
+    queue = request.path_params["queue"]
+    return await _publish(request, f"/v2/enqueue/{queue}/", queue)
 
 
-def _destination(request: Request, prefix: str) -> str:
-    # The destination stands in the path as it is, its query string having become the request's own.
-    url = request.scope["raw_path"].decode("ascii").split("?")[0][len(prefix) :]
+async def batch(request: Request) -> Response:
+    """Publish several messages; one that is refused has an error in its place, the others are published."""
+    items = as_list(parse_json(await read_body(request, MAX_BATCH_BYTES), "a list of messages"))
+    if items is None:
+        raise Refusal(400, "expected a list of messages")
+    publisher, ip = service(request).publisher, caller_ip(request)
+    answers: list[Any] = []
+    for item in items:
+        try:
+            answers.append(publisher.publish(**_batch_item(item), caller_ip=ip))
+        except Refusal as refusal:
+            answers.append({"error": refusal.error})
+    return JSONResponse(answers)
+
+
+async def not_available(request: Request) -> Response:
+    """Refuse what would call a provider's API, by its name."""
+    return error(501, f"{request.url.path} is not available: this server calls no provider's API")
+
+
+def options(request: Request) -> Mapping[str, str]:
+    """What a request asks for, names in lower case: its headers, and parameters of its query."""
+    in_query = {key.lower(): value for key, value in request.query_params.items() if _is_option(key)}
+    return {**dict(request.headers), **in_query}
+
+
+def destination(request: Request, prefix: str) -> str:
+    """The destination in a request's path as it was written, its query string having become the request's own."""
+    root = request.scope.get("root_path", "")
+    raw = request.scope.get("raw_path") or quote(request.scope["path"], safe="/:%").encode()
+    url = raw.decode("ascii").split("?")[0][len(quote(root)) + len(prefix) :]
     if url.lower().startswith(("http%3a", "https%3a")):
         url = unquote(url)
     # Filtered without decoding it: the signature names the address letter by letter.
@@ -53,45 +65,33 @@ def _destination(request: Request, prefix: str) -> str:
     return url + ("?" + own if own else "")
 
 
+def caller_ip(request: Request) -> str:
+    """Who publishes."""
+    return request.client.host if request.client else "127.0.0.1"
+
+
+async def _publish(request: Request, prefix: str, queue: str | None) -> Response:
+    body = await read_body(request)
+    answer = service(request).publisher.publish(
+        destination(request, prefix), options(request), body, caller_ip=caller_ip(request), queue=queue
+    )
+    every = as_list(answer) or [answer]
+    return JSONResponse(answer, 202 if all(one.get("deduplicated") for one in every) else 200)
+
+
+def _batch_item(item: Any) -> dict[str, Any]:
+    given = as_object(item) or {}
+    destination, body, queue = given.get("destination"), given.get("body"), given.get("queue")
+    headers = header_values(given.get("headers") or {})
+    if not isinstance(destination, str):
+        raise Refusal(400, "a message of a batch needs a destination")
+    if headers is None or not isinstance(body, str | None) or not isinstance(queue, str | None):
+        raise Refusal(400, "headers are an object, body and queue are strings")
+    content = (body or "").encode()
+    if len(content) > MAX_BODY_BYTES:
+        raise Refusal(413, f"message body is larger than {MAX_BODY_BYTES} bytes")
+    return {"destination": destination, "headers": headers, "body": content, "queue": queue or None}
+
+
 def _is_option(key: str) -> bool:
     return key == "qstash_token" or key.lower().startswith("upstash-")
-
-
-def _check_destination(url: str, options: Options) -> None:
-    try:
-        parts = urlsplit(url)
-        hostname, _ = parts.hostname, parts.port
-    except ValueError:
-        raise Refusal(400, "invalid destination url: it cannot be parsed") from None
-    if parts.scheme not in ("http", "https"):
-        if url and not {"/", ":", "."} & set(url):
-            raise Refusal(501, f"a URL group is {NOT_HERE}")
-        raise Refusal(400, "invalid destination url: endpoint has invalid scheme, add http:// or https://")
-    if not hostname:
-        raise Refusal(400, "invalid destination url: endpoint has no host")
-    if options.any_destination or parts.netloc in options.hosts or hostname == "localhost" or _is_loopback(hostname):
-        return
-    raise Refusal(
-        400, f"invalid destination url: {hostname} is not on this machine (start with --allow-any-destination)"
-    )
-
-
-def _is_loopback(hostname: str) -> bool:
-    try:
-        return ipaddress.ip_address(hostname).is_loopback
-    except ValueError:
-        return False
-
-
-def _deduplication_id(headers: Mapping[str, str], message: Message) -> str | None:
-    given = headers.get("upstash-deduplication-id")
-    if given:
-        if ":" in given:
-            raise Refusal(400, "DeduplicationId cannot contain ':'")
-        return given
-    if headers.get("upstash-content-based-deduplication", "").lower() != "true":
-        return None
-    # Of destination, body, type and forwarded headers: https://upstash.com/docs/qstash/features/deduplication
-    forwarded = sorted(f"{name}={value}" for name, value in message.headers.items())
-    content = "\n".join([message.url, *forwarded]).encode("utf-8", "replace") + b"\n" + message.body
-    return "content-" + hashlib.sha256(content).hexdigest()

@@ -4,15 +4,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from qstash_on_loopback.message import Refusal
-from qstash_on_loopback.routes.publish import requested
-from qstash_on_loopback.service import error, service
+from qstash_on_loopback.requests import error, read_body
+from qstash_on_loopback.routes.publish import caller_ip, destination, options
+from qstash_on_loopback.service import service
 
 NOT_FOUND = "schedule not found"
 
 
 async def list_all(request: Request) -> Response:
     """All schedules."""
-    return JSONResponse([schedule.as_json() for schedule in service(request).schedules.all.values()])
+    parts = service(request)
+    return JSONResponse([schedule.as_json(parts.clock.shown()) for schedule in parts.schedules.all.values()])
 
 
 async def create(request: Request) -> Response:
@@ -20,24 +22,23 @@ async def create(request: Request) -> Response:
     schedule_id, _, action = request.path_params["destination"].partition("/")
     if action in ("pause", "resume"):
         return _set_paused(request, schedule_id, paused=action == "pause")
-    template, headers = await requested(request, "/v2/schedules/")
+    parts, headers = service(request), options(request)
+    where, body = destination(request, "/v2/schedules/"), await read_body(request)
     if not headers.get("upstash-cron", "").strip():
         raise Refusal(400, "missing cron expression")
-    delay_s = template.not_before and round(template.not_before - template.created_at)
-    schedule = service(request).schedules.put(
-        headers["upstash-cron"],
-        template,
-        headers.get("upstash-schedule-id"),
-        delay_s=delay_s,
-        queue_name=headers.get("upstash-queue-name"),
-    )
+    queue = headers.get("upstash-queue-name") or None
+    if queue:
+        parts.queues.of(queue)
+    template = parts.publisher.template(where, headers, body, caller_ip=caller_ip(request), queue=queue)
+    schedule = parts.schedules.put(headers["upstash-cron"], where, template, headers.get("upstash-schedule-id"))
     return JSONResponse({"scheduleId": schedule.id}, 201)
 
 
 async def get(request: Request) -> Response:
     """One schedule."""
-    schedule = service(request).schedules.all.get(request.path_params["id"])
-    return JSONResponse(schedule.as_json()) if schedule else error(404, NOT_FOUND)
+    parts = service(request)
+    schedule = parts.schedules.all.get(request.path_params["id"])
+    return JSONResponse(schedule.as_json(parts.clock.shown())) if schedule else error(404, NOT_FOUND)
 
 
 async def delete(request: Request) -> Response:
@@ -55,8 +56,9 @@ async def pause_or_resume(request: Request) -> Response:
 
 
 def _set_paused(request: Request, schedule_id: str, *, paused: bool) -> Response:
-    schedule = service(request).schedules.all.get(schedule_id)
+    schedules = service(request).schedules
+    schedule = schedules.all.get(schedule_id)
     if schedule is None:
         return error(404, NOT_FOUND)
-    schedule.paused = paused
+    schedules.set_paused(schedule, paused=paused)
     return Response(status_code=200)

@@ -1,0 +1,43 @@
+"""The pytest fixture ``qstash_server``: a server for one test, whose waits are a thousandth.
+
+``@pytest.mark.qstash(time_scale=1, hosts={"api.example.com": "127.0.0.1:3000"})`` sets its options for a test or a class.
+A fixture ``qstash_options`` of your own sets them for all.
+"""
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from qstash_on_loopback.service import Options
+    from qstash_on_loopback.testing import RunningServer
+
+# 12 s become 12 ms.
+TIME_SCALE = 0.001
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the marker known."""
+    config.addinivalue_line("markers", "qstash(**options): options of the fixture qstash_server")
+
+
+@pytest.fixture
+def qstash_options() -> "Options":
+    """The options of ``qstash_server``, to be overridden."""
+    from qstash_on_loopback.service import Options
+
+    return Options(time_scale=TIME_SCALE)
+
+
+@pytest.fixture
+def qstash_server(request: pytest.FixtureRequest, qstash_options: "Options") -> "Generator[RunningServer, None, None]":
+    """A server for this test alone."""
+    from qstash_on_loopback.testing import running
+
+    options = qstash_options
+    for marker in reversed(list(request.node.iter_markers("qstash"))):
+        options = replace(options, **marker.kwargs)
+    with running(options) as server:
+        yield server
