@@ -7,6 +7,7 @@ from pathlib import Path
 from app import refusals
 from app.errors import AppError, InvalidState, Permanent, Refused, StepFailed, Unavailable
 from benchmarks.table import RESULTS, as_markdown
+from tests.support.api_page import api
 
 DOCS = Path(__file__).parent.parent / "docs"
 MADE = "<!-- Made by `make docs`: change what it is made from, not this page. -->\n"
@@ -36,7 +37,7 @@ def errors() -> str:
     return f"""{MADE}
 # Error codes
 Every error body is `{{"error": sentence, "code": CODE}}` and nothing else, on every path and method.
-Decide by the code, not by the sentence.
+Decide by the code, not by the sentence. Which endpoint answers what: [api.md](api.md).
 
 | code | status | sentence | when |
 |---|---|---|---|
@@ -72,7 +73,7 @@ contract. Memory over the polls goes up and down by the size of the engine's hea
 """
 
 
-PAGES: dict[str, Callable[[], str]] = {"errors.md": errors, "costs.md": costs}
+PAGES: dict[str, Callable[[], str]] = {"api.md": lambda: MADE + api(), "errors.md": errors, "costs.md": costs}
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.analysis.shape import Analysis, InvalidAnalysis, parse_analysis
@@ -18,7 +18,8 @@ def answer(**changes: Any) -> Analysis:
     return parse_analysis(json.dumps({"insights": [{**INSIGHT, **changes}], "focusNext": "Say the.", "summary": "s"}))
 
 
-@settings(max_examples=50)
+# A busy machine draws slowly.
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(), lambda e: st.lists(e) | st.dictionaries(st.text(), e)
