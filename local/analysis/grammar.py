@@ -1,6 +1,7 @@
 """Grammar habits, by Harper's rules and a few of our own for what learners say."""
 
 import re
+import threading
 from collections import defaultdict
 from functools import cache
 
@@ -46,7 +47,9 @@ _OWN = (
 def grammar_findings(text: str) -> list[Finding]:
     """The grammar habits in ``text``, one finding for each kind."""
     places: dict[tuple[str, str, str], dict[int, tuple[int, int]]] = defaultdict(dict)
-    for lint in _linter().lint(text):
+    with _one_at_a_time:
+        lints = _linter().lint(text)
+    for lint in lints:
         # A message such as "since three years" has a rule of its own below.
         if lint.lint_kind in _KINDS:
             places[_KINDS[lint.lint_kind]][lint.span.start] = (lint.span.start, lint.span.end)
@@ -68,6 +71,10 @@ def _finding(text: str, habit: tuple[str, str, str], spans: list[tuple[int, int]
     # A slip in grammar weighs more than a repeated word.
     weight = 300 * len(spans) / total_words
     return Finding("grammar", name, detail, len(spans), examples, suggestion, goal, weight)
+
+
+# Harper's linter refuses a second caller ("Already borrowed").
+_one_at_a_time = threading.Lock()
 
 
 @cache
