@@ -51,6 +51,13 @@ frontend-test: $(TESTS) $(FRONTEND) ## build a Next.js frontend, 15 and 16, and 
 bench: $(TESTS) ## measure CPU, memory and engine requests beside their goals; RUNS=5 KEEP=1 COMMIT=… BASE_URL=… PID=…
 	@$(PY) -m benchmarks --runs $(RUNS) $(if $(KEEP),--keep) $(if $(COMMIT),--commit "$(COMMIT)") $(if $(BASE_URL),--base-url "$(BASE_URL)" --pid "$(PID)")
 
+.PHONY: evaluate evaluate-speech
+evaluate: $(DEMO) ## score analyses of the golden set; MODELS=claude-haiku-4-5,claude-haiku-5-5
+	@exec $(PY) -m evaluation analysis $(if $(MODELS),--models "$(MODELS)")
+
+evaluate-speech: $(DEMO) ## word error rates, and learners' errors kept; MODELS=whisper-1,gpt-transcribe
+	@exec $(PY) -m evaluation speech $(if $(MODELS),--models "$(MODELS)")
+
 soak: $(TESTS) ## run the random schedules for longer
 	@$(PY) -m pytest -m soak -s
 

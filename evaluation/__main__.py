@@ -1,0 +1,99 @@
+"""``make evaluate`` and ``make evaluate-speech``: models side by side, as a table and as a JSON file."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from app.errors import Misconfigured
+from app.settings import Settings
+from evaluation.analysis import evaluate_analysis
+from evaluation.services import LOCAL, NoKey, require_keys
+from evaluation.speech import evaluate_speech
+from evaluation.voice import NoVoice
+from local.migrate import ROOT
+from local.process import ChildDied
+from local.stack import stop_on_sigterm
+
+RESULTS = ROOT / ".local" / "evaluation"
+KINDS: dict[str, tuple[str, str, Callable[[str], Awaitable[dict[str, Any]]]]] = {
+    "analysis": ("ANTHROPIC", "analysis_models", evaluate_analysis),
+    "speech": ("OPENAI", "transcription_models", evaluate_speech),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    given = _parser().parse_args(arguments)
+    provider, setting, evaluate = KINDS[given.kind]
+    names = chosen_models(given.models, provider, setting)
+    try:
+        require_keys(names, provider)
+        reports = [asyncio.run(_as_coroutine(evaluate(name))) for name in names]
+    except KeyboardInterrupt:
+        print("\nstopped; nothing was written", file=sys.stderr)
+        return 130
+    except Misconfigured as error:
+        print(f"\nerror: refused by the provider: look at {error.setting} and at the names in MODELS", file=sys.stderr)
+        return 1
+    except (NoKey, NoVoice, ChildDied, TimeoutError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(table(reports))
+    file = write(given.kind, reports, Path(given.results))
+    print(f"\ndetails: {file}")
+    return 0
+
+
+def chosen_models(given: str, provider: str, setting: str) -> list[str]:
+    """The models of ``given``; if it is empty, the stand-in, and with a key those of the service's setting too."""
+    if given:
+        return list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip())) or [LOCAL]
+    if not os.environ.get(f"{provider}_API_KEY"):
+        return [LOCAL]
+    default: str = os.environ.get(setting.upper()) or Settings.model_fields[setting].default
+    return [LOCAL, *(name.strip() for name in default.split(",") if name.strip())]
+
+
+def table(reports: Sequence[dict[str, Any]]) -> str:
+    """The reports in columns, in Markdown, and below it what failed."""
+    lines = ["| | " + " | ".join(report["model"] for report in reports) + " |", "|---|" + "---|" * len(reports)]
+    lines += [f"| {row} | " + " | ".join(report["row"][row] for report in reports) + " |" for row in reports[0]["row"]]
+    lines += [
+        f"{report['model']}: {count} × {message}" for report in reports for message, count in report["failures"].items()
+    ]
+    return "\n".join(lines)
+
+
+def write(kind: str, reports: Sequence[dict[str, Any]], directory: Path) -> Path:
+    """Write the reports to a new file in ``directory``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / f"{kind}-{time.strftime('%Y-%m-%d-%H%M%S')}.json"
+    file.write_text(json.dumps({"kind": kind, "models": reports}, indent=1, ensure_ascii=False) + "\n")
+    return file
+
+
+async def _as_coroutine(report: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    return await report
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m evaluation", description="How good models are at our task.")
+    parser.add_argument("kind", choices=KINDS, help="what to evaluate")
+    parser.add_argument("--models", default="", help=f"comma-separated; '{LOCAL}' is the stand-in of this machine")
+    parser.add_argument("--results", default=str(RESULTS), help="the folder for the JSON file")
+    return parser
+
+
+if __name__ == "__main__":
+    # The adapters' log lines would break into the progress.
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    stop_on_sigterm()
+    sys.exit(main())

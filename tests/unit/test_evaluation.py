@@ -1,0 +1,286 @@
+"""The golden set itself, and that bad analyses score badly."""
+
+import copy
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.analysis.shape import CATEGORIES, Analysis, InvalidAnalysis, parse_analysis
+from app.analysis.words import count_words
+from evaluation.golden import Pattern, Session, habits, sessions
+from evaluation.matching import Marked, mark
+from evaluation.perfect import perfect_answer
+from evaluation.scoring import Scores, f1_interval, score
+from evaluation.text import candidates, plain, spans
+
+Change = Callable[[dict[str, Any], Session], None]
+PATTERNS = [(session, pattern) for session in sessions() for pattern in session.patterns]
+
+
+def read(text: str) -> Analysis | None:
+    try:
+        return parse_analysis(text)
+    except InvalidAnalysis:
+        return None
+
+
+def scores(change: Change | None = None) -> Scores:
+    """The scores of the perfect analysis after ``change`` was made to each session's answer."""
+    marked: list[Marked] = []
+    for session in sessions():
+        answer = copy.deepcopy(perfect_answer(session))
+        if change:
+            change(answer, session)
+        marked.append(mark(session, read(json.dumps(answer))))
+    return score(marked)
+
+
+def each_insight(change: Callable[[dict[str, Any], Session], None]) -> Change:
+    def changed(answer: dict[str, Any], session: Session) -> None:
+        for insight in answer["insights"]:
+            change(insight, session)
+
+    return changed
+
+
+def test_set_is_large_and_mixed() -> None:
+    """At least 60 sessions of ten first languages, eight clean ones, each with 120 to 300 words, and unique."""
+    languages = {session.id.split("-")[0] for session in sessions()} - {"clean"}
+    clean = [session for session in sessions() if not session.patterns]
+
+    assert len({session.id for session in sessions()}) == len({session.text for session in sessions()}) >= 60
+    assert len(languages) == 10
+    assert len(clean) >= 8
+    assert [s.id for s in sessions() if not 120 <= count_words(s.text) <= 300 or s.level not in ("B2", "C1")] == []
+
+
+def test_every_habit_is_shown_in_several_sessions() -> None:
+    """Whether a habit is named the same across sessions can be seen only where there are several."""
+    shown = Counter(pattern.habit.id for _, pattern in PATTERNS)
+
+    assert [name for name in habits() if shown[name] < 2] == ["overused-to-be"]
+    assert shown["overused-to-be"] == 0
+    assert all(set(habit.categories) <= set(CATEGORIES) for habit in habits().values())
+
+
+@pytest.mark.parametrize(("session", "pattern"), PATTERNS, ids=lambda value: getattr(value, "id", ""))
+def test_quotations_are_verbatim_and_within_the_frequency(session: Session, pattern: Pattern) -> None:
+    """A quotation stands in its transcript letter for letter; there are no more of them than the habit occurs."""
+    low, high = pattern.frequency
+    occurrences = len(re.findall(rf"(?i)\b(?:{'|'.join(map(re.escape, pattern.counted))})\b", session.text))
+
+    assert [quote for quote in pattern.quotes if quote not in session.text] == []
+    assert len(set(pattern.quotes)) == len(pattern.quotes) >= 2
+    assert 2 <= low <= high
+    assert len(pattern.quotes) <= high
+    assert not pattern.counted or low <= occurrences <= high
+
+
+def test_what_is_right_and_what_is_wrong_do_not_meet() -> None:
+    """A habit is named, allowed or wrong, never two of these; an answer holds five at most."""
+    for session in sessions():
+        named = [pattern.habit.id for pattern in session.patterns]
+
+        assert len(named) == len(set(named)) <= 5
+        assert not set(named) & (session.wrong | session.allowed)
+        assert not session.wrong & session.allowed
+        assert session.wrong
+        assert session.wrong | session.allowed <= set(habits())
+
+
+def test_perfect_analysis_scores_one() -> None:
+    """The golden set meets its own standard, in every part and category."""
+    found = scores()
+
+    assert found.total == 1.0
+    assert all(category.f1 == 1.0 for category in found.categories.values())
+    assert found.trapped == 0
+
+
+def test_empty_analysis_scores_zero() -> None:
+    """To find nothing is valid, and worth nothing."""
+    found = scores(lambda answer, _: answer.update(insights=[]))
+
+    assert (found.total, found.overall.recall, found.valid) == (0.0, 0.0, 1.0)
+
+
+def test_invented_quotations_score_zero() -> None:
+    """What nobody said proves nothing, however right the rest is."""
+    found = scores(each_insight(lambda insight, _: insight.update(examples=["I never said these words at all"])))
+
+    assert (found.verbatim, found.total) == (0.0, 0.0)
+    assert found.overall.f1 == 1.0
+
+
+def test_missing_quotations_count_as_not_found() -> None:
+    """A habit without a quotation is no better than one with an invented one."""
+    assert scores(each_insight(lambda insight, _: insight.update(examples=[]))).verbatim == 0.0
+    assert scores(each_insight(lambda insight, _: insight.pop("examples"))).verbatim == 0.0
+
+
+def test_wrong_category_is_missed_and_extra() -> None:
+    """Where no teacher would put the habit, it is not found."""
+
+    def turn(insight: dict[str, Any], _: Session) -> None:
+        allowed = next(habit for habit in habits().values() if habit.label == insight["pattern"]).categories
+        insight["category"] = next((each for each in CATEGORIES if each not in allowed), insight["category"])
+
+    assert scores(each_insight(turn)).total == 0.0
+
+
+@pytest.mark.parametrize("frequency", [0, 500])
+def test_frequency_out_of_reach_scores_zero(frequency: int) -> None:
+    """Neither an inflated frequency nor none is of use to the profile."""
+    found = scores(each_insight(lambda insight, _: insight.update(frequency=frequency)))
+
+    assert (found.frequency, found.total) == (0.0, 0.0)
+
+
+def test_new_names_in_each_session_score_badly() -> None:
+    """The profile adds up by name: a habit with a new name in each session never grows."""
+    found = scores(each_insight(lambda i, session: i.update(pattern=f"{i['pattern']} ({session.id})")))
+
+    assert found.overall.f1 == 1.0
+    assert found.names == found.total == 0.0
+
+
+def test_one_name_for_everything_scores_badly() -> None:
+    """A name that stands for all habits is no more consistent than many names for one."""
+    found = scores(each_insight(lambda insight, _: insight.update(pattern="Zzz")))
+
+    assert found.names < 0.2
+    assert found.total < 0.2
+
+
+def test_invalid_answers_score_zero() -> None:
+    """An answer that the service's own parser refuses is an answer without insights, and not valid."""
+    found = score([mark(session, read("Here is your analysis: {")) for session in sessions()])
+
+    assert (found.valid, found.overall.recall, found.total) == (0.0, 0.0, 0.0)
+
+
+def test_half_invalid_answers_cost_validity_and_recall() -> None:
+    """Each answer counts by itself."""
+    marked = [mark(s, read(json.dumps(perfect_answer(s))) if n % 2 else None) for n, s in enumerate(sessions())]
+    found = score(marked)
+
+    assert 0.4 < found.valid < 0.6
+    assert 0.3 < found.overall.recall < 0.7
+    assert found.overall.precision == 1.0
+
+
+def test_scores_are_the_same_each_time() -> None:
+    """Neither the order of the sessions nor chance changes a figure."""
+    marked = [mark(s, read(json.dumps(perfect_answer(s))) if n % 3 else None) for n, s in enumerate(sessions())]
+    low, high = f1_interval(marked)
+
+    assert score(marked) == score(marked[::-1])
+    assert (low, high) == f1_interval(marked)
+    assert low < score(marked).overall.f1 < high
+
+
+def test_naming_everything_costs_precision() -> None:
+    """Two habits that are not there, in every session, on top of all that are."""
+
+    def add(answer: dict[str, Any], session: Session) -> None:
+        for name in sorted(session.wrong)[:2]:
+            habit = habits()[name]
+            extra = perfect_answer(sessions()[0])["insights"][0] | {
+                "category": habit.categories[0],
+                "pattern": habit.label,
+            }
+            answer["insights"] = [*answer["insights"], extra][-5:]
+
+    found = scores(add)
+
+    assert found.overall.precision < 0.65
+    assert found.trapped > 100
+
+
+def test_one_habit_named_twice_is_right_once() -> None:
+    """A second name for the same habit splits the profile."""
+    session = next(s for s in sessions() if s.id == "es-04")
+    answer = perfect_answer(session)
+    answer["insights"] = [*answer["insights"], *answer["insights"]]
+    marked = mark(session, read(json.dumps(answer)))
+
+    assert (len(marked.matched), len(marked.extra)) == (1, 1)
+
+
+def test_what_is_allowed_is_neither_right_nor_wrong() -> None:
+    """Where teachers differ, a model loses nothing."""
+    session = next(s for s in sessions() if s.id == "zh-04")
+    answer = perfect_answer(session)
+    extra = answer["insights"][0] | {"pattern": "Repeated words", "examples": ["It is not in the text"]}
+    answer["insights"] = [extra, *answer["insights"]]
+    marked = mark(session, read(json.dumps(answer)))
+
+    assert (len(marked.matched), len(marked.extra), len(marked.missed)) == (1, 0, 0)
+
+
+def test_unknown_name_is_matched_by_its_quotations() -> None:
+    """A model may find a name that nobody thought of."""
+    session = next(s for s in sessions() if s.id == "ja-01")
+    answer = perfect_answer(session)
+    answer["insights"][0]["pattern"] = "Zzz"
+    good = mark(session, read(json.dumps(answer)))
+    answer["insights"][0]["examples"] = ["promised to teach me"]
+    bad = mark(session, read(json.dumps(answer)))
+
+    assert (len(good.matched), len(bad.matched)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "habit"),
+    [
+        ("Article omission", "missing-articles"),
+        ("Overuse of definite article with abstract nouns", "extra-articles"),
+        ("Incorrect present perfect with 'since'", "present-perfect"),
+        ("Subject-verb agreement errors", "third-person-s"),
+        ("Repetitive sentence starters", "openers"),
+        ("Overuse of 'I think'", "hedging"),
+        ("Overuse of 'basically'", "fillers"),
+        ("Countable use of uncountable nouns", "uncountable-nouns"),
+        ("Stative verbs in the continuous", "progressive"),
+        ("Run-on sentences", "run-ons"),
+        ("Redundant subject pronouns", "topic-fronting"),
+        ("Confusion of -ed and -ing adjectives", "ed-ing-adjectives"),
+        ("Dropped subject pronouns", "missing-subject"),
+        ("Past tense inconsistency", "past-tense"),
+    ],
+)
+def test_names_that_models_give_are_recognized(name: str, habit: str) -> None:
+    """Models choose their own words; a habit is known by several."""
+    assert habit in candidates(name)
+
+
+def test_names_mean_nothing_that_they_do_not_say() -> None:
+    """No phrase fits by accident, and each label means its own habit alone."""
+    assert candidates("Zzz") == frozenset()
+    assert {name: candidates(habit.label) for name, habit in habits().items()} == {
+        name: frozenset({name}) for name in habits()
+    }
+
+
+@pytest.mark.parametrize(
+    ("quote", "found"),
+    [
+        ("I go to school", True),
+        ("i  GO to\nschool.", True),
+        ("“I go to school…”", True),
+        ("I go ... don't know", True),
+        ("I don’t know", True),
+        ("I go … I never said", False),
+        ("I went to school", False),
+        ("chool", False),
+        ("...", False),
+        ("", False),
+    ],
+)
+def test_quotations_are_found_verbatim(quote: str, found: bool) -> None:
+    """Case, white space, quotation marks and ellipses are the model's; the words are the learner's."""
+    assert bool(spans(quote, plain("I go to school, and I don't know why."))) is found
