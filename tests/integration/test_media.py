@@ -101,7 +101,7 @@ async def main():
     with open(sys.argv[1], "rb") as file:
         audio = Audio(file, "audio/webm", os.path.getsize(sys.argv[1]), "c1")
         try:
-            print(len([part async for part in Media(1, 5, 512 * 1024 * 1024).parts(audio, 25 * 1024 * 1024)]))
+            print(len([part async for part in Media(1, int(sys.argv[2]), 512 * 1024 * 1024).parts(audio, 25 * 1024 * 1024)]))
         except Permanent as refused:
             print(refused.message)
     # getrusage would count what the process that started this one had before exec.
@@ -119,7 +119,7 @@ def test_a_hostile_recording_ends_in_time_and_in_little_memory(name: str, tmp_pa
     path.write_bytes(HOSTILE[name]())
     assert path.stat().st_size >= SIZE_BYTES - 16
 
-    command = [sys.executable, "-c", MEASURE, str(path)]
+    command = [sys.executable, "-c", MEASURE, str(path), "5"]
     printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     print(name, printed)
     outcome, figures = printed.splitlines()
@@ -178,7 +178,9 @@ def test_a_worker_that_dies_takes_its_process_along(tmp_path: Path) -> None:
     """SIGKILL lets nobody clean up: the process notices by itself."""
     path = tmp_path / "slow"
     path.write_bytes(SLOW())
-    worker = subprocess.Popen([sys.executable, "-c", MEASURE, str(path)], cwd=ROOT, stdout=subprocess.DEVNULL)
+    # With so much CPU time that it is not its limit that ends it.
+    command = [sys.executable, "-c", MEASURE, str(path), "600"]
+    worker = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
     while not (child := children.read_text().strip()) or b"media_process" not in command_of(child):
         time.sleep(0.02)
