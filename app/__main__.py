@@ -8,11 +8,37 @@ try:
     from dotenv import load_dotenv
 
     from app.checks import SettingsError
-    from app.commands import check_settings, retry, schedule, serve
+    from app.commands import (
+        bucket,
+        check_settings,
+        dead_letters,
+        doctor,
+        export,
+        forget,
+        retry,
+        schedule,
+        serve,
+        sessions,
+        show,
+        sweep,
+    )
 except ModuleNotFoundError as missing:
     sys.exit(f"error: the package {missing.name} is not installed here: try .venv/bin/python -m app")
 
-COMMANDS = {"serve": serve, "check-settings": check_settings, "schedule": schedule, "retry": retry}
+COMMANDS = {
+    "serve": serve,
+    "check-settings": check_settings,
+    "doctor": doctor,
+    "sessions": sessions,
+    "show": show,
+    "retry": retry,
+    "dead-letters": dead_letters,
+    "schedule": schedule,
+    "sweep": sweep,
+    "bucket": bucket,
+    "export": export,
+    "forget": forget,
+}
 
 
 def main() -> int:

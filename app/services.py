@@ -9,7 +9,8 @@ from functools import partial
 from app.adapters.authjs import AuthJs
 from app.adapters.claude import Claude, close_anthropic, open_anthropic
 from app.adapters.media import Media
-from app.adapters.qstash.queue import Queue, close_qstash, open_qstash
+from app.adapters.qstash.inspection import QueueInspection
+from app.adapters.qstash.queue import close_qstash, open_qstash
 from app.adapters.qstash.signatures import Deliveries
 from app.adapters.r2 import R2
 from app.adapters.s3 import S3
@@ -33,7 +34,7 @@ class Services:
     whisper: Whisper
     media: Media
     claude: Claude
-    queue: Queue
+    queue: QueueInspection
     deliveries: Deliveries
     authjs: AuthJs
     lease_s: int
@@ -69,7 +70,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
             whisper=Whisper(openai, s.transcription_models),
             media=Media(s.media_processes, s.media_cpu_seconds, s.media_memory_mb * 1024 * 1024),
             claude=Claude(anthropic, s.analysis_models),
-            queue=Queue(
+            queue=QueueInspection(
                 qstash,
                 process_url=s.process_url,
                 failed_url=s.process_failed_url,

@@ -14,7 +14,7 @@ from app.errors import Unavailable
 from app.recordings.deletion import delete_recording, folder
 from app.recordings.orphans import delete_orphans
 from app.services import Services
-from app.sessions import repair
+from app.sessions import operator, repair
 from app.sessions.repair import Backlog
 
 log = structlog.get_logger()
@@ -54,6 +54,8 @@ async def sweep(services: Services, after: str = "") -> Swept:
         swept.audio_deleted += await delete_recording(services, leftover.session_id)
     found = await delete_orphans(services, after)
     swept.orphans_deleted, swept.orphans_kept, swept.continue_after = found.deleted, found.kept, found.continue_after
+    for rule, ids in (await operator.broken_invariants(db, services.lease_s)).items():
+        log.error("invariant_broken", reason=rule, counts=int(ids[-1]), session_id=ids[0])
     log.info(
         "swept",
         published=swept.published,

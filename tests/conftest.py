@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from qstash_on_loopback.__main__ import environment as qstash_environment
 from qstash_on_loopback.signing import Keys
@@ -26,6 +27,9 @@ from tests.support.world import SECRET, Database, World
 
 # What tests start runs this checkout's packages, wherever the environment's own are installed from.
 os.environ["PYTHONPATH"] = str(ROOT / "packages" / "qstash-on-loopback" / "src")
+# A busy machine is slow, and no failure.
+hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy")
 os.environ.setdefault("PRISMA_QUERY_ENGINE_BINARY", str(ROOT / "engine" / "query-engine"))
 # As in the Makefile: what tests write stays below this folder.
 os.environ["TMPDIR"] = tempfile.tempdir = str(ROOT / ".local" / "tmp")

@@ -19,6 +19,10 @@ CHUNK_BYTES = 256 * 1024
 # Of an address that is used at once.
 SIGNED_FOR_S = 300
 
+# Every recording is below this; the last net deletes what is left there after a week.
+PREFIX = "sessions/"
+EXPIRES_DAYS = 7
+
 Result = TypeVar("Result")
 
 
@@ -36,6 +40,14 @@ class StoredObject:
 
     key: str
     modified_at: float
+
+
+@dataclass(frozen=True)
+class Rules:
+    """After how many days recordings expire, if ever, and the origins whose pages may upload directly."""
+
+    expires_days: int | None
+    origins: tuple[str, ...]
 
 
 class R2:
@@ -109,6 +121,15 @@ class R2:
             if len(page) < S3_PAGE:
                 return
             after = page[-1][0]
+
+    async def rules(self) -> Rules:
+        """The bucket's rules for recordings. Raises Unavailable."""
+        expiries, origins = await (await self._client()).rules(self._bucket)
+        return Rules(expiries.get(PREFIX) or expiries.get(""), tuple(origins))
+
+    async def install_rules(self, origins: list[str]) -> None:
+        """Have recordings expire after EXPIRES_DAYS, and let pages of ``origins`` upload. Overwrites. Raises Unavailable."""
+        await (await self._client()).install_rules(self._bucket, PREFIX, EXPIRES_DAYS, origins)
 
     async def _request(
         self, operation: str, key: str, headers: dict[str, str] | None = None, data: Any = None

@@ -5,7 +5,7 @@ So nothing waits in a thread and no recording is held in memory, at a third of t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -96,6 +96,69 @@ class S3:
             for item in found.get("Contents", [])
             if "Key" in item and "LastModified" in item
         ]
+
+    async def rules(self, bucket: str) -> tuple[dict[str, int], list[str]]:
+        """The bucket's expiry rules, prefix to days, and the origins that may upload. Raises Unavailable."""
+        return await asyncio.to_thread(self._rules, bucket)
+
+    def _rules(self, bucket: str) -> tuple[dict[str, int], list[str]]:
+        lifecycle = self._configured(lambda: self._boto.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"])
+        cors = self._configured(lambda: self._boto.get_bucket_cors(Bucket=bucket)["CORSRules"])
+        expiries = {
+            rule.get("Filter", {}).get("Prefix", rule.get("Prefix", "")): rule.get("Expiration", {}).get("Days", 0)
+            for rule in lifecycle
+            if rule.get("Status") == "Enabled"
+        }
+        origins = {
+            origin for rule in cors if "PUT" in rule.get("AllowedMethods", []) for origin in rule["AllowedOrigins"]
+        }
+        return expiries, sorted(origins)
+
+    @staticmethod
+    def _configured(read: "Callable[[], list[Any]]") -> list[Any]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return read()
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in (
+                "NoSuchLifecycleConfiguration",
+                "NoSuchCORSConfiguration",
+            ):
+                return []
+            raise Unavailable("The storage does not say its rules") from None
+        except (BotoCoreError, OSError):
+            raise Unavailable("The storage did not answer") from None
+
+    async def install_rules(self, bucket: str, prefix: str, days: int, origins: list[str]) -> None:
+        """Have objects below ``prefix`` expire, and pages of ``origins`` PUT. Overwrites. Raises Unavailable."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        expiry: Any = {
+            "Rules": [
+                {"ID": "recordings", "Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": days}}
+            ]
+        }
+        # The browser sends the type, and reads no header: https://developers.cloudflare.com/r2/buckets/cors/
+        cors: Any = {
+            "CORSRules": [
+                {
+                    "AllowedOrigins": origins,
+                    "AllowedMethods": ["PUT"],
+                    "AllowedHeaders": ["content-type"],
+                    "MaxAgeSeconds": 600,
+                }
+            ]
+        }
+        try:
+            await asyncio.to_thread(
+                self._boto.put_bucket_lifecycle_configuration, Bucket=bucket, LifecycleConfiguration=expiry
+            )
+            await asyncio.to_thread(self._boto.put_bucket_cors, Bucket=bucket, CORSConfiguration=cors)
+        except (BotoCoreError, ClientError, OSError):
+            raise Unavailable(
+                "The storage did not take its rules: the key must be allowed to administer the bucket"
+            ) from None
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -1,4 +1,4 @@
-"""Process a FAILED session again, after the cause is gone.
+"""Process FAILED sessions again, after the cause is gone.
 
 A message replayed from QStash's dead letter queue is a first delivery, which FAILED refuses; this publishes a new one.
 """
@@ -7,11 +7,9 @@ import argparse
 import asyncio
 import sys
 
-from app.adapters.qstash.queue import QueueRefused
-from app.checks import load
-from app.errors import AppError
-from app.services import Services, open_services
-from app.sessions import repair
+from app.commands.running import CommandError, seconds, with_services
+from app.services import Services
+from app.sessions import operator, repair
 from app.settings import Settings
 
 
@@ -25,21 +23,46 @@ async def retry(session_id: str, services: Services) -> str | None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The session."""
-    parser.add_argument("session", help="the session's id")
+    """Which sessions, and how fast."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("sessions", nargs="*", default=[], metavar="SESSION", help="ids of sessions")
+    which.add_argument("--failed-since", type=seconds, metavar="TIME", help="all that failed within the last 2h, 3d")
+    which.add_argument(
+        "--misconfigured", action="store_true", help="all that failed by a configuration error on our side"
+    )
+    parser.add_argument("--rate", type=float, default=10, help="sessions a second at most (default 10)")
+    parser.add_argument("--dry-run", action="store_true", help="only say which sessions these are")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command; 1 with a sentence where nothing was published. Raises SettingsError."""
-    try:
-        problem = asyncio.run(_with_services(arguments.session, load()))
-    except (AppError, QueueRefused) as error:
-        problem = f"{error}; run this again"
-    if problem:
-        print(f"error: {problem}", file=sys.stderr)
-    return 1 if problem else 0
+    """Retry them; 1 if any could not be retried. Raises SettingsError."""
+
+    async def command(services: Services, _settings: Settings) -> int:
+        sessions = await _chosen(arguments, services)
+        if arguments.dry_run:
+            print("\n".join(sessions) or "no session")
+            return 0
+        if arguments.rate <= 0:
+            raise CommandError("--rate must be above 0")
+        refused = 0
+        for number, session_id in enumerate(sessions, 1):
+            problem = await retry(session_id, services)
+            refused += problem is not None
+            print(f"{number} of {len(sessions)}  {session_id}  {problem or 'published'}", flush=True)
+            if number < len(sessions):
+                await asyncio.sleep(1 / arguments.rate)
+        if not sessions:
+            print("no session to retry")
+        if refused:
+            print(f"error: {refused} of {len(sessions)} could not be retried", file=sys.stderr)
+        return 1 if refused else 0
+
+    return with_services(command)
 
 
-async def _with_services(session_id: str, settings: Settings) -> str | None:
-    async with open_services(settings) as services:
-        return await retry(session_id, services)
+async def _chosen(arguments: argparse.Namespace, services: Services) -> list[str]:
+    if arguments.misconfigured:
+        return await operator.misconfigured(services.database)
+    if arguments.failed_since is not None:
+        return await operator.failed_since(services.database, arguments.failed_since)
+    return list(dict.fromkeys(arguments.sessions))

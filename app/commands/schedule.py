@@ -1,11 +1,16 @@
-"""Have QStash call the sweep regularly, or no longer. Needs no settings but APP_URL and QStash's token."""
+"""Have QStash call the sweep regularly, or no longer, or show whether it does.
+
+Needs no settings but APP_URL and QStash's token.
+"""
 
 import argparse
 import asyncio
+import json
 import sys
 from functools import partial
 
-from app.adapters.qstash.queue import Queue, QueueRefused, close_qstash, open_qstash
+from app.adapters.qstash.inspection import QueueInspection
+from app.adapters.qstash.queue import QueueRefused, close_qstash, open_qstash
 from app.checks import read
 from app.errors import AppError
 from app.lazy import LazyClient
@@ -17,7 +22,7 @@ EVERY_TEN_MINUTES = "*/10 * * * *"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do, and how often."""
-    parser.add_argument("action", choices=["install", "remove"])
+    parser.add_argument("action", choices=["install", "remove", "show"])
     parser.add_argument("--cron", default=EVERY_TEN_MINUTES, help="when, in UTC (default every ten minutes)")
 
 
@@ -33,19 +38,22 @@ def run(arguments: argparse.Namespace) -> int:
     except AppError as error:
         print(f"error: {error}; run this again", file=sys.stderr)
         return 1
-    print(f"{SCHEDULE_ID}: {'installed' if action == 'install' else 'removed'}")
+    if action != "show":
+        print(f"{SCHEDULE_ID}: {'installed' if action == 'install' else 'removed'}")
     return 0
 
 
 async def change(action: str, cron: str, settings: QueueSettings) -> None:
-    """Install the schedule, or overwrite it; or remove it. Idempotent. Raises Unavailable, QueueRefused."""
+    """Install the schedule, or overwrite it; remove it; or show it. Idempotent. Raises Unavailable, QueueRefused."""
     client = LazyClient(
         partial(open_qstash, settings.qstash_token.get_secret_value(), settings.qstash_url), close_qstash
     )
     # Publishes nothing: what a message would need is left empty.
-    queue = Queue(client, process_url="", failed_url="", timeout_s=0, flow_control=None)
+    queue = QueueInspection(client, process_url="", failed_url="", timeout_s=0, flow_control=None)
     try:
-        if action == "install":
+        if action == "show":
+            print(json.dumps(await queue.find_schedule(SCHEDULE_ID), indent=2))
+        elif action == "install":
             await queue.schedule(SCHEDULE_ID, settings.sweep_url, cron)
         else:
             await queue.unschedule(SCHEDULE_ID)

@@ -10,9 +10,14 @@ from app.sessions.learner import Learner
 log = structlog.get_logger()
 
 
+def folder_of_user(user_id: str) -> str:
+    """Where all objects of a learner are, and no other."""
+    return f"sessions/{user_id}/"
+
+
 def folder(user_id: str, session_id: str) -> str:
     """Where all objects of a session are, and no other."""
-    return f"sessions/{user_id}/{session_id}/"
+    return f"{folder_of_user(user_id)}{session_id}/"
 
 
 def audio_key(user_id: str, session_id: str, ending: str) -> str:

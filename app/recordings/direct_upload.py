@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from app.database.clock import as_json
+from app.clock import as_json
 from app.recordings.recording import MAX_AUDIO_BYTES, extension
 from app.recordings.upload import publish
 from app.refusals import StoredFileRefused, TooManyOpenUploads, UploadExpired, UploadIncomplete

@@ -33,23 +33,27 @@ class Orphans:
     continue_after: str | None = None
 
 
-async def delete_orphans(services: Services, after: str = "", *, confirmed: bool = False) -> Orphans:
+async def delete_orphans(
+    services: Services, after: str = "", *, confirmed: bool = False, dry_run: bool = False
+) -> Orphans:
     """Look through the bucket's recordings in pages, and delete those of at least an hour's age that no session needs.
 
     Deletes none of a page, and says so, when more than a hundred of its objects belong to no session, or more than half to no
     user of this database: then the bucket is shared, or the database is the wrong one. ``confirmed``, by an operator,
-    deletes them all the same. Raises Unavailable.
+    deletes them all the same; with ``dry_run`` all are counted as kept. Raises Unavailable.
     """
     found, deadline = Orphans(), time.monotonic() + LOOK_FOR_S
     async for page in services.storage.pages(PREFIX, after):
-        await _look_at(page, services, found, confirmed=confirmed)
+        await _look_at(page, services, found, confirmed=confirmed, dry_run=dry_run)
         if time.monotonic() > deadline and page:
             found.continue_after = page[-1].key
             break
     return found
 
 
-async def _look_at(page: list[StoredObject], services: Services, found: Orphans, *, confirmed: bool) -> None:
+async def _look_at(
+    page: list[StoredObject], services: Services, found: Orphans, *, confirmed: bool, dry_run: bool
+) -> None:
     named = {stored.key: match.groups() for stored in page if (match := OUR_KEY.fullmatch(stored.key))}
     if not named:
         return
@@ -71,6 +75,9 @@ async def _look_at(page: list[StoredObject], services: Services, found: Orphans,
         log.error("orphans_kept", counts=len(without_session), reason="too many objects without a session")
         found.kept += len(without_session)
         unneeded = [key for key in unneeded if of[key].session_known]
+    if dry_run:
+        found.kept += len(unneeded)
+        return
     for key in unneeded:
         await services.storage.delete(key)
         found.deleted += 1

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from app.analysis.patterns import tally
+from app.clock import as_timestamp
 from app.database.client import Database
-from app.database.clock import as_timestamp
 from app.database.ids import new_cuid
 from app.database.statements import Statement, load
 from app.errors import InvalidState, SessionGone

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from app.clock import as_timestamp
 from app.database.client import Database
-from app.database.clock import as_timestamp
 from app.database.statements import load
 from app.errors import AGAIN, MISCONFIGURED, NOT_AGAIN, InvalidState
 from app.sessions.status import CREATED, FAILED

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from app.database.clock import as_json
+from app.clock import as_json
 
 # What the frontend shows a learner as the time until the first look.
 ESTIMATED_WAIT_S = 30

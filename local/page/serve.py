@@ -41,7 +41,7 @@ HEADERS = {
 def create_app(app_url: str, secret: str, stand_ins: Sequence[str], *, public_url: str | None = None) -> Starlette:
     """The page for the application at ``app_url``, whose AUTH_SECRET is ``secret`` and whose APP_URL ``public_url`` is."""
     proxy = Proxy(app_url)
-    door = _Door(public_url or app_url, secret)
+    demo = _DemoSignIn(public_url or app_url, secret)
     own_names = [LOOPBACK, "localhost"]
     labels = [{"service": name, **STAND_INS[name]} for name in stand_ins]
 
@@ -58,8 +58,8 @@ def create_app(app_url: str, secret: str, stand_ins: Sequence[str], *, public_ur
     page = Mount(
         "/",
         routes=[
-            Route("/demo/sign-in", door.sign_in, methods=["POST"]),
-            Route("/demo/sign-out", door.sign_out, methods=["POST"]),
+            Route("/demo/sign-in", demo.sign_in, methods=["POST"]),
+            Route("/demo/sign-out", demo.sign_out, methods=["POST"]),
             Route("/demo/stand-ins", show_stand_ins),
             Mount("/", StaticFiles(directory=STATIC, html=True)),
         ],
@@ -88,7 +88,7 @@ def _refusal(status: int, sentence: str, code: str) -> Response:
     return JSONResponse({"error": sentence, "code": code}, status)
 
 
-class _Door:
+class _DemoSignIn:
     """Signs a learner in by name alone: the demo's replacement for the frontend's sign-in page."""
 
     def __init__(self, app_url: str, secret: str) -> None:

@@ -82,6 +82,7 @@ class Providers:
                 Route("/v1/messages", self._analyze, methods=["POST"]),
                 Route("/v2/publish/{destination:path}", self._publish, methods=["POST"]),
                 Route("/v2/flowControl/{key}", self._flow_control),
+                Route("/v1/models/{name}", self._model),
             ]
         )
 
@@ -111,6 +112,12 @@ class Providers:
         url = request.url.path.removeprefix("/v2/publish/")
         self.published.append({"url": url, "headers": dict(request.headers), "body": await request.body()})
         return await self._answer(self.qstash, {"messageId": f"msg_{len(self.published)}"}, request)
+
+    async def _model(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name in self.gone:
+            return JSONResponse({"error": {"code": "model_not_found"}}, 404)
+        return JSONResponse({"id": name, "shutdown_date": "2027-02-26" if name == "whisper-1" else None})
 
     async def _flow_control(self, request: Request) -> Response:
         return JSONResponse({"flowControlKey": request.path_params["key"], "waitListSize": self.waiting})

@@ -49,7 +49,6 @@ class Queue:
             "retries": RETRIES,
             "timeout": timeout_s,
             "failure_callback": failed_url,
-            "label": LABEL,
             "flow_control": flow_control,
         }
 
@@ -60,7 +59,13 @@ class Queue:
         """
         body = json.dumps({"sessionId": session_id}, separators=(",", ":"))
         # A colon in the id would be refused.
-        message: dict[str, Any] = {**self._message, "body": body, "deduplication_id": f"{session_id}-{run}"}
+        message: dict[str, Any] = {
+            **self._message,
+            "body": body,
+            "deduplication_id": f"{session_id}-{run}",
+            # Two labels: all of ours, and this session's, by which an operator finds its messages.
+            "label": f"{LABEL},{session_id}",
+        }
         await self._call(lambda client: client.message.publish(**message))
 
     async def holds_messages_back(self) -> bool:

@@ -46,6 +46,8 @@ export function waiting(session, failures) {
     tick();
     // It ends with the element: a session that moved on or was closed shows another one.
     const ticking = setInterval(() => (next.isConnected ? tick() : clearInterval(ticking)), 1000);
+  } else if (failures >= ATTEMPTS) {
+    next.textContent = `This was attempt ${ATTEMPTS} of ${ATTEMPTS}. Waiting for the service to say what happens next.`;
   } else {
     const waits = RETRY_AFTER_S.map((seconds) => duration(seconds)).join(", ");
     next.textContent = `After each failed attempt the wait is longer: about ${waits}.`;

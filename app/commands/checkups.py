@@ -1,0 +1,82 @@
+"""What ``doctor`` looks at within: database, storage, sessions.
+
+Each checkup gives one or more findings; none changes anything but an object of its own.
+"""
+
+import time
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Literal
+
+from app.database.ids import new_cuid
+from app.errors import Permanent, Unavailable
+from app.services import Services
+from app.sessions import operator
+from app.settings import Settings
+
+Verdict = Literal["fine", "wrong", "unknown"]
+TABLES = 6
+MAX_SKEW_S = 2.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One point: its verdict, and what to do unless it is fine."""
+
+    point: str
+    verdict: Verdict
+    advice: str = ""
+
+
+def judged(point: str, advice: str) -> Finding:
+    """Wrong, with what to do, or fine."""
+    return Finding(point, "wrong" if advice else "fine", advice)
+
+
+async def database(services: Services, _settings: Settings) -> list[Finding]:
+    """Tables, time zone, connections, clock."""
+    found, asked_at = await operator.facts(services.database), time.time()
+    skew_s = abs(float(found["now"]) - asked_at)
+    free = found["max_connections"] - found["connections"]
+    missing = "" if found["tables"] == TABLES else "tables are missing: run prisma migrate deploy on the Next.js side"
+    return [
+        judged("database tables", missing),
+        judged("database time zone", "" if found["time_zone"] == "UTC" else "the connection must use TimeZone=UTC"),
+        judged(
+            "database connections", "" if free > 3 else "almost all are taken: lower connection_limit, or use a pool"
+        ),
+        judged("database clock", "" if skew_s < MAX_SKEW_S else f"it differs from this machine's by {skew_s:.0f} s"),
+    ]
+
+
+async def storage(services: Services, settings: Settings) -> list[Finding]:
+    """Put, get and delete an object of our own; the bucket's rules."""
+    key, content = f"doctor/{new_cuid()}", b"doctor"
+    try:
+        await services.storage.upload(key, BytesIO(content), len(content), "audio/webm")
+        with (await services.storage.download(key, "doctor")).file as file:
+            whole = file.read() == content
+        await services.storage.delete(key)
+        kept = await services.storage.look(key)
+    except (Unavailable, Permanent) as error:
+        advice = f"{error.message}: check the R2_ settings, and that the key may read, write and delete"
+        return [Finding("storage", "wrong", advice)]
+    rules = await services.storage.rules()
+    lifecycle = "" if rules.expires_days else "no rule deletes old recordings: run python -m app bucket install"
+    cors = "" if settings.app_url in rules.origins or rules.origins else "no CORS rule: direct uploads fail"
+    return [
+        judged("storage", "" if whole and kept is None else "an object was not stored or not deleted as asked"),
+        judged("storage lifecycle", lifecycle),
+        Finding("storage cors", "unknown" if cors else "fine", cors and f"{cors}: run python -m app bucket install"),
+    ]
+
+
+async def sessions(services: Services, _settings: Settings) -> list[Finding]:
+    """What must never be."""
+    broken = await operator.broken_invariants(services.database, services.lease_s)
+    if not broken:
+        return [Finding("sessions", "fine")]
+    return [
+        Finding(f"sessions {rule}", "wrong", f"{ids[-1]}, such as {', '.join(ids[:-1][:3])}: see docs/operations.md")
+        for rule, ids in broken.items()
+    ]

@@ -1,0 +1,46 @@
+"""Check this deployment from inside: each point is fine, wrong or unknown, with what to do. Exit code 1 if any is wrong."""
+
+import argparse
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from app.checks import warnings
+from app.commands import checkups, outside_checkups
+from app.commands.checkups import Finding
+from app.commands.running import add_json, print_rows, with_services
+from app.errors import AppError
+from app.services import Services
+from app.settings import Settings
+
+CHECKUPS: tuple[Callable[[Services, Settings], Awaitable[list[Finding]]], ...] = (
+    *(checkups.database, checkups.storage, outside_checkups.qstash, outside_checkups.address, outside_checkups.models),
+    checkups.sessions,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How to print it."""
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Examine. Raises SettingsError."""
+
+    async def command(services: Services, settings: Settings) -> int:
+        findings = [finding async for finding in examine(services, settings)]
+        rows = [vars(finding) for finding in findings]
+        print_rows(rows, ("point", "verdict", "advice"), as_json=arguments.json)
+        return 1 if any(finding.verdict == "wrong" for finding in findings) else 0
+
+    return with_services(command)
+
+
+async def examine(services: Services, settings: Settings) -> AsyncGenerator[Finding, None]:
+    """Every point, one after the other; a check that cannot be made is unknown, and stops no other."""
+    missing = warnings(settings)
+    yield Finding("settings", "wrong" if missing else "fine", "; ".join(missing))
+    for checkup in CHECKUPS:
+        try:
+            for finding in await checkup(services, settings):
+                yield finding
+        except AppError as error:
+            yield Finding(checkup.__name__.replace("_", " "), "unknown", f"{error.message}: check it again")

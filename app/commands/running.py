@@ -1,0 +1,82 @@
+"""What the commands share: services for their length, times as people write them, rows as columns or JSON."""
+
+import argparse
+import asyncio
+import json
+import re
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from app.adapters.qstash.queue import QueueRefused
+from app.checks import load
+from app.errors import AppError
+from app.logs import configure_logging
+from app.services import Services, open_services
+from app.settings import Settings
+
+Command = Callable[[Services, Settings], Awaitable[int]]
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+class CommandError(Exception):
+    """The command cannot do what it was asked for; the message says why and what to do."""
+
+
+def with_services(command: Command) -> int:
+    """Run a command on the services; 1 with a sentence where it failed. Raises SettingsError."""
+    settings = load()
+    configure_logging("console")
+    # The log belongs to the service; here a sentence says what went wrong.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.stderr))
+
+    async def run() -> int:
+        async with open_services(settings) as services:
+            return await command(services, settings)
+
+    try:
+        return asyncio.run(run())
+    except QueueRefused as error:
+        problem = f"{error}: is QSTASH_TOKEN that of the region in QSTASH_URL?"
+    except AppError as error:
+        problem = f"{error.message}: run this again, or see python -m app doctor"
+    except CommandError as error:
+        problem = str(error)
+    except KeyboardInterrupt:
+        print("\nstopped; what was done stays done", file=sys.stderr)
+        return 130
+    print(f"error: {problem}", file=sys.stderr)
+    return 1
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The option of every listing."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of columns")
+
+
+def seconds(text: str) -> int:
+    """A length of time such as 90s, 15m, 2h or 7d."""
+    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no length of time: write 90s, 15m, 2h or 7d")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+    """Rows in aligned columns, or as a JSON array with every key."""
+    if as_json:
+        print(json.dumps([dict(row) for row in rows], ensure_ascii=False, indent=2))
+        return
+    table = [list(columns), *([_cell(row.get(column)) for column in columns] for row in rows)]
+    widths = [max(len(line[index]) for line in table) for index in range(len(columns))]
+    for line in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    # A terminal must not be told what to do by what is stored.
+    return "" if value is None else "".join(c if c.isprintable() else "?" for c in str(value))

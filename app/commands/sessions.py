@@ -1,0 +1,39 @@
+"""List sessions by status, age, learner or reason, and count them."""
+
+import argparse
+
+from app.commands.running import add_json, print_rows, seconds, with_services
+from app.services import Services
+from app.sessions import operator
+from app.settings import Settings
+
+COLUMNS = ("id", "status", "updated_at", "learner", "audio_stored", "reason")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which sessions."""
+    parser.add_argument("--status", default="", type=str.upper, help="such as FAILED")
+    parser.add_argument(
+        "--older-than", default=0, type=seconds, metavar="TIME", help="not changed for so long: 15m, 2h, 7d"
+    )
+    parser.add_argument("--learner", default="", help="external id or id")
+    parser.add_argument("--reason", default="", help="part of the sentence that the learner reads")
+    parser.add_argument("--limit", default=50, type=int, help="how many at most (default 50)")
+    parser.add_argument("--totals", action="store_true", help="count the sessions in each status instead")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List. Raises SettingsError."""
+
+    async def command(services: Services, _settings: Settings) -> int:
+        a = arguments
+        if a.totals:
+            rows, columns = await operator.totals(services.database), ("status", "sessions", "oldest_s")
+        else:
+            wanted = operator.Wanted(a.status, a.older_than, a.learner, a.reason, max(1, min(a.limit, 10_000)))
+            rows, columns = await operator.list_sessions(services.database, wanted), COLUMNS
+        print_rows(rows, columns, as_json=a.json)
+        return 0
+
+    return with_services(command)

@@ -1,0 +1,43 @@
+"""Sweep now: publish the backlog, end what was tried in vain, delete what no session needs."""
+
+import argparse
+import json
+from dataclasses import asdict
+
+from app.commands.running import with_services
+from app.recordings.orphans import Orphans, delete_orphans
+from app.services import Services
+from app.settings import Settings
+from app.sweep import sweep
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to do of it."""
+    parser.add_argument("--dry-run", action="store_true", help="count orphaned recordings, and change nothing")
+    parser.add_argument(
+        "--delete-orphans",
+        action="store_true",
+        help="delete orphaned recordings even if there are suspiciously many: the bucket belongs to this database alone",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Sweep, and print the counts as JSON. Raises SettingsError."""
+
+    async def command(services: Services, _settings: Settings) -> int:
+        if arguments.dry_run or arguments.delete_orphans:
+            found, after = Orphans(), ""
+            while True:
+                page = await delete_orphans(
+                    services, after, confirmed=arguments.delete_orphans, dry_run=arguments.dry_run
+                )
+                found.deleted, found.kept = found.deleted + page.deleted, found.kept + page.kept
+                if not page.continue_after:
+                    break
+                after = page.continue_after
+            print(json.dumps({"orphans_deleted": found.deleted, "orphans_kept": found.kept}))
+            return 0
+        print(json.dumps(asdict(await sweep(services))))
+        return 0
+
+    return with_services(command)

@@ -1,0 +1,84 @@
+"""What an operator asks of sessions and learners. Every function raises Unavailable."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.database.client import Database, Row
+from app.database.statements import load
+from app.errors import MISCONFIGURED
+
+SQL = load(Path(__file__).with_name("operator.sql"))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which sessions to list: empty or 0 means any. ``older_than_s`` since they changed; ``reason`` is part of the sentence."""
+
+    status: str = ""
+    older_than_s: int = 0
+    learner: str = ""
+    reason: str = ""
+    limit: int = 50
+
+
+async def list_sessions(db: Database, wanted: Wanted) -> list[Row]:
+    """Sessions, the last changed first."""
+    w = wanted
+    return await db.read_rows(SQL["list"], w.status, w.older_than_s, w.learner, w.reason, w.limit)
+
+
+async def totals(db: Database) -> list[Row]:
+    """How many sessions are in each status, and for how long the oldest has been there, in seconds."""
+    return await db.read_rows(SQL["totals"])
+
+
+async def show(db: Database, session_id: str, lease_s: int) -> Row | None:
+    """What is stored of a session, without a word of it."""
+    rows = await db.read_rows(SQL["show"], session_id, lease_s)
+    return rows[0] if rows else None
+
+
+async def failed_since(db: Database, seconds: int) -> list[str]:
+    """FAILED sessions that can be processed again, the oldest first."""
+    return [row["session_id"] for row in await db.read_rows(SQL["failed_since"], seconds)]
+
+
+async def misconfigured(db: Database) -> list[str]:
+    """Sessions that failed by our own mistake, the oldest first."""
+    return [row["session_id"] for row in await db.read_rows(SQL["misconfigured"], MISCONFIGURED)]
+
+
+async def broken_invariants(db: Database, lease_s: int) -> dict[str, list[str]]:
+    """Rules that sessions break: some of their ids, and as last entry how many there are."""
+    rows = await db.read_rows(SQL["invariants"], lease_s)
+    return {row["rule"]: [*json.loads(row["ids"]), str(row["sessions"])] for row in rows}
+
+
+async def wrong_profiles(db: Database, since: str) -> list[str]:
+    """Learners, made since a date, whose profile counts less than their sessions do."""
+    return [row["user_id"] for row in await db.read_rows(SQL["wrong_profiles"], since)]
+
+
+async def export(db: Database, learner: str) -> dict[str, Any] | None:
+    """Every row of a learner, named by external id or id; None for an unknown one."""
+    rows = await db.read_rows(SQL["export"], learner)
+    return json.loads(rows[0]["rows"]) if rows else None
+
+
+async def find_learner(db: Database, learner: str) -> tuple[str, list[str]] | None:
+    """A learner's id and sessions."""
+    rows = await db.read_rows(SQL["learner"], learner)
+    return (rows[0]["user_id"], json.loads(rows[0]["sessions"])) if rows else None
+
+
+async def forget(db: Database, user_id: str) -> bool:
+    """Delete a learner; every row of theirs goes with it. False if there is none."""
+    return bool(await db.write_rows(SQL["forget"], user_id))
+
+
+async def facts(db: Database) -> Row:
+    """Tables, time zone, connections and clock of the database."""
+    [row] = await db.read_rows(SQL["facts"])
+    return row

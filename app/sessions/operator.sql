@@ -1,0 +1,104 @@
+-- What an operator asks. No statement selects a transcript, an insight or an e-mail address but "export".
+
+-- name: list
+SELECT s.id, s.status::text AS status, u."externalId" AS learner, s."durationSecs" AS duration_s,
+       to_char(s."createdAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at,
+       to_char(s."updatedAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS updated_at,
+       s."errorMessage" AS reason, s."audioUrl" IS NOT NULL AND s."audioDeletedAt" IS NULL AS audio_stored
+  FROM speaking_sessions s JOIN users u ON u.id = s."userId"
+ WHERE ($1::text = '' OR s.status::text = $1::text)
+   AND ($2::int = 0 OR s."updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $2::int))
+   AND ($3::text = '' OR u."externalId" = $3::text OR u.id = $3::text)
+   AND ($4::text = '' OR position(lower($4::text) IN lower(s."errorMessage")) > 0)
+ ORDER BY s."updatedAt" DESC, s.id LIMIT $5::int
+
+-- name: totals
+SELECT status::text AS status, count(*)::int AS sessions,
+       coalesce(extract(epoch FROM timezone('utc', clock_timestamp()) - min("updatedAt")), 0)::int AS oldest_s
+  FROM speaking_sessions GROUP BY status ORDER BY status
+
+-- name: show
+SELECT s.id, s.status::text AS status, u."externalId" AS learner, s."userId" AS user_id, s."durationSecs" AS duration_s,
+       to_char(s."createdAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at,
+       to_char(s."updatedAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS updated_at,
+       to_char(s."audioDeletedAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS audio_deleted_at,
+       s."errorMessage" AS reason, s."audioUrl" AS audio_key,
+       (SELECT t."wordCount" FROM transcripts t WHERE t."sessionId" = s.id AND right(t.text, 1) <> E'\x1e') AS words,
+       (SELECT length(t.text) - length(replace(t.text, E'\x1e', '')) FROM transcripts t
+         WHERE t."sessionId" = s.id AND right(t.text, 1) = E'\x1e') AS parts,
+       (SELECT count(*)::int FROM insights i WHERE i."sessionId" = s.id) AS insights,
+       greatest(0, ceil(extract(epoch FROM s."updatedAt" - timezone('utc', clock_timestamp())) + $2::int))::int AS lease_left_s
+  FROM speaking_sessions s JOIN users u ON u.id = s."userId" WHERE s.id = $1
+
+-- name: failed_since
+SELECT id AS session_id FROM speaking_sessions
+ WHERE status = 'FAILED' AND "audioUrl" IS NOT NULL
+   AND "updatedAt" >= timezone('utc', clock_timestamp()) - make_interval(secs => $1::int)
+   AND ("audioDeletedAt" IS NULL
+        OR EXISTS (SELECT FROM transcripts t WHERE t."sessionId" = speaking_sessions.id AND right(t.text, 1) <> E'\x1e'))
+ ORDER BY "updatedAt" LIMIT 10000
+
+-- name: misconfigured
+SELECT id AS session_id FROM speaking_sessions
+ WHERE status = 'FAILED' AND "errorMessage" = $1 ORDER BY "updatedAt" LIMIT 10000
+
+-- name: invariants
+-- What must never be: how many sessions break each rule, and which (at most ten). $1 is the lease in seconds.
+WITH broken AS (
+  SELECT 'done_with_audio' AS rule, id FROM speaking_sessions
+   WHERE status = 'DONE' AND "audioUrl" IS NOT NULL AND "audioDeletedAt" IS NULL
+  UNION ALL
+  SELECT 'done_without_transcript', s.id FROM speaking_sessions s
+   WHERE s.status = 'DONE' AND NOT EXISTS (
+     SELECT FROM transcripts t WHERE t."sessionId" = s.id AND right(t.text, 1) <> E'\x1e')
+  UNION ALL
+  SELECT 'done_without_focus', id FROM speaking_sessions WHERE status = 'DONE' AND "focusNext" IS NULL
+  UNION ALL
+  SELECT 'waiting_over_an_hour', id FROM speaking_sessions
+   WHERE status = 'UPLOADED' AND "createdAt" < timezone('utc', clock_timestamp()) - interval '1 hour'
+  UNION ALL
+  SELECT 'lease_over_for_ten_minutes', id FROM speaking_sessions
+   WHERE status IN ('TRANSCRIBING', 'ANALYZING')
+     AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $1::int) - interval '10 minutes'
+)
+SELECT rule, count(*)::int AS sessions, array_to_json((array_agg(id ORDER BY id))[1:10])::text AS ids
+  FROM broken GROUP BY rule ORDER BY rule
+
+-- name: wrong_profiles
+-- Learners whose profile is not the sum of their sessions, all of which were made since $1: a deleted session's part stays, so
+-- a count may be higher than the sum, never lower.
+SELECT u.id AS user_id FROM users u
+ WHERE u."createdAt" >= $1::text::timestamp AND EXISTS (
+   SELECT FROM insights i JOIN speaking_sessions s ON s.id = i."sessionId"
+    WHERE s."userId" = u.id AND s.status = 'DONE'
+    GROUP BY i.category, i.pattern
+   HAVING sum(coalesce(i.frequency, 1)) > coalesce((
+     SELECT (p.patterns ->> (i.category || ':' || i.pattern))::numeric FROM pattern_profiles p WHERE p."userId" = u.id), 0))
+ ORDER BY u.id LIMIT 100
+
+-- name: export
+SELECT (SELECT json_build_object(
+  'user', to_jsonb(u),
+  'consents', coalesce((SELECT jsonb_agg(to_jsonb(c)) FROM user_consents c WHERE c."userId" = u.id), '[]'),
+  'patternProfile', (SELECT to_jsonb(p) FROM pattern_profiles p WHERE p."userId" = u.id),
+  'sessions', coalesce((SELECT jsonb_agg(to_jsonb(s)
+     || jsonb_build_object('transcript', (SELECT to_jsonb(t) FROM transcripts t WHERE t."sessionId" = s.id),
+                           'insights', coalesce((SELECT jsonb_agg(to_jsonb(i)) FROM insights i WHERE i."sessionId" = s.id), '[]'))
+     ORDER BY s."createdAt") FROM speaking_sessions s WHERE s."userId" = u.id), '[]')))::text AS rows
+  FROM users u WHERE u."externalId" = $1 OR u.id = $1
+
+-- name: learner
+SELECT u.id AS user_id, array_to_json(ARRAY(SELECT s.id FROM speaking_sessions s WHERE s."userId" = u.id))::text AS sessions
+  FROM users u WHERE u."externalId" = $1 OR u.id = $1
+
+-- name: forget
+DELETE FROM users WHERE id = $1 RETURNING id
+
+-- name: facts
+-- What a doctor wants to know of the database.
+SELECT (SELECT count(*)::int FROM information_schema.tables
+         WHERE table_schema = current_schema()
+           AND table_name IN ('users', 'user_consents', 'speaking_sessions', 'transcripts', 'insights', 'pattern_profiles')) AS tables,
+       current_setting('TimeZone') AS time_zone, current_setting('max_connections')::int AS max_connections,
+       (SELECT count(*)::int FROM pg_stat_activity) AS connections,
+       extract(epoch FROM clock_timestamp())::float8 AS now
