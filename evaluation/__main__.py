@@ -34,22 +34,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     provider, setting, evaluate = KINDS[given.kind]
     names = chosen_models(given.models, provider, setting)
+    reports: list[dict[str, Any]] = []
+    code = 0
     try:
         require_keys(names, provider)
-        reports = [asyncio.run(_as_coroutine(evaluate(name))) for name in names]
+        for name in names:
+            reports.append(asyncio.run(_as_coroutine(evaluate(name))))  # noqa: PERF401 - those before a failure stay
     except KeyboardInterrupt:
-        print("\nstopped; nothing was written", file=sys.stderr)
-        return 130
+        print(f"\nstopped; {'what follows was finished' if reports else 'nothing was written'}", file=sys.stderr)
+        code = 130
     except Misconfigured as error:
         print(f"\nerror: refused by the provider: look at {error.setting} and at the names in MODELS", file=sys.stderr)
-        return 1
+        code = 1
     except (NoKey, NoVoice, ChildDied, TimeoutError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(table(reports))
-    file = write(given.kind, reports, Path(given.results))
-    print(f"\ndetails: {file}")
-    return 0
+        code = 1
+    # What the models before cost is paid for.
+    if reports:
+        print(table(reports))
+        print(f"\ndetails: {write(given.kind, reports, Path(given.results))}")
+    return code
 
 
 def chosen_models(given: str, provider: str, setting: str) -> list[str]:

@@ -82,6 +82,17 @@ def test_model_that_is_gone_ends_the_run_at_once(tmp_path: Path, capsys: pytest.
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("provider")
+def test_what_was_paid_for_before_a_refusal_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong name at the end of MODELS does not cost the figures of those before it."""
+    code = main(["analysis", "--models", "claude-haiku-4-5,gone", "--results", str(tmp_path)])
+    written = json.loads(next(tmp_path.glob("analysis-*.json")).read_text())
+
+    assert code == 1
+    assert [report["model"] for report in written["models"]] == ["claude-haiku-4-5"]
+    assert "| score | 1.00 |" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("kind", "provider"), [("analysis", "ANTHROPIC"), ("speech", "OPENAI")])
 def test_without_a_key_only_the_stand_in_runs(
     kind: str, provider: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -201,6 +201,25 @@ def test_naming_everything_costs_precision() -> None:
     assert found.trapped > 100
 
 
+def test_the_same_five_habits_for_everybody_score_badly() -> None:
+    """To name what is most common, with a word for a quotation, is no analysis."""
+    common = [name for name, _ in Counter(pattern.habit.id for _, pattern in PATTERNS).most_common(5)]
+
+    def guess(answer: dict[str, Any], session: Session) -> None:
+        answer["insights"] = [
+            {
+                "category": habits()[name].categories[0],
+                "pattern": habits()[name].label,
+                "detail": "-",
+                "frequency": 5,
+                "examples": [session.text.split()[0]],
+            }
+            for name in common
+        ]
+
+    assert scores(guess).total < 0.1
+
+
 def test_one_habit_named_twice_is_right_once() -> None:
     """A second name for the same habit splits the profile."""
     session = next(s for s in sessions() if s.id == "es-04")
