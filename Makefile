@@ -12,6 +12,9 @@ export PRISMA_QUERY_ENGINE_BINARY = $(CURDIR)/engine/query-engine
 # Sockets, recordings on their way and the folders of tests: all below this folder.
 export TMPDIR = $(CURDIR)/.local/tmp
 export PYTHONWARNINGS ?=
+# Of the environment's settings only those named on make's command line reach the local stack, or all with WITH_ENV=1.
+export LOCAL_SETTINGS := $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))),$(name)))
+LOCAL := $(PY) -m local $(if $(WITH_ENV),--with-env)
 AUDIO ?=
 RUNS ?= 5
 USER_NAME = $(if $(filter command line,$(origin USER)),$(USER),demo)
@@ -31,13 +34,13 @@ help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
 
 demo: $(DEMO) ## send one recording through, from upload to results; AUDIO=file for your own
-	@$(PY) -m local demo $(if $(AUDIO),--audio "$(AUDIO)")
+	@$(LOCAL) demo $(if $(AUDIO),--audio "$(AUDIO)")
 
-run: $(DEMO) ## start everything on this machine until Ctrl-C; PORT=8000
-	@exec $(PY) -m local run $(if $(PORT),--port "$(PORT)")
+run: $(DEMO) ## start everything on this machine until Ctrl-C; PORT=8000 WITH_ENV=1
+	@exec $(LOCAL) run $(if $(PORT),--port "$(PORT)")
 
 token: $(DEMO) ## print a cookie header value of a signed-in user; USER=name
-	@$(PY) -m local token --user "$(USER_NAME)"
+	@$(LOCAL) token --user "$(USER_NAME)"
 
 test: $(TESTS) ## run all tests against real parts
 	@cd engine && "$(NODE)" --test test/*.test.js

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from local import demo
-from local.environment import DIRECTORY, read_environment, read_stand_ins
-from local.given import StackError, given_secret
+from local import demo, outside
+from local.environment import DIRECTORY, StackError, only_one, read_environment, read_stand_ins
+from local.given import given_secret
 from local.process import ChildDied
 from local.stack import Stack, refuse_second, stop_on_sigterm
+from local.supervision import answers
 from local.token import session_cookie
 
 
@@ -19,9 +20,14 @@ def main() -> int:
     """Run one command; its exit code."""
     arguments = _parser().parse_args()
     stop_on_sigterm()
+    ignored = outside.admit(os.environ, everything=arguments.with_env)
+    if ignored and arguments.run is not _token:
+        them = "it" if len(ignored) == 1 else "them"
+        print(f"not used: {', '.join(ignored)} of the environment; WITH_ENV=1 uses {them}", flush=True)
     try:
         return int(arguments.run(arguments))
     except KeyboardInterrupt:
+        print("\nstopped; nothing is left running", flush=True)
         return 130
     except (StackError, ChildDied, TimeoutError, RuntimeError, demo.DemoError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -37,8 +43,9 @@ def _run(arguments: argparse.Namespace) -> int:
         print("a frontend beside it needs these lines in its .env.local (docs/frontend.md):")
         for line in frontend_lines(stack.environment):
             print(f"  {line}")
-        print(f"ready {stack.url}", flush=True)
         try:
+            # Whoever reads this line may end us at once.
+            print(f"ready {stack.url}", flush=True)
             stack.wait()
         except KeyboardInterrupt:
             print("\nstopping", flush=True)
@@ -59,6 +66,8 @@ def _demo(arguments: argparse.Namespace) -> int:
     upload = demo.recording(arguments.audio)
     directory: Path = arguments.directory
     with ExitStack() as stack:
+        sentence = "another demo runs in this folder: wait until it has ended"
+        stack.enter_context(only_one(directory / "demo.lock", sentence))
         try:
             refuse_second(directory)
             started = stack.enter_context(Stack(directory))
@@ -74,10 +83,17 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _token(arguments: argparse.Namespace) -> int:
     environment = read_environment(arguments.directory)
-    if environment is None:
+    # One that was killed outright has left its settings behind.
+    if environment is None or not answers(f"{environment['STACK_URL']}/api/health"):
         raise StackError("no stack is running: start one with make run")
     print(session_cookie(environment["AUTH_SECRET"], environment["APP_URL"], arguments.user))
     return 0
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65_535):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no port: PORT is a number from 1 to 65535")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,11 +101,16 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m local", description="The service and all it needs, on one machine, without an account."
     )
     parser.add_argument("--directory", type=Path, default=DIRECTORY, help="where everything is kept (default .local)")
+    parser.add_argument(
+        "--with-env",
+        action="store_true",
+        help="use the settings of the environment, too, such as DATABASE_URL and OPENAI_API_KEY (else those of .env.local)",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="start everything, print the address, stop on Ctrl-C")
     run.add_argument(
         "--port",
-        type=int,
+        type=_port,
         default=os.environ.get("PORT") or None,
         help="where the application listens on 127.0.0.1 (default PORT, or 8000, or a free one)",
     )

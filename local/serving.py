@@ -4,9 +4,28 @@ import argparse
 import sys
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.ports import LOOPBACK, is_free
+
+
+class LoopbackOnly:
+    """Refuses what a page of another site sends through a browser on this machine.
+
+    A name that a stranger points at 127.0.0.1 is a foreign ``Host``; a request from the stranger's page has its ``Origin``.
+    No program that uses a stand-in sends an ``Origin`` at all.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = TrustedHostMiddleware(app, allowed_hosts=[LOOPBACK, "localhost"])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if any(name == b"origin" for name, _ in scope.get("headers", [])):
+            await PlainTextResponse("no page may call this", 403)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 def serve_on_port(app: ASGIApp, description: str) -> None:
@@ -16,4 +35,6 @@ def serve_on_port(app: ASGIApp, description: str) -> None:
     port: int = parser.parse_args().port
     if not is_free(port):
         sys.exit(f"port {port} is taken")
-    uvicorn.run(app, host=LOOPBACK, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+    uvicorn.run(
+        LoopbackOnly(app), host=LOOPBACK, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=2
+    )

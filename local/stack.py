@@ -15,9 +15,9 @@ from qstash_on_loopback.__main__ import environment as qstash_environment
 from qstash_on_loopback.signing import TOKEN
 
 from local import given
-from local.environment import read_environment, write_environment
-from local.given import StackError
+from local.environment import StackError, only_one, read_environment, write_environment
 from local.migrate import ROOT, migrate
+from local.outside import confirm_database
 from local.ports import LOOPBACK, PortBook, free_port, is_free
 from local.postgres import Postgres
 from local.process import Child
@@ -72,6 +72,8 @@ class Stack:
     def _start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         refuse_second(self.directory)
+        sentence = "another command is starting a stack in this folder: wait until it is ready, or end it"
+        self._resources.enter_context(only_one(self.directory / "stack.lock", sentence))
         port = self._choose_port()
         self.url = f"http://{LOOPBACK}:{port}"
         app_url = given.app_url(self.url)
@@ -104,7 +106,9 @@ class Stack:
 
     def _database(self) -> dict[str, str]:
         url = os.environ.get("DATABASE_URL")
-        if not url:
+        if url:
+            confirm_database(url, yes=os.environ.get("YES") == "1")
+        else:
             self._say("starting PostgreSQL")
             server = self.postgres = Postgres(self.directory / "postgres")
             self._resources.callback(server.stop)
@@ -235,12 +239,16 @@ def refuse_second(directory: Path) -> None:
 
 
 def stop_on_sigterm() -> None:
-    """Let SIGTERM end us as Ctrl-C does, so that what was started is stopped."""
+    """Let SIGTERM end us as Ctrl-C does, so that what was started is stopped.
+
+    And Ctrl-C itself: a script that starts us in the background has us inherit that it is ignored.
+    """
 
     def interrupt(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
 
 
 def _require_own(server: Postgres, directory: Path) -> None:

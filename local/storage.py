@@ -1,6 +1,7 @@
 """An S3 server: SeaweedFS from its wheel, as a child process. Why this one: docs/decisions/local-storage.md."""
 
 import json
+import secrets
 import signal
 import sys
 from pathlib import Path
@@ -54,7 +55,7 @@ class Storage:
         """Start and wait until the bucket is there. Raises ChildDied, TimeoutError."""
         (self.directory / "data").mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
-        self._child = Child("the S3 server", self._command(), self.directory / "storage.log")
+        self._child = Child("the S3 server", self._command(), self.directory / "storage.log", cwd=self.directory)
         self._child.wait_until(self._answers, START_TIMEOUT_S, port=self.port)
 
     @property
@@ -72,8 +73,6 @@ class Storage:
         if self._child is not None:
             self._child.stop(signal.SIGTERM)
             self._child = None
-            # It forgets this one.
-            Path(f"/tmp/seaweedfs-s3-{self.port}.sock").unlink(missing_ok=True)
 
     def kill(self) -> None:
         """End the server as a crash would."""
@@ -109,6 +108,7 @@ class Storage:
         }
         config = self.directory / "identities.json"
         config.write_text(json.dumps({"identities": [identity]}))
+        (self.directory / "security.toml").write_text(_tokens())
         ports: list[str] = []
         for server in ("master", "volume", "filer"):
             ports += [f"-{server}.port={free_port()}", f"-{server}.port.grpc={free_port()}"]
@@ -118,6 +118,10 @@ class Storage:
             *(f"-dir={self.directory / 'data'}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"),
             *(f"-s3.config={config}", f"-bucket={BUCKET}", f"-s3.port={self.port}", f"-s3.port.grpc={free_port()}"),
             *(*ports, f"-admin.port={admin}", f"-admin.port.grpc={admin + GRPC_OFFSET}"),
+            # Without a whole path of ours these are sockets in the folder for temporary files.
+            *("-s3.localSocket=s3.sock", "-filer.localSocket=filer.sock"),
+            # No page of another site reads from the servers behind S3, which ask for a token besides (security.toml).
+            "-filer.allowedOrigins=http://localhost",
             *("-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
             *("-master.telemetry=false", "-volume.preStopSeconds=0", "-master.volumeSizeLimitMB=256"),
         ]
@@ -128,3 +132,9 @@ class Storage:
         except (BotoCoreError, ClientError):
             return False
         return True
+
+
+def _tokens() -> str:
+    """SeaweedFS's security.toml, read from the folder it runs in: S3 alone may use the servers behind it."""
+    sections = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
+    return "".join(f'[{name}]\nkey = "{secrets.token_hex(16)}"\nexpires_after_seconds = 60\n' for name in sections)

@@ -43,6 +43,9 @@ _OWN = (
     (r"\b(?:he|she|it) (?:go|want|need|like|have|do|know|think|make|say)\b", "Third person -s", "After he, she and it the verb ends in -s.", "Say 'he goes', 'she wants', 'it has'."),
 )  # fmt: skip
 
+# Harper's linter is one object, which refuses two threads at the same time.
+_one_at_a_time = threading.Lock()
+
 
 def grammar_findings(text: str) -> list[Finding]:
     """The grammar habits in ``text``, one finding for each kind."""

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from local import demo
-from local.given import StackError
+from local.environment import StackError
 from local.migrate import ROOT
 from local.process import ChildDied
 from local.stack import stop_on_sigterm

@@ -5,7 +5,6 @@ import re
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,7 +12,6 @@ from playwright.sync_api import Page, expect
 
 from app.errors import AGAIN, NOT_AGAIN
 from local.audio import OPUS_RATE, as_webm, decode, human_voice
-from local.postgres import Postgres
 from local.stack import Stack
 from tests.support.browser import drop, record, send, sign_in, wait_for_status
 
@@ -32,12 +30,10 @@ def voice() -> bytes:
 
 def set_row(stack: Stack, session_id: str, values: str) -> None:
     """Change a session's row, as a delivery would."""
-    url = urlsplit(stack.environment["DATABASE_URL"])
-    server = Postgres(Path("unused"))
-    server.port = url.port or 0
+    assert stack.postgres is not None
     now = "timezone('utc', clock_timestamp())"
     sql = f"""UPDATE speaking_sessions SET "updatedAt" = {now}, {values} WHERE id = '{session_id}'"""
-    server.psql(sql, url.path.strip("/"))
+    stack.postgres.psql(sql, urlsplit(stack.environment["DATABASE_URL"]).path.strip("/"))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from app.settings import Settings
 from local.environment import read_environment
@@ -69,13 +70,14 @@ def test_the_environment_file_is_complete(stack: Stack) -> None:
 
 @contextmanager
 def command(*words: str, directory: Path) -> Generator[subprocess.Popen[str], None, None]:
-    """``python -m local …`` with its own folder for everything."""
+    """``python -m local …`` with its own folder for everything, started as a script in the background starts it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "local", "--directory", str(directory), *words],
         cwd=ROOT,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )
     try:
         yield process
@@ -142,6 +144,46 @@ def test_demo_needs_nothing_and_its_last_line_says_done(tmp_path: Path) -> None:
     assert re.fullmatch(r"DONE session=c\w{24} words=\d+ insights=[3-5] took=\d+\.\ds", printed.splitlines()[-1])
     assert "\033" not in printed and "not by Whisper" in printed and "not from Claude" in printed
     assert time.monotonic() - started < 100
+
+
+def test_a_second_demo_at_once_is_a_sentence(tmp_path: Path) -> None:
+    """Two in one folder: one comes to DONE, the other says what to do; no log of PostgreSQL's."""
+    with command("demo", directory=tmp_path) as first, command("demo", directory=tmp_path) as second:
+        printed = {process.communicate(timeout=100)[0]: process.returncode for process in (first, second)}
+
+    assert sorted(printed.values()) == [0, 1], printed
+    refused = next(text for text, code in printed.items() if code == 1)
+    assert refused == "error: another demo runs in this folder: wait until it has ended\n"
+
+
+def test_an_exported_database_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be production's: the demo says that it is not used, and uses its own."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:canary@127.0.0.1:9/production")
+    with command("demo", directory=tmp_path) as process:
+        printed, _ = process.communicate(timeout=100)
+
+    assert process.returncode == 0, printed
+    assert (
+        printed.startswith("not used: DATABASE_URL of the environment; WITH_ENV=1 uses it") and "canary" not in printed
+    )
+
+
+@pytest.mark.parametrize("port", ["80000", "0", "x"])
+def test_a_port_that_is_none_is_a_sentence(tmp_path: Path, port: str) -> None:
+    """Not a traceback from the socket."""
+    with command("run", "--port", port, directory=tmp_path) as process:
+        printed, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 2 and "PORT is a number from 1 to 65535" in printed
+
+
+def test_a_cookie_for_a_stack_that_was_killed_is_refused(tmp_path: Path) -> None:
+    """Its settings are still there."""
+    (tmp_path / "env").write_text(f"STACK_URL=http://{LOOPBACK}:{free_port()}\nAUTH_SECRET=a\nAPP_URL=http://a\n")
+    with command("token", directory=tmp_path) as process:
+        printed, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 1 and "no stack is running" in printed
 
 
 def test_demo_says_why_a_file_will_not_do(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ PUBLIC = "https://coach.example.com"
 def running(directory: Path, **environment: str) -> Generator[tuple[subprocess.Popen[str], list[str]], None, None]:
     """``python -m local run``, ready, and what it has printed; more is added as it comes."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "local", "--directory", str(directory), "run"],
+        [sys.executable, "-m", "local", "--directory", str(directory), "--with-env", "run"],
         cwd=ROOT,
         env={**os.environ, **environment},
         text=True,

@@ -6,11 +6,13 @@ import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from local.ports import LOOPBACK, accepts, free_port
-from local.postgres import USER, Postgres, as_ordinary_user
+from local.postgres import ROLE, Postgres
+from local.postgres_programs import as_ordinary_user
 from local.process import Child
 
 # Who comes over the network: nobody without TLS, but for one database that nobody reaches with it.
@@ -44,7 +46,7 @@ def tls_postgres(directory: Path) -> Generator[Postgres, None, None]:
         "hba_file": str(directory / "access.conf"),
     }
     with Postgres(directory / "server", binaries=binaries, settings=settings) as server:
-        server.psql("CREATE DATABASE plain")
+        server.create_database("plain")
         yield server
 
 
@@ -71,14 +73,17 @@ def pgbouncer(directory: Path, server: Postgres) -> Generator[int, None, None]:
     program = required(shutil.which("pgbouncer") or (sbin if sbin.exists() else None), "pgbouncer")
     port = free_port()
     users = directory / "users.txt"
-    users.write_text(f'"{USER}" ""\n')
+    password = urlsplit(server.url).password
+    users.write_text(f'"{ROLE}" "{password}"\n')
     configuration = directory / "pgbouncer.ini"
     configuration.write_text(
         f"[databases]\n* = host={LOOPBACK} port={server.port}\n"
         f"[pgbouncer]\nlisten_addr = {LOOPBACK}\nlisten_port = {port}\nunix_socket_dir =\n"
         f"auth_type = trust\nauth_file = {users}\npool_mode = transaction\ndefault_pool_size = 3\n"
     )
-    child = Child("PgBouncer", [*as_ordinary_user(), program, str(configuration)], directory / "pgbouncer.log")
+    child = Child(
+        "PgBouncer", [*as_ordinary_user(configuration), program, str(configuration)], directory / "pgbouncer.log"
+    )
     try:
         child.wait_until(lambda: accepts(port), 10)
         yield port
