@@ -122,6 +122,8 @@ def faulty(
         storage,
         providers_url,
         f"http://{LOOPBACK}:{port}",
+        # A lease of seconds leaves no time to wait for a turn.
+        media_processes=str(AT_ONCE),
     )
     with served(create_app(settings, faults.opener()), port) as url:
         there = World(url, settings, shared_world.database, storage, providers, shared_world.keys)
