@@ -58,7 +58,7 @@ async def run_steps(claimed: Claim, services: Services) -> None:
     analysis, usage = await services.claude.analyze(text)
     log.info("session_analyzed", insights=len(analysis.insights), **usage.logged)
     # 12 store insights, 13 store focusNext, 14 update the profile, 15 mark DONE: one transaction
-    await checkpoints.complete(db, claimed, analysis)
+    await checkpoints.save_results(db, claimed, analysis)
 
 
 def require_speech(text: str) -> None:

@@ -94,7 +94,7 @@ class InvalidSize(Refused):
     status, code, message = 400, Code.INVALID_FILE, "Valid size is required"
 
 
-class NotAudio(Refused):
+class WrongType(Refused):
     """The type of the file does not start with ``audio/``, is over 100 characters, or cannot be a header."""
 
     status, code, message = 400, Code.INVALID_FILE, "File must be an audio file"

@@ -18,7 +18,7 @@ class Statement:
     text: str = field(repr=False)
 
 
-def load(file: Path) -> dict[str, Statement]:
+def load_statements(file: Path) -> dict[str, Statement]:
     """The statements of a file by name. Each follows a line ``-- name: claim``; before the first is room for a comment.
 
     Raises OSError, ValueError for a file without statements, an empty statement or a name that occurs twice.

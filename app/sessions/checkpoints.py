@@ -15,7 +15,7 @@ from app.analysis.patterns import tally
 from app.clock import as_timestamp
 from app.database.client import Database
 from app.database.ids import new_cuid
-from app.database.statements import Statement, load
+from app.database.statements import Statement, load_statements
 from app.errors import InvalidState, SessionGone
 from app.sessions.claim import Claim
 from app.sessions.status import ANALYZING, FAILED, TRANSCRIBING
@@ -23,7 +23,7 @@ from app.sessions.status import ANALYZING, FAILED, TRANSCRIBING
 if TYPE_CHECKING:
     from app.analysis.shape import Analysis
 
-SQL = load(Path(__file__).with_name("checkpoints.sql"))
+SQL = load_statements(Path(__file__).with_name("checkpoints.sql"))
 
 
 async def save_transcript(db: Database, claim: Claim, text: str, word_count: int) -> None:
@@ -50,11 +50,11 @@ async def mark_audio_deleted(db: Database, claim: Claim) -> None:
     claim.written()
 
 
-async def complete(db: Database, claim: Claim, analysis: "Analysis") -> None:
+async def save_results(db: Database, claim: Claim, analysis: "Analysis") -> None:
     """Store insights and focus, add to the profile, set DONE: all of it once. Raises as ``save_transcript``."""
     insights = json.dumps([{"id": new_cuid(), **insight.model_dump()} for insight in analysis.insights])
     patterns = json.dumps(tally(analysis.insights))
-    await _change(db, SQL["complete"], claim, analysis.focus_next, insights, new_cuid(), patterns)
+    await _change(db, SQL["save_results"], claim, analysis.focus_next, insights, new_cuid(), patterns)
 
 
 async def fail(db: Database, claim: Claim, sentence: str) -> None:

@@ -30,7 +30,7 @@ WITH session AS (
 )
 SELECT (SELECT count(*)::int FROM saved) AS changed, EXISTS (SELECT FROM speaking_sessions WHERE id = $1) AS exists
 
--- name: complete
+-- name: save_results
 -- Checkpoint (c), all or nothing. The update locks the session row and finds it under our claim; only then is the profile row
 -- reached, so the order of locks is always session, profile. A stored profile that is not an object counts as empty, a count
 -- that is not a number as zero: the Next.js side may have left either.

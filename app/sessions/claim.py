@@ -11,11 +11,11 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from app.database.client import Database
-from app.database.statements import load
+from app.database.statements import load_statements
 from app.errors import InvalidState
 from app.refusals import UnknownSession
 
-SQL = load(Path(__file__).with_name("claim.sql"))
+SQL = load_statements(Path(__file__).with_name("claim.sql"))
 # Ends the text of each part of a long recording. A row whose text ends so is no transcript yet, and is shown to nobody.
 END_OF_PART = "\x1e"
 _MILLISECOND = timedelta(milliseconds=1)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from app.database.client import Database, Row
-from app.database.statements import load
+from app.database.statements import load_statements
 from app.errors import MISCONFIGURED
 
-SQL = load(Path(__file__).with_name("operator.sql"))
+SQL = load_statements(Path(__file__).with_name("operator.sql"))
 
 
 @dataclass(frozen=True)

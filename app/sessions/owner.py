@@ -10,12 +10,12 @@ from pydantic import TypeAdapter
 
 from app.database.client import Database
 from app.database.ids import new_cuid
-from app.database.statements import load
+from app.database.statements import load_statements
 from app.refusals import SessionNotFound, UserNotFound
 from app.sessions.learner import Learner
 from app.sessions.status import CREATED, UPLOADED
 
-SQL = load(Path(__file__).with_name("owner.sql"))
+SQL = load_statements(Path(__file__).with_name("owner.sql"))
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from pydantic import TypeAdapter
 
 from app.clock import as_timestamp
 from app.database.client import Database
-from app.database.statements import load
+from app.database.statements import load_statements
 from app.errors import AGAIN, MISCONFIGURED, NOT_AGAIN, InvalidState
 from app.sessions.status import CREATED, FAILED
 
-SQL = load(Path(__file__).with_name("repair.sql"))
+SQL = load_statements(Path(__file__).with_name("repair.sql"))
 
 # Rows of each kind that one statement takes.
 PAGE = 100

@@ -25,7 +25,7 @@ MAX_BODY_BYTES = 64 * 1024
 FIELDS = {"contentType", "size", "duration", "topic", "language"}
 
 
-async def begin(request: Request[State], learner: Learner) -> Response:
+async def begin_direct_upload(request: Request[State], learner: Learner) -> Response:
     """Say where the recording may be put. Raises Refused."""
     announced = _parse(await read_capped(request, MAX_BODY_BYTES))
     duration_s = parse_duration(_number(announced.get("duration")))
@@ -60,7 +60,7 @@ async def begin(request: Request[State], learner: Learner) -> Response:
     return CompactJSON(accepted(ticket.session.id, ticket.session.created_at, "CREATED") | {"upload": upload}, 201)
 
 
-async def complete(request: Request[State], learner: Learner, session_id: str) -> Response:
+async def complete_direct_upload(request: Request[State], learner: Learner, session_id: str) -> Response:
     """The recording is stored: process it. Raises Refused."""
     if (await read_capped(request, MAX_BODY_BYTES)).strip() not in (b"", b"{}"):
         # Later versions of the frontend complete a recording in chunks here: that is an endpoint we do not have.

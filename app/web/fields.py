@@ -2,7 +2,7 @@
 
 import re
 
-from app.refusals import InvalidDuration, InvalidText, NotAudio
+from app.refusals import InvalidDuration, InvalidText, WrongType
 from app.text import storable
 
 MAX_TEXT_LENGTH = 10_000
@@ -25,11 +25,11 @@ def parse_duration(text: str) -> int:
 
 
 def require_audio_type(content_type: str) -> str:
-    """The type as it is. Raises NotAudio if it is not one of audio, or cannot be a header of the stored object."""
+    """The type as it is. Raises WrongType if it is not one of audio, or cannot be a header of the stored object."""
     is_header = len(content_type) <= MAX_TYPE_LENGTH and content_type.isascii() and content_type.isprintable()
     if is_header and content_type.lower().startswith("audio/"):
         return content_type
-    raise NotAudio
+    raise WrongType
 
 
 def parse_text(name: str, value: object) -> str | None:

@@ -38,7 +38,7 @@ class UploadForm:
     def valid_recording(self) -> tuple[Recording, int]:
         """The recording and its duration in whole seconds, checked in the contract's order.
 
-        Raises MissingAudio, InvalidDuration, AudioTooLarge, NotAudio.
+        Raises MissingAudio, InvalidDuration, AudioTooLarge, WrongType.
         """
         audio = next((value for name, value in self.data.multi_items() if name == "audio"), None)
         if not isinstance(audio, UploadFile):

@@ -37,10 +37,10 @@ class Sessions(HTTPEndpoint):
         content_type = request.headers.get("content-type", "")
         with request.state["uploads"].one_for(learner):
             if content_type.partition(";")[0].strip().lower() == "application/json":
-                return await direct.begin(request, learner)
+                return await direct.begin_direct_upload(request, learner)
             form = await read_upload(content_type, request.stream())
             try:
-                return await create(request, learner, form)
+                return await create_session(request, learner, form)
             finally:
                 await form.data.close()
 
@@ -71,10 +71,10 @@ class Completion(HTTPEndpoint):
 
     async def post(self, request: Request[State]) -> Response:
         """The recording was put into storage."""
-        return await direct.complete(request, caller(request), _session_id(request))
+        return await direct.complete_direct_upload(request, caller(request), _session_id(request))
 
 
-async def create(request: Request[State], learner: Learner, form: UploadForm) -> Response:
+async def create_session(request: Request[State], learner: Learner, form: UploadForm) -> Response:
     """Check the form, store the recording, answer 201. Raises Refused."""
     recording, duration_s = form.valid_recording()
     topic, language = (parse_text(name, form.fields.get(name)) for name in ("topic", "language"))

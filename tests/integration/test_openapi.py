@@ -220,7 +220,7 @@ CAUSES: dict[tuple[str, int, str], Cause] = {
     ("createSession", 400, "MissingAudio"): form(files={"other": ("a", b"a", "audio/webm")}),
     ("createSession", 400, "InvalidDuration"): form(data={"duration": "soon"}),
     ("createSession", 400, "InvalidSize"): direct(size=0),
-    ("createSession", 400, "NotAudio"): direct(contentType="video/webm"),
+    ("createSession", 400, "WrongType"): direct(contentType="video/webm"),
     ("createSession", 401, "Unauthorized"): lambda c: c.stranger("POST", SESSIONS),
     ("createSession", 404, "SessionNotFound"): deleted_meanwhile,
     ("createSession", 413, "AudioTooLarge"): direct(size=52_428_801),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.refusals import InvalidDuration, InvalidText, NotAudio
+from app.refusals import InvalidDuration, InvalidText, WrongType
 from app.web.fields import MAX_INT4, parse_duration, parse_text, require_audio_type
 
 
@@ -44,7 +44,7 @@ def test_audio_types_are_kept_as_they_are(content_type: str) -> None:
 )
 def test_other_types_are_refused(content_type: str) -> None:
     """Not audio, no header value, or over 100 characters."""
-    with pytest.raises(NotAudio):
+    with pytest.raises(WrongType):
         require_audio_type(content_type)
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -112,6 +113,20 @@ def test_every_setting_is_documented() -> None:
     example = set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
     assert example - {"PRISMA_QUERY_ENGINE_BINARY", "NEXTAUTH_SECRET"} == names
+
+
+def test_a_name_means_one_thing() -> None:
+    """No two public functions or classes of app/ have the same name; each command has the same three functions."""
+    names = Counter(
+        node.name
+        for file in APP
+        if file.parent.name != "commands"
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if node.name != "main" and not node.name.startswith("_")
+    )
+
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_statuses_are_those_of_the_schema() -> None:

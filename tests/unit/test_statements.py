@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.database import statements
-from app.database.statements import Statement, load
+from app.database.statements import Statement, load_statements
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,9 @@ def written(directory: Path, text: str) -> Path:
 
 def test_statements_are_found_by_name_and_registered(tmp_path: Path) -> None:
     """Text before the first name is a comment; a closing semicolon is left out."""
-    loaded = load(written(tmp_path, "-- Why.\n-- name: one\nSELECT 1\n-- 1;\n\n-- name: two\n-- For two.\nSELECT 2;\n"))
+    loaded = load_statements(
+        written(tmp_path, "-- Why.\n-- name: one\nSELECT 1\n-- 1;\n\n-- name: two\n-- For two.\nSELECT 2;\n")
+    )
 
     assert loaded == {"one": Statement("one", "SELECT 1\n-- 1"), "two": Statement("two", "-- For two.\nSELECT 2")}
     assert set(statements.LOADED) == {"some.one", "some.two"}
@@ -32,4 +34,4 @@ def test_statements_are_found_by_name_and_registered(tmp_path: Path) -> None:
 def test_a_file_that_leaves_a_statement_without_name_or_text_is_refused(tmp_path: Path, text: str) -> None:
     """No statement is lost silently."""
     with pytest.raises(ValueError, match=r"some\.sql"):
-        load(written(tmp_path, text))
+        load_statements(written(tmp_path, text))
