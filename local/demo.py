@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from local.audio import OPUS_RATE, as_webm, decode, human_voice
+from local.audio import OPUS_RATE, Undecodable, as_webm, decode, human_voice
 from local.patience import STEPS, Patience
 from local.token import session_cookie
 
@@ -50,8 +50,6 @@ def recording(path: Path | None) -> Upload:
 
 
 def _duration_s(path: Path) -> float:
-    from local.audio import Undecodable
-
     try:
         return len(decode(path)) / 16_000
     except Undecodable:

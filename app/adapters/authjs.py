@@ -53,8 +53,8 @@ class AuthJs:
         return Learner(external_id, _text(claims.get("email")), _text(claims.get("name")))
 
     def _claims(self, token: str) -> dict[str, Any] | None:
-        from joserfc import jwe
-        from joserfc.errors import JoseError
+        from joserfc import jwe  # noqa: PLC0415  # joserfc and cryptography take 65 ms: at the first cookie
+        from joserfc.errors import JoseError  # noqa: PLC0415  # the same
 
         try:
             plaintext = jwe.decrypt_compact(token, self._key, algorithms=["dir", "A256CBC-HS512"]).plaintext
@@ -65,9 +65,9 @@ class AuthJs:
 
     @cached_property
     def _key(self) -> "OctKey":
-        from cryptography.hazmat.primitives.hashes import SHA256
-        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-        from joserfc.jwk import OctKey
+        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415  # the same
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415  # the same
+        from joserfc.jwk import OctKey  # noqa: PLC0415  # the same
 
         salt, info = self.cookie_name, f"Auth.js Generated Encryption Key ({self.cookie_name})"
         hkdf = HKDF(SHA256(), KEY_BYTES, salt=salt.encode(), info=info.encode())

@@ -75,7 +75,7 @@ class Claude:
         Raises Misconfigured when we are refused, Transient for no answer, a refused or cut one, or one of another shape.
         """
         client = await self._client()
-        from anthropic import AnthropicError, APIStatusError, omit
+        from anthropic import AnthropicError, APIStatusError, omit  # noqa: PLC0415  # loaded by open_anthropic
 
         while True:
             model = self.models.first()
@@ -130,7 +130,7 @@ def _usage(message: "Message", model: AnalysisModel, attempts: int) -> Usage:
 
 def open_anthropic(api_key: str, base_url: str) -> "AsyncAnthropic":
     """A client that retries twice, and waits for each attempt for TIMEOUT_S at most."""
-    from anthropic import AsyncAnthropic, DefaultAioHttpClient
+    from anthropic import AsyncAnthropic, DefaultAioHttpClient  # noqa: PLC0415  # 1.3 s: at the first analysis
 
     # aiohttp below the SDK: less CPU for each request (docs/decisions/cpu.md).
     http = DefaultAioHttpClient(timeout=TIMEOUT_S)

@@ -29,8 +29,8 @@ class S3:
     """Opens no connection before it is used. Made in a thread, for boto3 takes its time."""
 
     def __init__(self, url: str, access_key_id: str, secret_access_key: str) -> None:
-        import boto3
-        from botocore.config import Config
+        import boto3  # noqa: PLC0415  # 0.14 s: at the first use of storage, in a thread
+        from botocore.config import Config  # noqa: PLC0415  # the same
 
         self._boto: S3Client = boto3.client(  # pyright: ignore[reportUnknownMemberType]  # its stubs cover only S3
             "s3",
@@ -53,7 +53,7 @@ class S3:
     @cached_property
     def _http(self) -> "ClientSession":
         # Made in the running event loop.
-        from aiohttp import ClientSession, ClientTimeout
+        from aiohttp import ClientSession, ClientTimeout  # noqa: PLC0415  # 0.17 s: at the first use of storage
 
         limits = ClientTimeout(TRANSFER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S, sock_read=READ_TIMEOUT_S)
         # The bytes as they are: never asked for, nor taken as, compressed.
@@ -68,8 +68,8 @@ class S3:
         self, method: str, url: str, headers: Mapping[str, str] | None, data: Any
     ) -> "AsyncGenerator[ClientResponse, None]":
         """The answer to a signed request: of a status below 300, or 404. Raises Unavailable."""
-        from aiohttp import ClientError
-        from yarl import URL
+        from aiohttp import ClientError  # noqa: PLC0415  # loaded by then
+        from yarl import URL  # noqa: PLC0415  # loaded by then
 
         try:
             async with self._http.request(method, URL(url, encoded=True), headers=headers, data=data) as response:
@@ -83,7 +83,7 @@ class S3:
 
     async def list_page(self, bucket: str, prefix: str, after: str) -> list[tuple[str, float]]:
         """Keys that begin with ``prefix`` and come after ``after``, at most PAGE, each with its time. Raises Unavailable."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # loaded by then
 
         try:
             found = await asyncio.to_thread(
@@ -116,7 +116,7 @@ class S3:
 
     @staticmethod
     def _configured(read: "Callable[[], list[Any]]") -> list[Any]:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # loaded by then
 
         try:
             return read()
@@ -132,7 +132,7 @@ class S3:
 
     async def install_rules(self, bucket: str, prefix: str, days: int, origins: list[str]) -> None:
         """Have objects below ``prefix`` expire, and pages of ``origins`` PUT. Overwrites. Raises Unavailable."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # loaded by then
 
         expiry: Any = {
             "Rules": [

@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def qstash_options() -> "Options":
     """The options of ``qstash_server``, to be overridden."""
-    from qstash_on_loopback.service import Options
+    from qstash_on_loopback.service import Options  # noqa: PLC0415  # every run of pytest loads this module
 
     return Options(time_scale=TIME_SCALE)
 
@@ -34,7 +34,7 @@ def qstash_options() -> "Options":
 @pytest.fixture
 def qstash_server(request: pytest.FixtureRequest, qstash_options: "Options") -> "Generator[RunningServer, None, None]":
     """A server for this test alone."""
-    from qstash_on_loopback.testing import running
+    from qstash_on_loopback.testing import running  # noqa: PLC0415  # every run of pytest loads this module
 
     options = qstash_options
     for marker in reversed(list(request.node.iter_markers("qstash"))):
