@@ -26,7 +26,7 @@ TOOLS := set-up-tools
 VERCEL := set-up-vercel
 FRONTEND := set-up-frontend
 
-.PHONY: help demo run token test test-all frontend-test bench check format soak fuzz lock docs screenshots vercel-build package clean
+.PHONY: help demo run token test test-all frontend-test bench check format soak fuzz chaos lock docs screenshots vercel-build package clean
 .PHONY: $(DEMO) $(TESTS) $(TOOLS) $(VERCEL) $(FRONTEND)
 
 help: ## show this
@@ -63,6 +63,9 @@ evaluate-speech: $(DEMO) ## word error rates, and learners' errors kept; MODELS=
 
 soak: $(TESTS) ## run the random schedules for longer
 	@$(PY) -m pytest -m soak -s
+
+chaos: $(TESTS) ## kill every process at random while learners work, then check every promise; SECONDS_OF_CHAOS=120 SEED=1
+	@CHAOS_SECONDS=$(or $(SECONDS_OF_CHAOS),120) CHAOS_SEED=$(or $(SEED),1) $(PY) -m pytest tests/chaos -s
 
 fuzz: $(TESTS) ## send random requests to every route; REQUESTS=10000 SEED=1
 	@FUZZ_REQUESTS=$(or $(REQUESTS),10000) FUZZ_SEED=$(or $(SEED),1) $(PY) -m pytest tests/fuzz -s

@@ -1,0 +1,1 @@
+"""Kills of every process while learners work."""
