@@ -1,7 +1,7 @@
 """Real processes, killed at random while learners record, upload directly and delete; then every promise is checked.
 
-``make chaos`` runs it for longer: SECONDS_OF_CHAOS=120 SEED=1. Two workers of the application share an address; QStash's time runs
-fifty times as fast; leases and deadlines are as short as settings allow.
+``make chaos`` runs it for longer: SECONDS_OF_CHAOS=120 SEED=1. Two workers of the application share an address; QStash's time
+runs fifty times as fast; leases and deadlines are as short as settings allow.
 """
 
 import contextlib
@@ -26,6 +26,7 @@ from pydantic import SecretStr
 from qstash_on_loopback.__main__ import environment as qstash_environment
 from qstash_on_loopback.signing import Keys
 
+from app.errors import NOT_AGAIN
 from local.migrate import ROOT, migrate
 from local.ports import LOOPBACK, accepts, free_port
 from local.postgres import Postgres
@@ -136,11 +137,11 @@ def with_luck(attempt: Callable[[], object]) -> None:
         attempt()
 
 
-def wait_for(holds: Callable[[], bool], limit_s: float = SETTLE_S) -> None:
+def wait_for(holds: Callable[[], bool], limit_s: float = SETTLE_S, said: Callable[[], object] = str) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + limit_s
     while not holds():
-        assert time.monotonic() < deadline, "it did not come to rest"
+        assert time.monotonic() < deadline, f"it did not come to rest: {said()}"
         time.sleep(0.3)
 
 
@@ -214,7 +215,10 @@ def test_every_promise_holds_after_kills_of_everything(chaos: Chaos) -> None:
 def settle(chaos: Chaos) -> None:
     """Let time pass: leases end, the sweep comes round, until no session waits and no object is left."""
     db = chaos.world.database
-    waiting = "SELECT id FROM speaking_sessions WHERE status NOT IN ('DONE', 'CREATED')"
+    waiting = (
+        "SELECT id, status, \"errorMessage\" FROM speaking_sessions WHERE status NOT IN ('DONE', 'CREATED') "
+        f"AND right(coalesce(\"errorMessage\", ''), {len(NOT_AGAIN)}) <> '{NOT_AGAIN}'"
+    )
 
     def at_rest() -> bool:
         past = "timezone('utc', now()) - interval '2 hours'"
@@ -225,7 +229,7 @@ def settle(chaos: Chaos) -> None:
         return answer.is_success and not db.rows(waiting)
 
     wait_for(lambda: httpx.get(f"{chaos.world.url}/api/health/ready", trust_env=False).is_success, 60)
-    wait_for(at_rest)
+    wait_for(at_rest, said=lambda: db.rows(waiting))
     db.execute(
         "UPDATE speaking_sessions SET \"createdAt\" = \"createdAt\" - interval '2 hours' WHERE status = 'CREATED'"
     )
@@ -234,7 +238,7 @@ def settle(chaos: Chaos) -> None:
         chaos.world.signed("/api/internal/sweep", b"{}")
         return not chaos.storage.stored_keys()
 
-    wait_for(nothing_stored)
+    wait_for(nothing_stored, said=chaos.storage.stored_keys)
 
 
 def wrong(chaos: Chaos) -> list[str]:
@@ -242,7 +246,11 @@ def wrong(chaos: Chaos) -> list[str]:
     db = chaos.world.database
     rows = {row["id"]: row for row in db.rows("SELECT * FROM speaking_sessions")}
     found = [f"{one}: lost" for one in chaos.kept if one not in rows]
-    found += [f"{one}: {rows[one]['status']}" for one in chaos.kept if one in rows and rows[one]["status"] != "DONE"]
+    found += [
+        f"{one}: {rows[one]['status']} {rows[one]['errorMessage']}"
+        for one in chaos.kept
+        if one in rows and rows[one]["status"] != "DONE"
+    ]
     for table, expected in (("transcripts", 1), ("insights", 2)):
         counted = Counter(row["sessionId"] for row in db.rows(f'SELECT "sessionId" FROM {table}'))
         done = [one for one, row in rows.items() if row["status"] == "DONE"]
@@ -252,11 +260,12 @@ def wrong(chaos: Chaos) -> list[str]:
         'AS done FROM users u LEFT JOIN pattern_profiles p ON p."userId" = u.id'
     )
     for profile in profiles:
-        counts, done = profile["patterns"] or {}, profile["done"]
-        times = {counts.get(key, 0) / each for key, each in ONE_SESSION.items()}
+        counts: dict[str, int] = profile["patterns"] or {}
+        sessions: int = profile["done"]
+        times: set[float] = {counts.get(key, 0) / each for key, each in ONE_SESSION.items()}
         # A deleted session may have been counted before it went; each session counts once, as a whole.
-        if len(times) != 1 or not done <= min(times) <= done + len(chaos.deleted):
-            found.append(f"profile of {profile['id']}: {json.dumps(counts)} for {done} sessions")
+        if len(times) != 1 or not sessions <= min(times) <= sessions + len(chaos.deleted):
+            found.append(f"profile of {profile['id']}: {json.dumps(counts)} for {sessions} sessions")
     log = (chaos.application.log_path or Path()).read_text(errors="replace")
     found += [word for word in ("example.com", "sk-test", "sig_", "I go to school", "Traceback") if word in log]
     return found
