@@ -108,7 +108,7 @@ class Settings(QueueSettings):
     # Child processes that open learners' recordings, for each worker: an hour of speech takes some three seconds of one core.
     media_processes: PositiveInt = 1
     media_cpu_seconds: PositiveInt = 20
-    # Address space, 140 MB of which are Python and FFmpeg; eight hours of speech need 300 more.
+    # Address space, 140 MB of which are Python and FFmpeg; an hour of speech takes 40 MB of real memory in all.
     media_memory_mb: PositiveInt = 512
     # Origins whose pages may call with the learner's cookie, comma-separated; empty: only our own.
     cors_allowed_origins: Annotated[str, AfterValidator(_origins)] = ""
