@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from app.settings import QueueSettings, Settings
 
 Read = TypeVar("Read", bound=QueueSettings)
-# A worker whose time is over still has to write why it failed before another may claim its session.
+# After its time-out a worker still has to record the failure before another may claim its session.
 MARGIN_S = 20
 
 

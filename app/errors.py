@@ -7,7 +7,7 @@ AppError
 ├── Unavailable        storage, database or queue cannot be reached; usually passes by itself
 └── StepFailed         a step of the pipeline failed; the row becomes FAILED
     ├── Transient      may pass by itself: answered 500, QStash tries again
-    ├── Misconfigured  a configuration error on our side: answered 500, kept until an operator has mended it
+    ├── Misconfigured  a configuration error on our side: answered 500, retried until an operator has corrected it
     └── Permanent      cannot pass by itself: answered 489, QStash stops
 """
 
@@ -17,7 +17,7 @@ from enum import StrEnum
 NON_RETRYABLE_STATUS = 489
 NON_RETRYABLE_HEADERS = {"Upstash-NonRetryable-Error": "true"}
 
-# How the sentence in ``errorMessage`` ends: every client reads from it whether a FAILED session may still become DONE.
+# How the sentence in ``errorMessage`` ends: clients read from it whether a FAILED session may still become DONE.
 AGAIN = "It will be tried again automatically."
 NOT_AGAIN = "It will not be tried again."
 MISCONFIGURED = f"The recording could not be processed because of a configuration error on our side. {AGAIN}"
@@ -82,7 +82,7 @@ class Refused(AppError):
 
 
 class InvalidState(AppError):
-    """A delivery of a session that it may not process; ``retry_after_s`` is what is left of another delivery's lease."""
+    """A delivery of a session that it may not process; ``retry_after_s`` is the rest of another delivery's lease."""
 
     status = 400
     code = Code.INVALID_STATE

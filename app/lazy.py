@@ -1,4 +1,4 @@
-"""Clients that are opened at first use: importing an SDK takes up to 1.5 s of CPU, which the first request need not pay."""
+"""Clients that are opened at first use: importing an SDK takes up to 1.3 s of CPU, too long for the first request."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -49,7 +49,7 @@ def drop_unknown_keys(_logger: WrappedLogger, _method: str, event: EventDict) ->
 
 
 def name_uncaught_exceptions() -> None:
-    """Have Python name what nobody caught instead of printing a traceback, whose last line quotes the message."""
+    """Log the type of an uncaught exception instead of printing a traceback, whose last line quotes the message."""
     sys.excepthook = lambda kind, _error, _traceback: _log_uncaught(kind)
     sys.unraisablehook = lambda unraisable: _log_uncaught(unraisable.exc_type)
     threading.excepthook = lambda args: _log_uncaught(args.exc_type)

@@ -42,7 +42,7 @@ async def process_session(session_id: str, retried: int, services: Services) -> 
 
 
 async def run_steps(claimed: Claim, services: Services) -> None:
-    """Steps 5 to 15, those that are not done yet. Every write names the claim: without it nothing changes."""
+    """Steps 5 to 15, those that are not done yet. Every write names the claim's token: once that is lost, nothing changes."""
     db, text = services.database, claimed.transcript
     if text is None:
         # 5 download the audio, 7 transcribe it
@@ -50,7 +50,7 @@ async def run_steps(claimed: Claim, services: Services) -> None:
         # 8 store the transcript, 10 mark ANALYZING
         await checkpoints.save_transcript(db, claimed, text, count_words(text))
     if claimed.audio_key and not claimed.audio_deleted:
-        # 9 delete the audio: the transcript is stored, so nobody who may hold the session by now needs it
+        # 9 delete the audio: the transcript is stored, so no delivery that may hold the session by now needs it
         await services.storage.delete(claimed.audio_key)
         await checkpoints.mark_audio_deleted(db, claimed)
     require_speech(text)

@@ -1,4 +1,4 @@
-"""Why a request is not served: each reason once, with its status, its code, its sentence and when it happens."""
+"""Why a request is refused: each reason with its status, code and sentence, and when it happens."""
 
 from app.errors import NON_RETRYABLE_HEADERS, NON_RETRYABLE_STATUS, Code, Refused
 
@@ -40,25 +40,25 @@ class UserNotFound(Refused):
 
 
 class UnknownSession(Refused):
-    """A delivery names a session that is not there (any more)."""
+    """A delivery names a session that does not exist (any more)."""
 
     status, code, message = 404, Code.NOT_FOUND, "Session not found"
 
 
 class NotFound(Refused):
-    """The path is none of ours."""
+    """The path does not exist."""
 
     status, code, message = 404, Code.NOT_FOUND, "Not found"
 
 
 class MethodNotAllowed(Refused):
-    """The path is ours, the method is not."""
+    """The path exists, but not with this method."""
 
     status, code, message = 405, Code.METHOD_NOT_ALLOWED, "Method not allowed"
 
 
 class InvalidRequest(Refused):
-    """What arrived is no HTTP request; the connection is closed."""
+    """What arrived is not an HTTP request; the connection is closed."""
 
     status, code, message = 400, Code.BAD_REQUEST, "Invalid HTTP request"
 
@@ -107,7 +107,7 @@ class AudioTooLarge(Refused):
 
 
 class StoredFileRefused(Refused):
-    """Storage took another file than the one that a direct upload announced."""
+    """Storage holds another file than the one that the direct upload announced."""
 
     status, code, message = 413, Code.INVALID_FILE, "The stored file is not a recording of at most 50MB"
 
@@ -119,7 +119,7 @@ class BodyTooLarge(Refused):
 
 
 class RequestTimeout(Refused):
-    """The body came too slowly; the connection is closed."""
+    """The body arrived too slowly; the connection is closed."""
 
     status, code, message = 408, Code.REQUEST_TIMEOUT, "The request took too long to arrive"
     closes = True
@@ -133,14 +133,14 @@ class HeadersTooLarge(Refused):
 
 
 class TooManyUploads(Refused):
-    """The learner has as many uploads under way as one may have at once."""
+    """The learner has reached the maximum number of concurrent uploads."""
 
     status, code, message = 429, Code.TOO_MANY_UPLOADS, "Too many uploads at once"
     retry_after_s = 10
 
 
 class TooManyOpenUploads(TooManyUploads):
-    """The learner has begun as many direct uploads as one may have open without completing them."""
+    """The learner has reached the maximum number of direct uploads that are not completed."""
 
     message = "Too many unfinished uploads"
 
@@ -158,7 +158,7 @@ class UploadExpired(UploadIncomplete):
 
 
 class InvalidMessage(Refused):
-    """A signed message is not of the expected shape, and never will be: QStash stops."""
+    """A signed message does not have the expected form, which no retry can change: QStash stops."""
 
     status, code, message = NON_RETRYABLE_STATUS, Code.BAD_REQUEST, "Invalid request body"
 

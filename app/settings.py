@@ -67,7 +67,7 @@ class QueueSettings(BaseSettings):
 
     @property
     def sweep_url(self) -> str:
-        """Where the QStash schedule calls to mend what was left behind."""
+        """Where the QStash schedule calls the sweep."""
         return f"{self.app_url}/api/internal/sweep"
 
 
@@ -77,7 +77,7 @@ class Settings(QueueSettings):
     database_url: Annotated[RequiredSecret, AfterValidator(_postgresql)]
     auth_secret: RequiredSecret = Field(validation_alias=AliasChoices("AUTH_SECRET", "NEXTAUTH_SECRET"))
 
-    # Without its keys the service starts, and refuses every delivery.
+    # Without both keys the service starts, and refuses every delivery.
     qstash_current_signing_key: Secret = SecretStr("")
     qstash_next_signing_key: Secret = SecretStr("")
     qstash_flow_control_key: str = ""
@@ -93,7 +93,7 @@ class Settings(QueueSettings):
     openai_base_url: Url = "https://api.openai.com/v1"
     anthropic_api_key: RequiredSecret
     anthropic_base_url: Url = "https://api.anthropic.com"
-    # In order: a model that its provider has switched off is skipped (docs/models.md).
+    # In order of preference: a model that its provider has retired is skipped (docs/models.md).
     transcription_models: Required = "whisper-1,gpt-transcribe"
     analysis_models: Required = "claude-haiku-4-5,claude-haiku-5-5"
 
@@ -101,9 +101,9 @@ class Settings(QueueSettings):
     processing_lease_seconds: PositiveInt = 330
     # How long a delivery may work, and QStash waits for it: a little less than the platform's own limit.
     processing_timeout_seconds: PositiveInt = 290
-    # How old an object of the bucket has to be before the sweep deletes it for having no session.
+    # Minimum age of an object without a session before the sweep deletes it.
     orphan_grace_seconds: PositiveInt = 3600
-    # Direct uploads that one learner may have begun and not completed.
+    # Maximum number of direct uploads of one learner that are not completed yet.
     open_uploads_per_learner: PositiveInt = 10
     # Child processes that open learners' recordings, for each worker: an hour of speech takes some three seconds of one core.
     media_processes: PositiveInt = 1
@@ -112,10 +112,10 @@ class Settings(QueueSettings):
     media_memory_mb: PositiveInt = 512
     # Origins whose pages may call with the learner's cookie, comma-separated; empty: only our own.
     cors_allowed_origins: Annotated[str, AfterValidator(_origins)] = ""
-    # A body of which nothing arrives for so long, or that is not whole after so long, is refused.
+    # A request body is refused when nothing arrives for the first, or when it is incomplete after the second.
     body_idle_seconds: PositiveInt = 30
     body_timeout_seconds: PositiveInt = 900
-    # Of one learner, in each process. A browser sends one.
+    # Maximum number of concurrent uploads of one learner, in each process. A browser sends one.
     max_uploads_per_learner: PositiveInt = 40
     log_format: Literal["json", "console"] = "json"
 

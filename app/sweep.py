@@ -1,4 +1,4 @@
-"""The sweep: publishes the backlog, ends what was tried in vain, deletes recordings and objects that no session needs.
+"""The sweep: republishes the backlog, ends sessions for good, deletes recordings and objects that no session needs.
 
 Every step can be repeated and run twice at once: what is done already is not done again.
 """
@@ -19,7 +19,7 @@ from app.sessions.repair import Backlog
 
 log = structlog.get_logger()
 
-# For publishing. A sweep ends within a request; the next one takes the rest.
+# Time for publishing: a sweep is one request. The next sweep takes the rest.
 PUBLISH_FOR_S = 40.0
 # Messages published at the same time.
 PUBLISH_AT_ONCE = 16
@@ -27,9 +27,9 @@ PUBLISH_AT_ONCE = 16
 
 @dataclass
 class Swept:
-    """How many sessions were published again, given up, or lost their recording; and the objects without a session.
+    """How many sessions were republished, ended or stripped of their recording, and how many objects had no session.
 
-    ``continue_after`` is the key after which the next look at the bucket goes on, if this one did not reach its end.
+    ``continue_after`` is the key after which the next round continues, if this one did not reach the bucket's end.
     """
 
     published: int = 0
@@ -84,7 +84,7 @@ async def _publish(services: Services, session: Backlog, limit: asyncio.Semaphor
         try:
             await services.queue.publish(session.session_id, run=f"sweep-{session.version}")
         except (Unavailable, QueueRefused) as error:
-            # It was taken, so the next look at it comes in a quarter of an hour.
+            # Taking it reset its clock: the sweep tries it again in a quarter of an hour.
             log.error("publish_failed", session_id=session.session_id, error=type(error).__name__)
             return False
         return True

@@ -1,1 +1,1 @@
-"""What stands in for cloud services on one machine. Never imported by the application."""
+"""Stand-ins for the cloud services, on one machine. The application never imports it."""

@@ -52,7 +52,7 @@ def listens(pid: int, port: int) -> bool:
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
-        # A system that shows nobody's connections: then what answers has to do.
+        # This system lists no connections, so whatever answers is taken.
         return True
     return any(each.status == psutil.CONN_LISTEN and each.laddr[1] == port for each in connections)
 

@@ -186,7 +186,7 @@ class Stack:
         return child
 
     def _schedule_sweep(self) -> None:
-        # As in production: without it nobody comes back for a session whose message is used up.
+        # As in production: without it, a session whose message has no retries left stays as it is.
         command = [sys.executable, "-m", "app", "schedule", "install"]
         done = subprocess.run(
             command, cwd=ROOT, env={**os.environ, **self.environment}, capture_output=True, text=True, check=False

@@ -23,7 +23,7 @@ TIMEOUT_S = 90.0
 
 @dataclass(frozen=True)
 class AnalysisModel:
-    """What a model wants: room for its answer in tokens, and whether it thinks unless told not to.
+    """How a model is called: the limit of its answer in tokens, and whether thinking must be switched off.
 
     Prices in US dollars a million tokens, of November 2026: https://platform.claude.com/docs/en/about-claude/pricing
     """
@@ -35,7 +35,7 @@ class AnalysisModel:
     usd_out: float
 
 
-# The newest family's form stands for a name that is not here. Haiku 5.5 counts the same text as about 30 % more tokens, and
+# A name that is not listed is called like the newest family. Haiku 5.5 counts the same text as about 30 % more tokens, and
 # thinks by default, which may be switched off at its default effort:
 # https://platform.claude.com/docs/en/models/haiku-5-5/migration-guide
 MODELS = {
@@ -47,7 +47,7 @@ MODELS = {
     )
 }
 
-# Why an answer is of no use. Another attempt may be: each is Transient. A stop reason that is not known is read as an end.
+# Stop reasons of an unusable answer. Another attempt may succeed, so each is Transient. An unknown one counts as an end.
 _STOPPED = {
     "max_tokens": "The analysis was cut off before its end",
     "model_context_window_exceeded": "The analysis was cut off before its end",
@@ -70,9 +70,9 @@ class Claude:
         self.models = Models("ANALYSIS_MODELS", models, analysis_model)
 
     async def analyze(self, transcript: str) -> tuple[Analysis, Usage]:
-        """The patterns found in ``transcript``, by the first model that is there, and what that cost.
+        """The patterns found in ``transcript``, by the first available model, and what that cost.
 
-        Raises Misconfigured when we are refused, Transient for no answer, a refused or cut one, or one of another shape.
+        Raises Misconfigured if our request is refused, Transient if there is no answer or it is refused, cut off or malformed.
         """
         client = await self._client()
         from anthropic import AnthropicError, APIStatusError, omit  # noqa: PLC0415  # loaded by open_anthropic

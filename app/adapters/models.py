@@ -16,7 +16,7 @@ log = structlog.get_logger()
 # The default of both SDKs: three attempts within seconds, a Retry-After of up to a minute obeyed. The delivery's deadline
 # ends them.
 SDK_RETRIES = 2
-# A model that is gone is not asked for again for so long: a provider may have answered so by mistake.
+# How long a retired model is skipped, in seconds. Not for ever: the provider may have answered so by mistake.
 SKIPPED_FOR_S = 3600
 
 # Models that the providers have switched off are answered 404 with one of these; whether the key may not use it, they do not
@@ -82,7 +82,7 @@ class Models(Generic[Model]):
         self._gone_until.clear()
 
     def skip(self, model: Model) -> None:
-        """Leave out a model that its provider says is gone. Said once an hour, whatever number of calls found out."""
+        """Skip a model that its provider says is gone. Logged once an hour, however many calls find out."""
         now = time.monotonic()
         if self._gone_until.get(model.name, 0) <= now:
             self._gone_until[model.name] = now + SKIPPED_FOR_S
@@ -101,7 +101,7 @@ class Refusal:
     attempts: int
 
     def failure(self, service: str, key_setting: str) -> StepFailed:
-        """Ours, if the key or the account is refused; otherwise one that may pass."""
+        """Misconfigured if the key or the account is refused, otherwise Transient."""
         if self.status in (401, 402, 403) or self.kinds & _NO_CREDIT:
             return Misconfigured(key_setting)
         return Transient(f"The {service} service could not answer", self.retry_after_s)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse
 
 CHUNK_BYTES = 256 * 1024
-# Of an address that is used at once.
+# For a URL that is used at once.
 SIGNED_FOR_S = 300
 
 # Every recording is below this; the last net deletes what is left there after a week.
@@ -51,7 +51,7 @@ class Rules:
 
 
 class R2:
-    """The bucket. Every request may be repeated, and is, once, when storage does not answer."""
+    """The bucket. Every request is repeatable, and is repeated once if storage does not answer."""
 
     def __init__(self, client: LazyClient[S3], bucket: str) -> None:
         self._client, self._bucket = client, bucket
@@ -91,7 +91,7 @@ class R2:
         return await _twice(head)
 
     async def signed_upload(self, key: str, size_bytes: int, content_type: str, expires_s: int) -> str:
-        """An address that takes one PUT of exactly so many bytes of that type, for so long."""
+        """A URL for one PUT of exactly that size and type, valid for ``expires_s`` seconds."""
         signed = {"Bucket": self._bucket, "Key": key, "ContentType": content_type, "ContentLength": size_bytes}
         return (await self._client()).sign("put_object", signed, expires_s)
 

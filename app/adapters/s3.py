@@ -26,7 +26,7 @@ TRANSFER_TIMEOUT_S = 100
 
 
 class S3:
-    """Opens no connection before it is used. Made in a thread, for boto3 takes its time."""
+    """Opens no connection before it is used. Created in a thread, because importing boto3 is slow."""
 
     def __init__(self, url: str, access_key_id: str, secret_access_key: str) -> None:
         import boto3  # noqa: PLC0415  # 0.14 s: at the first use of storage, in a thread
@@ -60,7 +60,7 @@ class S3:
         return ClientSession(timeout=limits, auto_decompress=False, headers={"Accept-Encoding": "identity"})
 
     def sign(self, operation: str, parameters: Mapping[str, str | int], expires_s: int) -> str:
-        """An address that allows one kind of request, with exactly these parameters, for so long."""
+        """A URL for one kind of request with exactly these parameters, valid for ``expires_s`` seconds."""
         return self._boto.generate_presigned_url(operation, Params=dict(parameters), ExpiresIn=expires_s)
 
     @asynccontextmanager

@@ -21,13 +21,13 @@ LANGUAGE = "en"
 MAX_FILE_BYTES = 25 * 1024 * 1024
 # For one attempt. All of them, and the SDK's waiting between them, stay within the delivery's deadline.
 TIMEOUT_S = 180.0
-# The answers by which a provider says that this file will never do.
+# Statuses that mean the file itself is refused.
 _REFUSALS = {400, 413, 415, 422}
 
 
 @dataclass(frozen=True)
 class SpeechModel:
-    """What a model wants: ``languages`` as a list or one, whether the prompt continues a text, files of which size and length.
+    """How a model is called: ``languages`` as a list or one, whether the prompt continues a text, its limits of a file.
 
     The price is in US dollars a minute, of November 2026.
     """
@@ -41,7 +41,7 @@ class SpeechModel:
     max_file_s: float | None = None
 
 
-# The newest family's form stands for a name that is not here. Prices: https://developers.openai.com/api/docs/models
+# A name that is not listed is called like the newest family. Prices: https://developers.openai.com/api/docs/models
 MODELS = {
     model.name: model
     for model in (
@@ -77,9 +77,9 @@ class Whisper:
         self.max_file_s = min((model.max_file_s for model in self.models.all if model.max_file_s), default=None)
 
     async def transcribe(self, audio: Audio, prompt: str = "") -> Transcription:
-        """The words spoken in ``audio``, by the first model that is there. ``prompt`` is the text that came before.
+        """The words spoken in ``audio``, by the first available model. ``prompt`` is the text that came before.
 
-        Raises Permanent when the file is refused, Misconfigured when we are, Transient when there is no answer.
+        Raises Permanent if the file is refused, Misconfigured if our request is, Transient if there is no answer.
         """
         client = await self._client()
         from openai import APIStatusError, OpenAIError, omit  # noqa: PLC0415  # loaded by open_openai

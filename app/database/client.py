@@ -1,4 +1,4 @@
-"""The one door to PostgreSQL: Prisma Client Python on an engine that is replaced when it is lost."""
+"""The only way to PostgreSQL: Prisma Client Python on an engine that is replaced when it is lost."""
 
 import asyncio
 import contextlib
@@ -64,9 +64,9 @@ class Database:
         return await self.write(_rows(sql, parameters))
 
     async def ready(self) -> None:
-        """Ask PostgreSQL a real question: the engine connects without it and says nothing.
+        """Run a real query: the engine itself starts even if PostgreSQL is down.
 
-        Raises Unavailable after 1.5 s at the latest. The question stays asked, so that a hung engine is found and replaced.
+        Raises Unavailable after 1.5 s at the latest. The query keeps running, so that a hung engine is found and replaced.
         """
         if self._probe is None or self._probe.done():
             self._probe = _background(self.read_rows(_ONE))
@@ -74,7 +74,7 @@ class Database:
         _result(self._probe)
 
     async def warm_up(self) -> None:
-        """Start the engine before it is needed. Raises nothing: whoever needs it will hear."""
+        """Start the engine before it is needed. Raises nothing: the first statement reports a failure."""
         with contextlib.suppress(Unavailable):
             await self._started()
 
@@ -97,7 +97,7 @@ class Database:
             raise Unavailable("The database client is closed")
         if self._starting is None or self._starting.done():
             self._starting = _background(self._start())
-        # Whoever waits may be cancelled; the others still want the engine.
+        # One caller may be cancelled while others still wait for the engine.
         await asyncio.wait({self._starting})
         return _result(self._starting)
 
@@ -114,14 +114,14 @@ class Database:
 
 
 def _rows(sql: Statement, parameters: tuple[Parameter, ...]) -> "Callable[[Prisma], Awaitable[list[Row]]]":
-    # Prisma asks for a literal, so that nobody pastes values into SQL; a Statement comes from a file.
+    # Prisma wants a literal, so that no values are formatted into SQL. A Statement comes from a file.
     text: Any = sql.text
     return lambda client: client.query_raw(text, *parameters)
 
 
 def _background(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     task = asyncio.create_task(work)
-    # Its error belongs to those who wait for it; if all have left, nobody is told.
+    # Its error is raised where it is awaited. If nothing awaits it any more, asyncio must not log it.
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return task
 

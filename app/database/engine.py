@@ -25,7 +25,7 @@ log = structlog.get_logger()
 STATEMENT_TIMEOUT_S = 20.0
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 3.0
-# The engine answers nobody who does not know this: its port is open to every user of the machine.
+# The engine answers only with this token: its port is open to every user of the machine.
 _TOKEN = secrets.token_urlsafe(24)
 
 

@@ -26,7 +26,7 @@ class EngineTransport(httpx.AsyncBaseTransport):
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """One request. Raises httpx.TransportError if there is no whole answer. Who waits sets the time limit."""
+        """One request. Raises httpx.TransportError if there is no complete answer. The caller sets the time limit."""
         # Prisma says "localhost", which would be looked up each time a connection is made.
         self._origin = f"http://127.0.0.1:{request.url.port}"
         headers = {name: value for name, value in request.headers.items() if name in ("accept", "x-transaction-id")}
@@ -46,7 +46,7 @@ class EngineTransport(httpx.AsyncBaseTransport):
             return False
 
     def kill(self) -> None:
-        """End the engine at once, hung or not. Its process id is still its own: nobody else waits for our child."""
+        """Kill the engine, hung or not. The process id is still the engine's: only we can reap our child."""
         if self.pid is not None and _is_our_child(self.pid):
             os.kill(self.pid, signal.SIGKILL)
 
@@ -66,7 +66,7 @@ class EngineTransport(httpx.AsyncBaseTransport):
         except (ClientError, ConnectionError, RuntimeError) as error:
             raise httpx.ReadError(type(error).__name__) from None
         except asyncio.CancelledError:
-            # aiohttp cancels what waits on a connection that it closes: for the caller that is a lost engine.
+            # aiohttp cancels requests on a connection that it closes: for the caller that is a lost engine.
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise

@@ -1,4 +1,4 @@
-"""Deleting recordings: by their owner, after a failure for good, after their use."""
+"""Deletes recordings: for their owner, after a permanent failure, after transcription."""
 
 import structlog
 

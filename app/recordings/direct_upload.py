@@ -1,6 +1,6 @@
-"""Uploads that go from the browser straight to storage: a signed address, then a look at what arrived.
+"""Uploads that go from the browser straight to storage: a signed URL, then a check of what arrived.
 
-A platform may refuse a body long before this service sees it (Vercel at 4.5 MB); a PUT to storage passes it by.
+A platform may refuse a body long before this service sees it (Vercel at 4.5 MB); a PUT to storage bypasses it.
 """
 
 import time
@@ -77,7 +77,7 @@ async def complete(services: Services, learner: Learner, session_id: str) -> Sto
         if await repair.give_up_upload(services.database, session_id):
             await services.storage.delete(session.audio_key)
         raise StoredFileRefused
-    # Whoever comes second at the same moment finds it UPLOADED: published once.
+    # Of two calls at once the second finds it UPLOADED, so it is published once.
     if await owner.mark_uploaded(services.database, session_id, session.audio_key):
         await publish(services, session_id)
     return replace(session, status="UPLOADED")

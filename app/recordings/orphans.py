@@ -1,6 +1,6 @@
-"""Orphaned recordings: objects of the bucket that no session needs, whatever left them behind.
+"""Orphaned recordings: objects in the bucket that no session needs.
 
-A deletion while storage was down, or during an upload; a signed address used again after its session was over.
+They are left by a deletion while storage was down or during an upload, or by a signed URL that was used again later.
 """
 
 import re

@@ -36,7 +36,7 @@ async def store_upload(
 
 
 async def publish(services: Services, session_id: str) -> None:
-    """Have QStash deliver the session. Where it cannot, or refuses us, the upload stands: the sweep publishes it later."""
+    """Have QStash deliver the session. If it cannot, or refuses us, the upload is kept and the sweep publishes it later."""
     try:
         await services.queue.publish(session_id)
     except Unavailable:

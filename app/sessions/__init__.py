@@ -1,1 +1,1 @@
-"""The rows of a speaking session: what its owner does, what a delivery does, what the sweep mends."""
+"""The rows of a speaking session: what its owner, a delivery, the sweep and an operator do to it."""

@@ -1,6 +1,6 @@
-"""What a delivery has done and need not do again: transcript, audio deleted, results; or that it failed.
+"""The checkpoints of a delivery: transcript, audio deleted, results; or its failure.
 
-Each function is one transaction that names the claim's token: whose claim is gone changes nothing. The states are those of
+Each function is one transaction that names the claim's token: once the claim is lost, it changes nothing. The states are those of
 docs/decisions/exactly-once.md.
 """
 

@@ -1,4 +1,4 @@
-"""What a delivery takes before it works: the session, for the length of a lease, under a token that nobody else has.
+"""Claims a session for one delivery: for the length of a lease, with a fencing token.
 
 The states are those of docs/decisions/exactly-once.md.
 """
@@ -16,7 +16,7 @@ from app.errors import InvalidState
 from app.refusals import UnknownSession
 
 SQL = load_statements(Path(__file__).with_name("claim.sql"))
-# Ends the text of each part of a long recording. A row whose text ends so is no transcript yet, and is shown to nobody.
+# Ends the text of each part of a long recording. A text that ends with it is not a transcript yet, and is never shown.
 END_OF_PART = "\x1e"
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -43,13 +43,13 @@ class Claim:
 
     @property
     def fence(self) -> tuple[datetime, datetime]:
-        """The tokens that are ours: the last one known to be written, and one written without an answer, if any."""
+        """The tokens of this claim: the last one known to be written, and the last one sent."""
         return self.token, self._attempted
 
     def next_token(self) -> datetime:
         """The token that the next write sets: PostgreSQL's time at the claim, carried on by this process's monotonic clock.
 
-        A write whose answer is lost may have set it, so from now on it counts as ours.
+        A write whose answer is lost may have taken effect, so from now on the row may carry this token.
         """
         elapsed_ms = int((time.monotonic() - self._claimed_since) * 1000)
         later = max(self.fence) + _MILLISECOND
@@ -57,7 +57,7 @@ class Claim:
         return self._attempted
 
     def written(self) -> None:
-        """The last write succeeded: its token is the only one now."""
+        """Record that the last write succeeded: its token is the row's."""
         self.token = self._attempted
 
 
@@ -77,10 +77,10 @@ _ROWS = TypeAdapter(list[_Row])
 
 
 async def claim(db: Database, session_id: str, *, retried: int, lease_s: int) -> Claim | None:
-    """Take the session for this delivery, or None if it is DONE and this is a retry: nothing is left to do.
+    """Claim the session for this delivery; None if it is DONE and this is a retry, so there is nothing to do.
 
     ``retried`` is how often QStash has delivered this message before. Raises UnknownSession,
-    InvalidState for one that this delivery may not take, Unavailable.
+    InvalidState for a session that this delivery may not process, Unavailable.
     """
     rows = _ROWS.validate_python(await db.write_rows(SQL["claim"], session_id, retried > 0, lease_s))
     if not rows:
@@ -94,7 +94,7 @@ async def claim(db: Database, session_id: str, *, retried: int, lease_s: int) ->
             return None
         case "TRANSCRIBING" | "ANALYZING":
             raise InvalidState(retry_after_s=max(1, row.lease_left_s))
-        case "UPLOADED":  # another delivery claimed it between our look and our update
+        case "UPLOADED":  # another delivery claimed it between the check and the update
             raise InvalidState(retry_after_s=lease_s)
         case _:
             raise InvalidState

@@ -1,4 +1,4 @@
-"""What is mended outside a delivery: used-up messages, the backlog, uploads that never came, leftover recordings.
+"""Changes outside a delivery: messages without retries left, the backlog, abandoned uploads, leftover recordings.
 
 Each function is one statement that looks and changes at once, so each may be repeated and run twice at the same time.
 """
@@ -27,9 +27,9 @@ UNDELIVERED_AFTER_S = 15 * 60
 LEASE_MARGIN_S = 60
 # QStash's last retry comes half an hour after the first delivery; then the sweep goes on, hourly.
 FAILED_RETRY_AFTER_S = 3600
-# Longer than an outage of a day. What fails for two days fails in vain.
+# Longer than an outage of a day. Another attempt after two days of failures would fail, too.
 TRANSIENT_GIVE_UP_AFTER_S = 2 * 24 * 3600
-# A session that nobody could try, and one that failed by our own mistake: as long as the bucket's lifecycle rule lets it.
+# For a session that could not be processed, or failed by a configuration error: as long as the bucket keeps recordings.
 GIVE_UP_AFTER_S = 7 * 24 * 3600
 # The recording of a session that failed for good is kept for an operator's retry.
 FAILED_AUDIO_KEPT_S = 24 * 3600
@@ -43,7 +43,7 @@ NEVER_UPLOADED = f"The upload was not completed. {NOT_AGAIN}"
 
 @dataclass(frozen=True)
 class Backlog:
-    """A session that was taken to be published again. ``version`` is another one each time it is taken."""
+    """A session taken to be republished. ``version`` changes each time it is taken."""
 
     session_id: str
     version: str
@@ -79,7 +79,7 @@ _LEFTOVERS, _OWNERS = TypeAdapter(list[Leftover]), TypeAdapter(list[Owner])
 
 
 async def settle(db: Database, session_id: str, message_made_at: datetime | None, *, lease_s: int) -> None:
-    """QStash has used up a session's message: FAILED, unless it has moved on. Idempotent; nothing for an unknown session.
+    """Fail a session whose message has no retries left, unless it has moved on. Idempotent; no effect if it is unknown.
 
     Raises InvalidState while another delivery holds the lease, Unavailable.
     """
@@ -112,7 +112,7 @@ async def take_backlog(db: Database, *, lease_s: int, waiting: bool = False) -> 
 
 
 async def give_up(db: Database, *, lease_s: int) -> int:
-    """End a page of sessions that were tried in vain, or could not be tried for a week; how many. Raises Unavailable."""
+    """End a page of sessions that failed for two days or waited for a week; how many there were. Raises Unavailable."""
     rows = await db.write_rows(
         SQL["give_up"],
         *(NEVER_PROCESSED, AGAIN, NOT_AGAIN, GIVE_UP_AFTER_S),
@@ -122,7 +122,7 @@ async def give_up(db: Database, *, lease_s: int) -> int:
 
 
 async def give_up_upload(db: Database, session_id: str) -> bool:
-    """A recording that never came, or may not be processed: FAILED. False if it is not CREATED any more. Raises Unavailable."""
+    """Fail a session whose recording never arrived or was refused. False if it is no longer CREATED. Raises Unavailable."""
     return bool(
         await db.write(
             lambda client: client.speakingsession.update_many(
@@ -150,7 +150,7 @@ async def owners_of(db: Database, sessions: Iterable[tuple[str, str]]) -> list[O
 
 
 async def reopen(db: Database, session_id: str) -> str | None:
-    """Take a FAILED session back to UPLOADED; its new version. None if there is nothing to go on from, or it is not FAILED.
+    """Take a FAILED session back to UPLOADED; its new version. None if it is not FAILED, or nothing is left to resume from.
 
     Repeatable: a session that is UPLOADED already counts as reopened. Raises Unavailable.
     """
@@ -160,5 +160,5 @@ async def reopen(db: Database, session_id: str) -> str | None:
 
 
 async def reopen_misconfigured(db: Database) -> list[Backlog]:
-    """Take a page of the sessions that failed by our own mistake back to UPLOADED. Raises Unavailable."""
+    """Take a page of the sessions that failed by a configuration error back to UPLOADED. Raises Unavailable."""
     return _BACKLOG.validate_python(await db.write_rows(SQL["reopen_misconfigured"], MISCONFIGURED, PAGE))

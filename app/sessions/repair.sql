@@ -1,7 +1,7 @@
 -- name: settle
--- QStash has used up a message. FAILED, unless somebody is at work on the session or it has moved on: tried in vain ($2), or,
--- if no delivery ever reached it, to be tried again ($3). Only by the message of that time ($4): a session that was reopened
--- since waits under another one. $5 is the lease in seconds.
+-- A message has no retries left: FAILED, unless a delivery is working on the session or it has moved on. For good ($2), or,
+-- if no delivery ever reached it, with the promise of another try ($3). Ignored for a session that was reopened after the
+-- message was published ($4): it waits for another one. $5 is the lease in seconds.
 WITH changed AS (
   UPDATE speaking_sessions
      SET status = 'FAILED', "errorMessage" = CASE status WHEN 'UPLOADED' THEN $3 ELSE $2 END,
@@ -17,8 +17,8 @@ SELECT s.status IN ('TRANSCRIBING', 'ANALYZING') AND NOT EXISTS (SELECT FROM cha
   FROM speaking_sessions s WHERE s.id = $1
 
 -- name: drop_recording
--- The key of the recording of a session that is over. Marked as deleted before the object goes, so that nobody reopens a
--- session whose recording is about to go. The parts of a long recording go with it. Not while a retry is promised ($2).
+-- The key of the recording of a session that is over. Marked as deleted before the object is, so that no session is
+-- reopened whose recording is about to be deleted. The parts of a long recording go with it. Not while a retry is promised ($2).
 WITH session AS (
   UPDATE speaking_sessions SET "audioDeletedAt" = timezone('utc', clock_timestamp())
    WHERE id = $1 AND "audioDeletedAt" IS NULL
@@ -33,7 +33,7 @@ SELECT s."audioUrl" AS audio_key FROM speaking_sessions s
 -- name: take_backlog
 -- Sessions to be published again: UPLOADED, and not delivered for $1 seconds; under a claim that is $2 seconds old; FAILED $3
 -- seconds ago with the promise ($4) of another try. Taking a session moves it out of the next look; SKIP LOCKED lets two
--- sweeps at once share the work. Rows of other makers (another key, a later version's status) are left alone.
+-- sweeps at once share the work. Rows written by others (another key, a later version's status) are left alone.
 WITH due AS (
   SELECT id FROM speaking_sessions s
    WHERE starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
@@ -53,8 +53,8 @@ UPDATE speaking_sessions s SET status = 'UPLOADED', "errorMessage" = NULL,
 RETURNING s.id AS session_id, (extract(epoch FROM s."updatedAt") * 1000)::bigint::text AS version
 
 -- name: give_up
--- Sessions that were tried in vain become FAILED for good ($1), or lose the promise ($2, $3 instead): whatever waits, after $4
--- seconds; a failure that is not our own mistake (its sentence is $5), after $6 seconds.
+-- Sessions without hope become FAILED for good ($1), or lose the promise of another try ($2 becomes $3): those that wait,
+-- after $4 seconds; those that failed, except by a configuration error (its sentence is $5), after $6 seconds.
 WITH due AS (
   SELECT id FROM speaking_sessions
    WHERE starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
@@ -109,7 +109,7 @@ SELECT k.user_id, k.session_id, u.id IS NOT NULL AS user_known, s.id IS NOT NULL
   LEFT JOIN speaking_sessions s ON s.id = k.session_id
 
 -- name: reopen_misconfigured
--- A page of the sessions that failed by our own mistake ($1), oldest first.
+-- A page of the sessions that failed by a configuration error ($1), oldest first.
 WITH due AS (
   SELECT id FROM speaking_sessions WHERE status = 'FAILED' AND "errorMessage" = $1
    ORDER BY "updatedAt" LIMIT $2::int FOR UPDATE SKIP LOCKED

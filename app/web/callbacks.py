@@ -1,4 +1,4 @@
-"""POST /api/internal/process-failed and POST /api/internal/sweep: the two nets below a delivery. Called by QStash, signed."""
+"""POST /api/internal/process-failed and POST /api/internal/sweep: for what deliveries leave behind. Called by QStash, signed."""
 
 import base64
 import json
@@ -28,13 +28,13 @@ class ProcessFailed(HTTPEndpoint):
     """/api/internal/process-failed"""
 
     async def post(self, request: Request[State]) -> Response:
-        """QStash has used up a message: the session is FAILED unless it is DONE. Raises Refused, InvalidState, Unavailable."""
+        """A message has no retries left: the session is FAILED unless it is DONE. Raises Refused, InvalidState, Unavailable."""
         settings, services = request.state["settings"], request.state["services"]
         failure = parse_failure(await verified_body(request, settings.process_failed_url))
         bind_delivery(request, failure.session_id)
         await repair.settle(services.database, failure.session_id, failure.message_made_at, lease_s=services.lease_s)
         if failure.last_status == NON_RETRYABLE_STATUS:
-            # Nobody will come back for this recording. After other failures somebody may: the sweep, an operator.
+            # This recording is of no further use. After other failures the sweep or an operator may still need it.
             await delete_recording(services, failure.session_id)
         log.info("message_used_up", status=failure.last_status)
         return CompactJSON({"ok": True})
@@ -44,7 +44,7 @@ class Sweep(HTTPEndpoint):
     """/api/internal/sweep"""
 
     async def post(self, request: Request[State]) -> Response:
-        """One round of mending, with counts, and another at once if the bucket has more. Raises Refused, Unavailable."""
+        """One round of the sweep, with counts, and another at once if the bucket has more. Raises Refused, Unavailable."""
         settings, services = request.state["settings"], request.state["services"]
         swept = await run_sweep(services, parse_after(await verified_body(request, settings.sweep_url)))
         if swept.continue_after:
@@ -71,7 +71,7 @@ async def continue_sweep(queue: Queue, url: str, after: str) -> None:
 
 @dataclass(frozen=True)
 class UsedUp:
-    """A message that QStash gives up: its session, the status of the last attempt, and when it was published."""
+    """A message without retries left: its session, the status of the last attempt, and when it was published."""
 
     session_id: str
     last_status: int
@@ -99,7 +99,7 @@ def _moment(milliseconds: object) -> datetime | None:
 
 
 def parse_after(body: bytes) -> str:
-    """Where a sweep goes on in the bucket; empty for the front, which a schedule's body means."""
+    """The key after which a sweep continues in the bucket; empty (as in the schedule's body) for its start."""
     try:
         message: Any = json.loads(body)
         after: Any = message["after"]

@@ -26,7 +26,7 @@ FIELDS = {"contentType", "size", "duration", "topic", "language"}
 
 
 async def begin_direct_upload(request: Request[State], learner: Learner) -> Response:
-    """Say where the recording may be put. Raises Refused."""
+    """Answer with the address to put the recording at. Raises Refused."""
     announced = _parse(await read_capped(request, MAX_BODY_BYTES))
     duration_s = parse_duration(_number(announced.get("duration")))
     content_type, size_bytes = announced.get("contentType"), announced.get("size")
@@ -77,7 +77,7 @@ def _parse(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         announced = None
     if not isinstance(announced, dict) or announced.keys() - FIELDS or not {"contentType", "size"} & announced.keys():
-        # Whatever it is, it does not ask for a direct upload.
+        # Whatever it is, it is no request for a direct upload.
         raise InvalidBody
     return announced  # pyright: ignore[reportUnknownVariableType]  # JSON
 

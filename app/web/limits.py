@@ -12,7 +12,7 @@ from app.sessions.learner import Learner
 
 
 class BodyTimeLimits:
-    """Refuses a body of which nothing comes for ``idle_s``, or that is not whole after ``total_s``, with 408."""
+    """Answers 408 when nothing of a body arrives for ``idle_s``, or it is incomplete after ``total_s``."""
 
     def __init__(self, app: ASGIApp, idle_s: float, total_s: float) -> None:
         self._app, self._idle_s, self._total_s = app, idle_s, total_s
@@ -27,7 +27,7 @@ class BodyTimeLimits:
         async def receive_in_time() -> Message:
             nonlocal whole
             if whole:
-                # What comes now is the end of the connection, for which anybody may wait.
+                # The body is complete: the next message is the disconnect, which has no limit.
                 return await receive()
             try:
                 async with asyncio.timeout_at(min(ends, now() + self._idle_s)):
@@ -41,7 +41,7 @@ class BodyTimeLimits:
 
 
 class UploadSlots:
-    """Counts the uploads that are under way in this process, by learner."""
+    """Counts the concurrent uploads of each learner in this process."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -49,7 +49,7 @@ class UploadSlots:
 
     @contextmanager
     def one_for(self, learner: Learner) -> Generator[None, None, None]:
-        """Hold a slot for the length of the block. Raises TooManyUploads if the learner has no more."""
+        """Hold a slot for the length of the block. Raises TooManyUploads if the learner has none left."""
         key = learner.external_id
         if self._taken[key] >= self._most:
             raise TooManyUploads

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 # The session cookie has up to 4 KB for each chunk, and few browsers send more than 16 KB in all.
 MAX_HEADER_BYTES = 32 * 1024
-# What nginx logs for a client that hung up. It never reaches anybody.
+# What nginx logs for a client that hung up. It is logged only, never sent.
 CLIENT_LEFT_STATUS = 499
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -83,7 +83,7 @@ def head_bytes(scope: Scope) -> int:
 
 
 def _method(scope: Scope) -> str:
-    # A method that nobody knows may hold anything.
+    # An unknown method may hold anything.
     return (
         scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS") else "other"
     )

@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with limits for the head of a request, and our error body for what uvicorn itself refuses.
 
-``uvicorn --http app.web.protocol:BoundedProtocol``. It needs httptools, as the ``server`` extra installs it. Without it
-uvicorn's h11 is the way: ``--h11-max-incomplete-event-size 32768``, and a request that is no HTTP is answered in plain text.
+``uvicorn --http app.web.protocol:BoundedProtocol``. It needs httptools, which the ``server`` extra installs. Without it
+use uvicorn's h11 with ``--h11-max-incomplete-event-size 32768``; what is not HTTP is then answered in plain text.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ from app.web.middleware import MAX_HEADER_BYTES
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections that send no whole head in time, or too long a one; uvicorn would wait for it for ever."""
+    """Closes connections whose head is too long or does not arrive in time; uvicorn itself would wait for ever."""
 
-    # From the connection, or the answer before, to the end of the headers; also for what is left of a refused body.
+    # From the connection, or the answer before, to the end of the headers; also for the rest of a refused body.
     head_timeout_s = 20.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -12,7 +12,7 @@ from app.web.state import State
 
 # Our own messages are under 100 bytes; a failure callback quotes one, and our answer to it.
 MAX_BODY_BYTES = 64 * 1024
-# What else is called an id may hold anything, and is not logged.
+# Any other id may hold anything, and is not logged.
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 

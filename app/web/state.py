@@ -1,4 +1,4 @@
-"""What every request finds in its state, put there by the lifespan."""
+"""The lifespan's state, as every request finds it."""
 
 from typing import TypedDict
 

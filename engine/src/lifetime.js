@@ -5,7 +5,7 @@ const { log } = require('./log.js');
 const { isPanic } = require('./wasm.js');
 
 const PARENT_POLL_MS = 500;
-// A client asks /status several times a second until it is answered. If nobody does, it died before it could be noted as the parent.
+// A client asks /status several times a second until it is answered. If none comes, the client died before it could be noted as the parent.
 const FIRST_REQUEST_MS = 30_000;
 // The client waits for our end without a limit, so ours is short.
 const GRACE_MS = 1500;

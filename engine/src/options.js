@@ -21,7 +21,7 @@ function readOptions(argv, env) {
     logQueries: Boolean(env.LOG_QUERIES),
     datamodel: readDatamodel(env),
     overrides: env.OVERWRITE_DATASOURCES ? JSON.parse(env.OVERWRITE_DATASOURCES) : [],
-    // Not Prisma's: whoever knows no token may not ask, and the caller may name the process whose end is ours.
+    // Not Prisma's: requests need the token, and the caller may name the process with which the engine ends.
     token: env.PRISMA_ENGINE_TOKEN || undefined,
     parent: { ppid: Number(env.PRISMA_ENGINE_PPID) || process.ppid, pid: Number(env.PRISMA_ENGINE_PARENT) || undefined },
   };

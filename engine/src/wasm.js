@@ -6,7 +6,7 @@ const { log, die } = require('./log.js');
 
 const RUNTIME = require.resolve('@prisma/client/runtime/query_engine_bg.postgresql.js');
 
-// The second argument of every engine call: trace headers, which nobody sends.
+// The second argument of every engine call: trace headers, which no client sends.
 const NO_TRACE = '{}';
 
 class WasmEngine {

@@ -53,7 +53,7 @@ class Queue:
         }
 
     async def publish(self, session_id: str, run: str = "first") -> None:
-        """Have the session delivered. Repeating it with the same ``run`` changes nothing within QStash's window.
+        """Publish the session. Repeating it with the same ``run`` has no effect within QStash's deduplication window.
 
         Raises Unavailable if QStash cannot be reached or asks us to wait, QueueRefused if it refuses the message.
         """

@@ -1,4 +1,4 @@
-"""Signatures of QStash: whether a request is its own. https://upstash.com/docs/qstash/features/security"""
+"""Verifies QStash's signatures. https://upstash.com/docs/qstash/features/security"""
 
 import asyncio
 import base64
@@ -21,7 +21,7 @@ CLOCK_TOLERANCE_S = 5
 
 
 class Deliveries:
-    """Judges whether a request is QStash's own. The judge is the SDK's Receiver."""
+    """Decides whether a request comes from QStash, by the SDK's Receiver."""
 
     def __init__(self, current_signing_key: str, next_signing_key: str) -> None:
         self._keys = current_signing_key, next_signing_key
@@ -29,7 +29,7 @@ class Deliveries:
     async def verify(self, signature: str | None, body: bytes, url: str) -> None:
         """Return only if ``signature`` is QStash's, current, for exactly this body, sent to exactly this ``url``.
 
-        Waits up to CLOCK_TOLERANCE_S for a token that our clock finds too early, if it is signed with one of our keys.
+        Waits up to CLOCK_TOLERANCE_S for a token that is not valid yet by our clock, if one of our keys signed it.
         Raises MissingSignature, InvalidSignature, NotConfigured while our own keys are missing.
         """
         if not signature:
