@@ -41,8 +41,8 @@ COMMANDS = {
 }
 
 
-def main() -> int:
-    """Run one command; its exit code."""
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m app", description="The speaking coach's back end.")
     parser.add_argument(
         "--env-file",
@@ -56,9 +56,15 @@ def main() -> int:
         command = parsers.add_parser(name, help=about, description=about)
         module.add_arguments(command)
         command.set_defaults(run=module.run)
-    arguments = parser.parse_args()
-    if arguments.env_file != parser.get_default("env_file") and not arguments.env_file.is_file():
-        parser.error(f"{arguments.env_file} is not a file")
+    return parser
+
+
+def main() -> int:
+    """Run one command; its exit code."""
+    line = parser()
+    arguments = line.parse_args()
+    if arguments.env_file != line.get_default("env_file") and not arguments.env_file.is_file():
+        line.error(f"{arguments.env_file} is not a file")
     # Into the environment, not the settings alone: the database's client reads its own variable there.
     load_dotenv(arguments.env_file)
     try:
