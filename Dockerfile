@@ -1,4 +1,5 @@
-# Built in one stage, run from another: no compiler, no package manager's cache, no Node.
+# Targets: "service" is production (the default), "schema" makes the tables, "local" is the whole stack without an account.
+# "service" is built in one stage and run from another: no compiler, no package manager's cache, no Node.
 FROM python:3.13-slim-bookworm AS build
 # Prisma Client Python asks "openssl version" which of its engines fits.
 # hadolint ignore=DL3008
@@ -6,7 +7,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends openssl && r
 WORKDIR /srv
 RUN python -m venv /srv/venv
 ENV PATH=/srv/venv/bin:$PATH PRISMA_BINARY_CACHE_DIR=/srv/prisma
-COPY locks/app.lock .
+COPY locks/app.lock locks/app.lock
 RUN pip install --no-cache-dir --require-hashes -r locks/app.lock
 COPY schema.prisma .
 # Writes the client into the packages, and downloads the native query engine beside them.
@@ -14,7 +15,30 @@ RUN prisma generate \
  && find /srv/prisma -type f -name 'query-engine-*' ! -name '*.sha256' ! -name '*.gz' -exec install -m 0755 {} /srv/query-engine \; \
  && test -x /srv/query-engine
 
-FROM python:3.13-slim-bookworm
+FROM node:22-bookworm-slim AS schema
+WORKDIR /srv
+COPY engine/package.json engine/package-lock.json engine/.npmrc engine/
+RUN npm ci --prefix engine --no-audit --no-fund
+COPY engine/schema.mjs engine/
+COPY schema.prisma .
+COPY migrations migrations
+USER 1000
+CMD ["node", "engine/schema.mjs", "migrate"]
+
+FROM python:3.13-slim-bookworm AS local
+RUN useradd --uid 10001 --create-home service && install --directory --owner service /srv
+USER 10001
+WORKDIR /srv
+COPY --chown=service . .
+# As "make demo" does, with a Node from a wheel; the folder for the data belongs to the user before a volume takes its place.
+RUN python -m local.setup demo && mkdir -p .local/data
+ENV PRISMA_ENGINE_NODE=/srv/.local/bin/node \
+    PRISMA_QUERY_ENGINE_BINARY=/srv/engine/query-engine \
+    TMPDIR=/srv/.local/tmp \
+    PYTHONUNBUFFERED=1
+CMD [".venv/bin/python", "-m", "local", "run"]
+
+FROM python:3.13-slim-bookworm AS service
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends openssl && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --no-create-home service
