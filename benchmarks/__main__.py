@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from qstash_on_loopback.signing import CURRENT_KEY, Keys
+from qstash_on_loopback.signing import Keys
 
 from benchmarks.rows import QUICK, Results, Sizes, measure
 from benchmarks.surroundings import Surroundings, Target, commit_tree, until_answers
@@ -63,12 +63,14 @@ def _measure_tree(surroundings: Surroundings, tree: Path, sizes: Sizes, runs: in
 
 def _foreign(arguments: argparse.Namespace, sizes: Sizes) -> list[Results]:
     base_url: str = arguments.base_url
+    keys = Keys()
+    keys.current = os.environ.get("QSTASH_CURRENT_SIGNING_KEY", keys.current)
     target = Target(
         url=base_url,
         app_url=os.environ.get("APP_URL", base_url),
         pid=arguments.pid,
         secret=os.environ["AUTH_SECRET"],
-        keys=Keys(os.environ.get("QSTASH_CURRENT_SIGNING_KEY", CURRENT_KEY)),
+        keys=keys,
     )
     return [
         asyncio.run(measure(target, sizes, lambda row, n=number: _progress(f"run {n + 1}: {row}")))

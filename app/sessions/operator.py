@@ -46,7 +46,7 @@ async def failed_since(db: Database, seconds: int) -> list[str]:
 
 
 async def misconfigured(db: Database) -> list[str]:
-    """Sessions that failed by our own mistake, the oldest first."""
+    """Sessions that failed by a configuration error, the oldest first."""
     return [row["session_id"] for row in await db.read_rows(SQL["misconfigured"], MISCONFIGURED)]
 
 

@@ -70,7 +70,7 @@ def test_cuts_are_at_pauses(name: str) -> None:
 
 
 def test_no_word_is_lost_or_doubled_at_a_cut() -> None:
-    """The voice before and after each cut is written down as often as without it, to a word or two in a hundred."""
+    """The voice before and after each cut is transcribed as completely as without it, to a word or two in a hundred."""
     speech = Speech()
     whole = voice(SPEECH_RATE)
     words = len(speech.transcribe(whole).split())
@@ -183,7 +183,7 @@ def test_another_container_is_told_apart() -> None:
 
 
 @pytest.mark.soak
-def test_an_hour_is_written_down_whole() -> None:
+def test_an_hour_is_transcribed_completely() -> None:
     """Every word of an hour, part by part, is as many as its repetitions have, within 1 %."""
     speech = Speech()
     words = len(speech.transcribe(voice(SPEECH_RATE)).split())

@@ -52,7 +52,7 @@ async def until(condition: Callable[[], bool], what: str, timeout_s: float = 20)
 
 
 async def test_a_read_is_repeated_on_a_new_engine(others: set[int], database: Database) -> None:
-    """Whoever reads does not notice that the engine was killed; a write is told, and the next one works."""
+    """A read does not notice that the engine was killed; a write fails, and the next one works."""
     [pid] = set(own_engines()) - others
     os.kill(pid, signal.SIGKILL)
 

@@ -22,9 +22,9 @@ CHROME = {
 
 def begin(world: World, user: str = "ada", **changes: Any) -> httpx.Response:
     """Ask for an address."""
-    wish = {"contentType": "audio/webm;codecs=opus", "duration": 12.5, "size": len(AUDIO), **changes}
+    body = {"contentType": "audio/webm;codecs=opus", "duration": 12.5, "size": len(AUDIO), **changes}
     with world.client(user) as client:
-        return client.post("/api/sessions", json={name: value for name, value in wish.items() if value is not ...})
+        return client.post("/api/sessions", json={name: value for name, value in body.items() if value is not ...})
 
 
 def put(upload: dict[str, Any], content: bytes = AUDIO, **headers: str) -> int:

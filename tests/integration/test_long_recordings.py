@@ -59,7 +59,7 @@ def transcript(world: World, session_id: str) -> dict[str, Any] | None:
 
 
 @pytest.mark.parametrize("name", ["webm", "mp4"])
-def test_is_written_down_in_parts(world: World, name: str) -> None:
+def test_a_long_recording_is_transcribed_in_parts(world: World, name: str) -> None:
     """Three calls, each within the limits of every model and under the right name; each goes on where the one before ended."""
     begun = " ".join(f"word{number}" for number in range(300))
     world.providers.whisper.extend(said(begun, " and that", " was it. "))
@@ -120,7 +120,7 @@ def test_the_mark_between_parts_cannot_be_said(low: World) -> None:
     assert found is not None and found["text"] == "One. Two."
 
 
-def test_a_part_is_stored_once_whoever_comes_late(low: World) -> None:
+def test_a_late_delivery_does_not_store_its_part_again(low: World) -> None:
     """A delivery that hangs past its lease finds its part stored by another, and stops."""
     session_id = low.upload(content=LONG)
     low.providers.whisper.extend([Reply(body={"text": "Late."}, delay_s=3), *said("One.", "Two.")])

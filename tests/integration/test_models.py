@@ -174,7 +174,7 @@ def test_usage_is_logged(world: World, capfd: pytest.CaptureFixture[str]) -> Non
 
 
 def test_sweep_brings_misconfigured_sessions_back_for_a_week(world: World) -> None:
-    """The key is mended: what waited is processed without anybody doing more."""
+    """Once the key is corrected, waiting sessions are processed without further action."""
     world.providers.whisper.append(Reply(401, {"error": {"message": "x"}}))
     session_id = world.upload()
     world.deliver(session_id)
@@ -187,7 +187,7 @@ def test_sweep_brings_misconfigured_sessions_back_for_a_week(world: World) -> No
 
 
 @pytest.mark.anyio
-async def test_mended_key_brings_all_sessions_back(world: World) -> None:
+async def test_corrected_key_brings_all_sessions_back(world: World) -> None:
     """While the key is wrong twenty sessions fail and keep their recordings; then one call brings them back, and all are DONE."""
     world.providers.whisper.append(Reply(401, {"error": {"message": "x"}}, times=20))
     sessions = [world.upload() for _ in range(20)]

@@ -88,8 +88,8 @@ def test_failure_callback_leaves_done_alone(world: World) -> None:
     assert world.database.session(session_id) == before
 
 
-def test_audio_of_a_hopeless_session_is_deleted(world: World) -> None:
-    """After a permanent failure nobody comes back for the recording."""
+def test_audio_is_deleted_after_a_permanent_failure(world: World) -> None:
+    """After a permanent failure the recording is of no further use."""
     world.providers.whisper.append(Reply(400, {"error": {"message": "x"}}))
     session_id = world.upload()
     assert world.deliver(session_id).status_code == 489

@@ -201,7 +201,7 @@ def test_uvicorn_prints_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_why_uvicorn_cannot_start_is_logged(world: World) -> None:
-    """In the words of the system, so that whoever starts it knows what to do."""
+    """In the system's own words, so that an operator knows what to do."""
     port = world.url.rsplit(":", 1)[1]
     secrets = {
         name.upper(): value.get_secret_value() if hasattr(value, "get_secret_value") else str(value or "")

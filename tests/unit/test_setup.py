@@ -57,7 +57,7 @@ def test_set_up_imports_nothing_but_the_standard_library() -> None:
 
 
 def test_the_repository_names_no_index() -> None:
-    """Whoever sets this up uses the package index that pip and npm are configured for."""
+    """Set-up uses the package index that pip and npm are configured for."""
     files = [*LOCKS.iterdir(), *ROOT.glob("*/package-lock.json"), ROOT / "pyproject.toml", ROOT / "Makefile"]
     files += [*(ROOT / "local" / "setup").glob("*.py"), *ROOT.glob("*/.npmrc")]
     named = re.compile(r"pypi\.org|pythonhosted|registry\.npmjs|index-url *=|registry *=")
