@@ -29,7 +29,8 @@ class EngineTransport(httpx.AsyncBaseTransport):
         """One request. Raises httpx.TransportError if there is no complete answer. The caller sets the time limit."""
         # Prisma says "localhost", which would be looked up each time a connection is made.
         self._origin = f"http://127.0.0.1:{request.url.port}"
-        headers = {name: value for name, value in request.headers.items() if name in ("accept", "x-transaction-id")}
+        transaction = request.headers.get("x-transaction-id")
+        headers = {"x-transaction-id": transaction} if transaction else {}
         response = await self._send(
             request.method, self._origin + request.url.raw_path.decode(), request.content, headers
         )
@@ -62,7 +63,7 @@ class EngineTransport(httpx.AsyncBaseTransport):
             async with self._opened().request(
                 method, url, data=body or None, headers={**self._headers, **headers}
             ) as answer:
-                return httpx.Response(answer.status, headers=answer.headers, content=await answer.read())
+                return httpx.Response(answer.status, content=await answer.read())
         except (ClientError, ConnectionError, RuntimeError) as error:
             raise httpx.ReadError(type(error).__name__) from None
         except asyncio.CancelledError:
