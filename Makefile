@@ -93,9 +93,10 @@ screenshots: $(TESTS) ## take the pictures of the page in docs/images, with Chro
 vercel-build: $(TOOLS) $(VERCEL) ## build for Vercel without an account, boot what was built, send a recording through it
 	@$(PY) -m local.vercel --cli $(VERCEL_CLI)
 
-package: $(TOOLS) ## build the package qstash-on-loopback and try its wheel in an empty environment
+package: $(TOOLS) ## build qstash-on-loopback and the query engine as packages, try each in an empty environment
 	@rm -rf .local/package
 	@$(PY) packages/qstash-on-loopback/check_wheel.py .local/package
+	@"$(NODE)" engine/check-package.mjs .local/package
 
 clean: ## remove everything that was set up
 	rm -rf .venv .local .vercel $$(find . -name node_modules -not -path "./.venv/*" -prune)

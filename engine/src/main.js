@@ -13,7 +13,7 @@ const { Metrics } = require('./metrics.js');
 const { readOptions } = require('./options.js');
 const { openPool } = require('./pool.js');
 const { Protocol } = require('./protocol.js');
-const { databaseUrl, describe } = require('./schema.js');
+const { databaseUrl, describe, withParser } = require('./schema.js');
 const { listen } = require('./server.js');
 const { Transactions, beginOnAcquired } = require('./transactions.js');
 const { translator } = require('./translate.js');
@@ -23,7 +23,11 @@ const { WasmEngine } = require('./wasm.js');
 async function main() {
   const options = readOptions(process.argv.slice(2), process.env);
   if (isGone(options.parent)) die('the parent process is gone');
-  const address = readAddress(databaseUrl(options.datamodel, options.overrides, process.env));
+  const { url, types } = withParser((psl) => ({
+    url: databaseUrl(psl, options.datamodel, options.overrides, process.env),
+    types: typeTable(describe(psl, options.datamodel)),
+  }));
+  const address = readAddress(url);
   presentKnownTypes();
   const pool = openPool(address);
   const metrics = new Metrics(pool);
@@ -33,8 +37,10 @@ async function main() {
   const errors = new ErrorMap(address, adapter.errorRegistry);
   const engine = new WasmEngine(options.datamodel, adapter, options.logQueries);
   const transactions = new Transactions({ pool, acquired, engine, errors });
-  const translate = translator(typeTable(describe(options.datamodel)));
+  const translate = translator(types);
   await engine.start();
+  // Most of what the start made is garbage now (the launcher allows the call); without it, the heap keeps its size.
+  global.gc?.();
   const protocol = new Protocol({ options, translate, engine, transactions, metrics, errors });
   const guard = guardFor(options);
   const servers = [await listen(protocol, guard, options.port, options.host)];
