@@ -31,9 +31,10 @@ async def process_session(session_id: str, retried: int, services: Services) -> 
         return
     try:
         async with asyncio.timeout(services.timeout_s):
-            await run_steps(claimed, services)
-    except SessionGone:
-        await drop_audio(claimed, services)
+            try:
+                await run_steps(claimed, services)
+            except SessionGone:
+                await drop_audio(claimed, services)
     except InvalidState:
         log.warning("claim_lost")
         raise

@@ -48,8 +48,9 @@ async def sweep(services: Services, after: str = "") -> Swept:
     await _publish_backlog(services, swept)
     for leftover in await repair.uploads_that_never_came(db):
         if await repair.give_up_upload(db, leftover.session_id):
+            # Not otherwise: it was completed meanwhile, and needs what arrived.
             swept.abandoned += 1
-        swept.audio_deleted += await services.storage.delete_below(folder(leftover.user_id, leftover.session_id))
+            swept.audio_deleted += await services.storage.delete_below(folder(leftover.user_id, leftover.session_id))
     for leftover in await repair.leftover_recordings(db):
         swept.audio_deleted += await delete_recording(services, leftover.session_id)
     found = await delete_orphans(services, after)

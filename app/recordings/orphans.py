@@ -16,8 +16,9 @@ from app.sessions import repair
 log = structlog.get_logger()
 
 PREFIX = "sessions/"
-# Only keys that this service makes are ever deleted: recordings/deletion.py.
-OUR_KEY = re.compile(r"sessions/([A-Za-z0-9_-]{1,64})/([a-z0-9]{25})/audio\.[a-z0-9.+-]{1,64}")
+# Only keys that this service makes are ever deleted: recordings/deletion.py. The ending comes from a type of at most
+# MAX_TYPE_LENGTH characters.
+OUR_KEY = re.compile(r"sessions/([A-Za-z0-9_-]{1,64})/([a-z0-9]{25})/audio\.[a-z0-9.+-]{1,100}")
 # For one round; the next goes on after the last page.
 LOOK_FOR_S = 15.0
 # The brake: a bucket that another database shares is full of objects whose sessions are unknown here.

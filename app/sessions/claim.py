@@ -12,8 +12,9 @@ from pydantic import TypeAdapter
 
 from app.database.client import Database
 from app.database.statements import load_statements
-from app.errors import InvalidState
+from app.errors import NOT_AGAIN, InvalidState, Permanent
 from app.refusals import UnknownSession
+from app.sessions.repair import NEVER_PROCESSED
 
 SQL = load_statements(Path(__file__).with_name("claim.sql"))
 # Ends the text of each part of a long recording. A text that ends with it is not a transcript yet, and is never shown.
@@ -71,6 +72,7 @@ class _Row:
     parts: str | None
     token: datetime | None
     lease_left_s: int
+    failed_for_good: bool
 
 
 _ROWS = TypeAdapter(list[_Row])
@@ -79,10 +81,12 @@ _ROWS = TypeAdapter(list[_Row])
 async def claim(db: Database, session_id: str, *, retried: int, lease_s: int) -> Claim | None:
     """Claim the session for this delivery; None if it is DONE and this is a retry, so there is nothing to do.
 
-    ``retried`` is how often QStash has delivered this message before. Raises UnknownSession,
-    InvalidState for a session that this delivery may not process, Unavailable.
+    ``retried`` is how often QStash has delivered this message before. Raises UnknownSession, Permanent for a retry of a
+    session that has failed for good, InvalidState for one that this delivery may not process, Unavailable.
     """
-    rows = _ROWS.validate_python(await db.write_rows(SQL["claim"], session_id, retried > 0, lease_s))
+    rows = _ROWS.validate_python(
+        await db.write_rows(SQL["claim"], session_id, retried > 0, lease_s, NOT_AGAIN, NEVER_PROCESSED)
+    )
     if not rows:
         raise UnknownSession
     row = rows[0]
@@ -92,6 +96,8 @@ async def claim(db: Database, session_id: str, *, retried: int, lease_s: int) ->
     match row.status:
         case "DONE" if retried > 0:
             return None
+        case "FAILED" if retried > 0 and row.failed_for_good:
+            raise Permanent("The session failed for good")
         case "TRANSCRIBING" | "ANALYZING":
             raise InvalidState(retry_after_s=max(1, row.lease_left_s))
         case "UPLOADED":  # another delivery claimed it between the check and the update

@@ -1,7 +1,8 @@
 -- name: claim
 -- One statement decides and claims. Two deliveries at once: the second waits for the row, finds it under a fresh lease and
 -- claims nothing. The lease is "updatedAt" plus $3 seconds, by PostgreSQL's clock alone. The token is the "updatedAt" written
--- here: later than any this row ever had, whatever a clock does.
+-- here: later than any this row ever had, whatever a clock does. A retry takes no FAILED session whose sentence says that it
+-- will not be tried again ($4); $5 is the one of sessions that nobody could try, which a late message may still save.
 WITH transcribed AS (
   SELECT text FROM transcripts WHERE "sessionId" = $1 AND right(text, 1) <> E'\x1e'
 ), claimed AS (
@@ -12,11 +13,15 @@ WITH transcribed AS (
    WHERE id = $1
      AND (status = 'UPLOADED'
           OR status = 'FAILED' AND $2::boolean
+             AND (right("errorMessage", length($4::text)) IS DISTINCT FROM $4::text OR "errorMessage" = $5::text)
           OR status IN ('TRANSCRIBING', 'ANALYZING')
              AND "updatedAt" <= timezone('utc', clock_timestamp()) - make_interval(secs => $3::int))
   RETURNING "updatedAt"
 )
-SELECT s.status::text AS status, s."audioUrl" AS audio_key, s."audioDeletedAt" IS NOT NULL AS audio_deleted,
+SELECT s.status::text AS status,
+       s.status = 'FAILED' AND right(s."errorMessage", length($4::text)) IS NOT DISTINCT FROM $4::text
+         AND s."errorMessage" <> $5::text AS failed_for_good,
+       s."audioUrl" AS audio_key, s."audioDeletedAt" IS NOT NULL AS audio_deleted,
        s."durationSecs" AS duration_s,
        (SELECT text FROM transcribed) AS transcript,
        (SELECT text FROM transcripts WHERE "sessionId" = $1 AND right(text, 1) = E'\x1e') AS parts,

@@ -117,16 +117,21 @@ async def give_up(db: Database, *, lease_s: int) -> int:
         SQL["give_up"],
         *(NEVER_PROCESSED, AGAIN, NOT_AGAIN, GIVE_UP_AFTER_S),
         *(MISCONFIGURED, TRANSIENT_GIVE_UP_AFTER_S, lease_s + LEASE_MARGIN_S, PAGE),
+        *(FAILED_RETRY_AFTER_S, UNDELIVERED_AFTER_S),
     )
     return len(rows)
 
 
 async def give_up_upload(db: Database, session_id: str) -> bool:
-    """Fail a session whose recording never arrived or was refused. False if it is no longer CREATED. Raises Unavailable."""
+    """Fail a session whose recording never arrived or was refused. False if it is no longer CREATED. Raises Unavailable.
+
+    The recording counts as deleted from here on, so that nobody reopens the session while what arrived is being deleted.
+    """
     return bool(
         await db.write(
             lambda client: client.speakingsession.update_many(
-                where={"id": session_id, "status": CREATED}, data={"status": FAILED, "errorMessage": NEVER_UPLOADED}
+                where={"id": session_id, "status": CREATED},
+                data={"status": FAILED, "errorMessage": NEVER_UPLOADED, "audioDeletedAt": datetime.now(UTC)},
             )
         )
     )

@@ -22,7 +22,7 @@ SELECT s.status IN ('TRANSCRIBING', 'ANALYZING') AND NOT EXISTS (SELECT FROM cha
 WITH session AS (
   UPDATE speaking_sessions SET "audioDeletedAt" = timezone('utc', clock_timestamp())
    WHERE id = $1 AND "audioDeletedAt" IS NULL
-     AND (status = 'DONE' OR status = 'FAILED' AND right("errorMessage", length($2::text)) <> $2::text)
+     AND (status = 'DONE' OR status = 'FAILED' AND right("errorMessage", length($2::text)) IS DISTINCT FROM $2::text)
   RETURNING id
 ), parts AS (
   DELETE FROM transcripts t USING session WHERE t."sessionId" = session.id AND right(t.text, 1) = E'\x1e'
@@ -54,16 +54,19 @@ RETURNING s.id AS session_id, (extract(epoch FROM s."updatedAt") * 1000)::bigint
 
 -- name: give_up
 -- Sessions without hope become FAILED for good ($1), or lose the promise of another try ($2 becomes $3): those that wait,
--- after $4 seconds; those that failed, except by a configuration error (its sentence is $5), after $6 seconds.
+-- after $4 seconds; those that failed, except by a configuration error (its sentence is $5), after $6 seconds. Not while
+-- QStash may still deliver: for $9 seconds after a failure, and for $10 after a session was reopened.
 WITH due AS (
   SELECT id FROM speaking_sessions
    WHERE starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
-     AND (status = 'FAILED' AND right("errorMessage", length($2::text)) = $2::text AND "errorMessage" <> $5::text
-          AND "createdAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $6::int)
-          OR "createdAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $4::int)
-             AND (status = 'UPLOADED' OR status = 'FAILED' AND "errorMessage" = $5::text
-                  OR status IN ('TRANSCRIBING', 'ANALYZING')
-                     AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $7::int)))
+     AND "createdAt" < timezone('utc', clock_timestamp()) - make_interval(secs => CASE
+           WHEN status = 'FAILED' AND "errorMessage" <> $5::text THEN $6::int ELSE $4::int END)
+     AND (status = 'FAILED' AND right("errorMessage", length($2::text)) = $2::text
+          AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $9::int)
+          OR status = 'UPLOADED'
+             AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $10::int)
+          OR status IN ('TRANSCRIBING', 'ANALYZING')
+             AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $7::int))
    ORDER BY "createdAt" LIMIT $8::int
      FOR UPDATE SKIP LOCKED
 )
@@ -95,7 +98,7 @@ SELECT id AS session_id, "userId" AS user_id FROM speaking_sessions
 -- Of sessions that were over $1 seconds ago. Not while a retry is promised ($2).
 SELECT id AS session_id, "userId" AS user_id FROM speaking_sessions
  WHERE "audioDeletedAt" IS NULL AND starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
-   AND (status = 'DONE' OR status = 'FAILED' AND right("errorMessage", length($2::text)) <> $2::text)
+   AND (status = 'DONE' OR status = 'FAILED' AND right("errorMessage", length($2::text)) IS DISTINCT FROM $2::text)
    AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $1::int)
  ORDER BY "updatedAt" LIMIT $3::int
 

@@ -1,0 +1,140 @@
+"""What comes late: a completion under a sweep, a message of a session that is over, a deletion that hangs."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+
+from app.errors import AGAIN, InvalidState
+from app.pipeline import process_session
+from app.recordings.orphans import Orphans
+from app.services import open_services
+from app.sessions import repair
+from app.sessions.repair import Leftover
+from app.sweep import sweep as sweep_once
+from tests.integration.test_orphans import look
+from tests.integration.test_repair import age, fail, sweep
+from tests.support.providers import Reply
+from tests.support.world import AUDIO, World
+
+
+@pytest.mark.anyio
+async def test_upload_completed_under_a_sweep_keeps_its_recording(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Completed after the sweep has looked and before it ends the upload: the session is UPLOADED and needs its recording."""
+    with world.client() as client:
+        begun = client.post(
+            "/api/sessions", json={"size": len(AUDIO), "contentType": "audio/webm", "duration": 9}
+        ).json()
+        upload = begun["upload"]
+        client.put(upload["url"], content=AUDIO, headers=upload["headers"])
+        age(world, begun["id"], repair.UPLOAD_ABANDONED_AFTER_S + 1)
+        found = repair.uploads_that_never_came
+
+        async def then_completed(*arguments: object) -> list[Leftover]:
+            leftovers = await found(*arguments)  # pyright: ignore[reportArgumentType]
+            assert client.post(f"/api/sessions/{begun['id']}/complete").status_code == 200
+            return leftovers
+
+        monkeypatch.setattr(repair, "uploads_that_never_came", then_completed)
+        async with open_services(world.settings) as services:
+            await sweep_once(services)
+
+    assert world.database.session(begun["id"])["status"] == "UPLOADED"
+    assert len(world.storage.stored_keys()) == 1
+    assert world.deliver(begun["id"]).status_code == 200
+
+
+@pytest.mark.anyio
+async def test_ended_upload_is_not_reopened_while_its_recording_goes(world: World) -> None:
+    """An operator's retry between the end of an upload and the deletion of what arrived finds nothing to go on from."""
+    session_id = world.upload()
+    world.database.execute(f"UPDATE speaking_sessions SET status = 'CREATED' WHERE id = '{session_id}'")
+    async with open_services(world.settings) as services:
+        assert await repair.give_up_upload(services.database, session_id)
+        assert await repair.reopen(services.database, session_id) is None
+
+
+def test_orphan_of_a_long_type(world: World) -> None:
+    """Whatever type an upload may have, what is left of its recording is found."""
+    session_id = world.upload(content_type="audio/" + "x" * 94)
+    [key] = world.storage.stored_keys()
+    world.database.execute(f"DELETE FROM speaking_sessions WHERE id = '{session_id}'")
+
+    assert look(world) == Orphans(deleted=1) and world.storage.stored_keys() == [], key
+
+
+def test_session_is_not_given_up_while_qstash_retries_it(world: World) -> None:
+    """Two days old, failed in passing just now: QStash comes back within half an hour, so the sentence goes on promising it."""
+    world.providers.claude.append(Reply(500, {}, times=3))
+    session_id = world.upload()
+    age(world, session_id, repair.TRANSIENT_GIVE_UP_AFTER_S + 1)
+    assert world.deliver(session_id).status_code == 500
+    sweep(world)
+
+    assert world.database.session(session_id)["errorMessage"].endswith(AGAIN)
+    assert world.deliver(session_id, retried=1).status_code == 200
+
+
+def test_reopened_session_of_a_week_is_delivered(world: World) -> None:
+    """An operator's retry of an old session: the sweep does not end it before QStash can have delivered it."""
+    session_id = world.upload()
+    age(world, session_id, repair.GIVE_UP_AFTER_S + 1)
+    fail(world, session_id, repair.NEVER_PROCESSED)
+
+    async def run() -> None:
+        async with open_services(world.settings) as services:
+            assert await repair.reopen(services.database, session_id)
+
+    asyncio.run(run())
+    sweep(world)
+    assert world.deliver(session_id).status_code == 200
+
+
+def test_second_message_of_a_session_that_failed_for_good(world: World) -> None:
+    """It is told the same again, and the session that will not be tried again is not: no call, no other sentence."""
+    world.providers.whisper.append(Reply(400, {"error": {"message": "x"}}))
+    session_id = world.upload()
+    assert world.deliver(session_id).status_code == 489
+    assert world.deliver_failure(session_id, status=489).status_code == 200
+    before = world.database.session(session_id)
+    assert world.deliver(session_id).status_code == 400
+    answer = world.deliver(session_id, retried=1)
+
+    assert (answer.status_code, answer.json()["code"]) == (489, "PROCESSING_ERROR")
+    assert answer.headers["upstash-nonretryable-error"] == "true"
+    assert world.database.session(session_id) == before and len(world.providers.transcriptions) == 1
+
+
+def test_recording_of_a_failure_without_a_sentence(world: World) -> None:
+    """Another maker's FAILED may say nothing: nothing is promised, so its recording goes after a day as well."""
+    session_id = world.upload()
+    world.database.execute(f"UPDATE speaking_sessions SET status = 'FAILED' WHERE id = '{session_id}'")
+    age(world, session_id, repair.FAILED_AUDIO_KEPT_S + 1)
+
+    assert sweep(world)["audioDeleted"] == 1 and world.storage.stored_keys() == []
+
+
+@pytest.mark.anyio
+async def test_deletion_after_the_owner_ends_at_the_deadline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The learner deletes the session under a delivery and storage hangs: the delivery ends all the same."""
+    session_id = world.upload()
+
+    async def deleted_meanwhile(*_: object, **__: object) -> str:
+        world.database.execute(f"DELETE FROM speaking_sessions WHERE id = '{session_id}'")
+        return "some words"
+
+    async def hangs(*_: object) -> None:
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr("app.pipeline.transcribe", deleted_meanwhile)
+    monkeypatch.setattr("app.adapters.r2.R2.delete", hangs)
+    started = time.monotonic()
+    async with open_services(world.settings) as services:
+        await services.database.warm_up()
+        with pytest.raises(InvalidState):
+            async with asyncio.timeout(40):
+                await process_session(session_id, 0, replace(services, timeout_s=5))
+    assert time.monotonic() - started < 40
