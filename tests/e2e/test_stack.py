@@ -128,7 +128,7 @@ def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:
     with socket.create_server((LOOPBACK, 0)) as taken:
         port = taken.getsockname()[1]
         with command("run", "--port", str(port), directory=tmp_path) as process:
-            printed, _ = process.communicate(timeout=20)
+            printed, _ = process.communicate(timeout=90)
 
     assert process.returncode == 1
     assert f"port {port} is taken" in printed and "PORT=" in printed
@@ -172,7 +172,7 @@ def test_an_exported_database_is_not_touched(tmp_path: Path, monkeypatch: pytest
 def test_a_port_that_is_none_is_a_sentence(tmp_path: Path, port: str) -> None:
     """Not a traceback from the socket."""
     with command("run", "--port", port, directory=tmp_path) as process:
-        printed, _ = process.communicate(timeout=20)
+        printed, _ = process.communicate(timeout=90)
 
     assert process.returncode == 2 and "PORT is a number from 1 to 65535" in printed
 
@@ -181,7 +181,7 @@ def test_a_cookie_for_a_stack_that_was_killed_is_refused(tmp_path: Path) -> None
     """Its settings are still there."""
     (tmp_path / "env").write_text(f"STACK_URL=http://{LOOPBACK}:{free_port()}\nAUTH_SECRET=a\nAPP_URL=http://a\n")
     with command("token", directory=tmp_path) as process:
-        printed, _ = process.communicate(timeout=20)
+        printed, _ = process.communicate(timeout=90)
 
     assert process.returncode == 1 and "no stack is running" in printed
 
@@ -192,5 +192,5 @@ def test_demo_says_why_a_file_will_not_do(tmp_path: Path) -> None:
     text.write_text("no audio")
     for path in (text, tmp_path / "missing.webm"):
         with command("demo", "--audio", str(path), directory=tmp_path) as process:
-            printed, _ = process.communicate(timeout=20)
+            printed, _ = process.communicate(timeout=90)
         assert process.returncode == 1 and path.name in printed

@@ -216,6 +216,7 @@ async def test_the_process_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> N
     await until(lambda: command_of(str(processes()[0])).count(b"media_process"))
     environment = read(f"/proc/{processes()[0]}/environ").split(b"\0")
     cutting.cancel()
+    await asyncio.gather(cutting, return_exceptions=True)
 
     names = {entry.partition(b"=")[0].decode() for entry in environment if entry}
     assert names <= {"PYTHONPATH", "LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR"}
