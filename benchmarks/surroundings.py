@@ -46,7 +46,11 @@ class Target:
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             if b"--enable-metrics" in command:
                 url = f"http://{LOOPBACK}:{int(command[command.index(b'-p') + 1])}/metrics?format=json"
-                counters = httpx.get(url, trust_env=False).json()["counters"]
+                # The application gave its engine a token; of older commits there is none.
+                environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                token = dict(line.split(b"=", 1) for line in environment if line).get(b"PRISMA_ENGINE_TOKEN", b"")
+                headers = {"authorization": f"Bearer {token.decode()}"}
+                counters = httpx.get(url, headers=headers, trust_env=False).json()["counters"]
                 values = {counter["key"]: counter["value"] for counter in counters}
                 return {
                     "engine requests": values["prisma_client_queries_total"],
