@@ -21,8 +21,10 @@ from tests.support.world import World
 
 __all__ = ["faulty", "places"]
 
-# The first worker wakes while the new owner, which claimed the session when the lease was over, is still at its step.
+# The first worker wakes while the new owner, which claimed the session when the lease was over, is still at its step: so much
+# later, or, if it fails then, as soon as the owner is there.
 HANG_S = LEASE_S + 1.5
+RELEASED_S = 60.0
 OWNER_HANG_S = LEASE_S - 0.2
 AT_ONCE = 24
 # What a provider's answer becomes: 5xx and 429, 4xx for the recording, no answer at all.
@@ -45,9 +47,12 @@ class Race:
 def run(there: FaultyWorld, race: Race, name: str) -> list[str]:
     """Run one race, then QStash's retries; what is wrong afterwards."""
     session_id = there.world.upload(user=name, content=there.content)
-    kind, error = ("hang", ERRORS["unavailable"]) if race.late == "success" else ("late", ERRORS[race.late])
-    there.faults.planned_for[session_id, 1] = late = Fault(race.first, kind, HANG_S, error)
-    there.faults.planned_for[session_id, 2] = Fault(race.owner, "hang", OWNER_HANG_S)
+    if race.late == "success":
+        late = Fault(race.first, "hang", HANG_S)
+    else:
+        late = Fault(race.first, "late", RELEASED_S, ERRORS[race.late])
+    there.faults.planned_for[session_id, 1] = late
+    there.faults.planned_for[session_id, 2] = step = Fault(race.owner, "hang", OWNER_HANG_S)
 
     def first() -> None:
         answer = there.attempt(session_id, 0, timeout_s=60)
@@ -63,6 +68,9 @@ def run(there: FaultyWorld, race: Race, name: str) -> list[str]:
     threads[0].start()
     wait_for(lambda: late.fired)
     threads[1].start()
+    # The first call is the claim, of which some are refused: only from the second on is it the owner that hangs.
+    wait_for(lambda: (race.owner > 0 and step.fired) or not threads[1].is_alive())
+    late.released.set()
     for thread in threads:
         thread.join()
     return there.settle(session_id, name)

@@ -55,7 +55,7 @@ class Faults:
     calls: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     # Of one delivery of a session: (session, attempt), as the log has it.
     planned_for: dict[tuple[str, int], Fault] = field(default_factory=dict[tuple[str, int], Fault])
-    made: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
+    made: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     everywhere: Fault | None = None
     max_file_bytes: int | None = None
     lease_s: int | None = None
@@ -70,9 +70,11 @@ class Faults:
             return await call()
         self.calls[session_id].append(name)
         delivery = session_id, get_contextvars().get("attempt", 0)
-        self.made[delivery] += 1
+        # Counted for each request: the same attempt is sent again while it is refused.
+        request = session_id, get_contextvars().get("request_id", "")
+        self.made[request] += 1
         theirs = self.planned_for.get(delivery)
-        if theirs is not None and not theirs.fired and self.made[delivery] == theirs.at + 1:
+        if theirs is not None and not theirs.fired and self.made[request] == theirs.at + 1:
             theirs.fired = True
             try:
                 return await self._strike(theirs, call)
