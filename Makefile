@@ -70,6 +70,9 @@ chaos: $(TESTS) ## kill every process at random while learners work, then check 
 fuzz: $(TESTS) ## send random requests to every route; REQUESTS=10000 SEED=1
 	@FUZZ_REQUESTS=$(or $(REQUESTS),10000) FUZZ_SEED=$(or $(SEED),1) $(PY) -m pytest tests/fuzz -s
 
+newcomer: ## do what somebody who has just arrived does, in a fresh clone: demo, run, quickstart, Ctrl-C
+	@"$(PYTHON)" -m tests.newcomer
+
 check: $(TOOLS) ## formatting, lint, types, Dockerfile
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .

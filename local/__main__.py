@@ -10,6 +10,7 @@ from pathlib import Path
 from local import demo, outside
 from local.environment import DIRECTORY, StackError, only_one, read_environment, read_stand_ins
 from local.given import given_secret
+from local.ports import free_port
 from local.process import ChildDied
 from local.stack import Stack, refuse_second, stop_on_sigterm
 from local.supervision import answers
@@ -70,7 +71,8 @@ def _demo(arguments: argparse.Namespace) -> int:
         stack.enter_context(only_one(directory / "demo.lock", sentence))
         try:
             refuse_second(directory)
-            started = stack.enter_context(Stack(directory))
+            # Nobody asks for its address, so port 8000 is left to "make run".
+            started = stack.enter_context(Stack(directory, port=free_port()))
             environment, stand_ins = started.environment, started.stand_ins
         except StackError:
             environment, stand_ins = read_environment(directory), read_stand_ins(directory)
@@ -78,7 +80,11 @@ def _demo(arguments: argparse.Namespace) -> int:
                 raise
             print(f"using the stack at {environment['STACK_URL']}")
         secret, app_url = environment["AUTH_SECRET"], environment["APP_URL"]
-        return demo.run(environment["STACK_URL"], secret, upload, stand_ins, app_url=app_url)
+        try:
+            return demo.run(environment["STACK_URL"], secret, upload, stand_ins, app_url=app_url)
+        except KeyboardInterrupt:
+            print("\nstopping", flush=True)
+            raise
 
 
 def _token(arguments: argparse.Namespace) -> int:

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from local.ports import listens
 
 PR_SET_PDEATHSIG = 1
+STOPPING = {signal.SIGINT, signal.SIGTERM}
 STOP_TIMEOUT_S = 8.0
 TAIL_LINES = 15
 
@@ -89,17 +91,18 @@ class Child:
             self.log_path.parent.mkdir(parents=True, exist_ok=True)
             output = self.log_path.open("ab")
         try:
-            return subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=self._env,
-                cwd=self._cwd,
-                # A group of its own: Ctrl-C reaches us alone, and we stop the children in order.
-                start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-            )
+            with _signals_wait():
+                return subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    env=self._env,
+                    cwd=self._cwd,
+                    # A group of its own: Ctrl-C reaches us alone, and we stop the children in order.
+                    start_new_session=True,
+                    preexec_fn=_prepare,
+                )
         finally:
             if output is not None:
                 output.close()
@@ -111,9 +114,21 @@ class Child:
         return f"; the end of {self.log_path}:\n" + "\n".join(lines)
 
 
-def _die_with_parent() -> None:
-    # If we are killed outright, the kernel tells the child. It does so when the thread that started the child ends, so
-    # children are started from the main thread.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() == 1:
-        os._exit(1)
+@contextmanager
+def _signals_wait() -> Generator[None]:
+    """Ctrl-C takes effect a moment later: Python would lose it in the hooks that it runs around a fork."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _prepare() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    if sys.platform == "linux":
+        # If we are killed outright, the kernel tells the child. It does so when the thread that started the child ends,
+        # so children are started from the main thread.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() == 1:
+            os._exit(1)

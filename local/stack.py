@@ -102,7 +102,10 @@ class Stack:
                     f"port {self._port} is taken: end the program that listens there, or choose another with PORT=…"
                 )
             return self._port
-        return DEFAULT_PORT if is_free(DEFAULT_PORT) else free_port()
+        if is_free(DEFAULT_PORT):
+            return DEFAULT_PORT
+        self._say(f"port {DEFAULT_PORT} is taken: choosing another one")
+        return free_port()
 
     def _database(self) -> dict[str, str]:
         url = os.environ.get("DATABASE_URL")
@@ -199,7 +202,8 @@ class Stack:
         self._say("starting the application")
         port = free_port()
         command = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", LOOPBACK, "--port", str(port)]
-        command += ["--http", "app.web.protocol:BoundedProtocol"]
+        # A delivery that is cut off is claimed again by the next start: nobody waits for it here.
+        command += ["--http", "app.web.protocol:BoundedProtocol", "--timeout-graceful-shutdown", "2"]
         child = self.start_child("app", command, {**os.environ, **self.environment})
         url = f"http://{LOOPBACK}:{port}"
         self._supervisor.expect(child, port, f"{url}/api/health", {})

@@ -4,6 +4,7 @@ import json
 import secrets
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -33,6 +34,7 @@ class Storage:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory.absolute()
+        self._sockets = self.directory / "sockets"
         self._child: Child | None = None
         self._client: S3Client | None = None
         self.port = 0
@@ -55,6 +57,7 @@ class Storage:
         """Start and wait until the bucket is there. Raises ChildDied, TimeoutError."""
         (self.directory / "data").mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
+        self._remove_sockets()
         self._child = Child("the S3 server", self._command(), self.directory / "storage.log", cwd=self.directory)
         self._child.wait_until(self._answers, START_TIMEOUT_S, port=self.port)
 
@@ -73,6 +76,7 @@ class Storage:
         if self._child is not None:
             self._child.stop(signal.SIGTERM)
             self._child = None
+            self._remove_sockets()
 
     def kill(self) -> None:
         """End the server as a crash would."""
@@ -100,6 +104,14 @@ class Storage:
             config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, s3={"addressing_style": "path"}),
         )
 
+    def _remove_sockets(self) -> None:
+        """SeaweedFS leaves these where nobody can choose another place, the last time's too if it was killed."""
+        if self._sockets.exists():
+            for line in self._sockets.read_text().splitlines():
+                # One of that name may be another user's.
+                with suppress(OSError):
+                    Path(line).unlink()
+
     def _command(self) -> list[str | Path]:
         identity = {
             "name": "local",
@@ -109,14 +121,21 @@ class Storage:
         config = self.directory / "identities.json"
         config.write_text(json.dumps({"identities": [identity]}))
         (self.directory / "security.toml").write_text(_tokens())
+        # The port of S3 is not bound yet, so it may be chosen once more.
+        chosen = iter(port for port in iter(free_port, None) if port != self.port)
+        grpc = {server: next(chosen) for server in ("master", "volume", "filer")}
         ports: list[str] = []
-        for server in ("master", "volume", "filer"):
-            ports += [f"-{server}.port={free_port()}", f"-{server}.port.grpc={free_port()}"]
-        admin = free_port()
+        for server, port in grpc.items():
+            ports += [f"-{server}.port={next(chosen)}", f"-{server}.port.grpc={port}"]
+        admin = next(chosen)
+        grpc["admin"] = admin + GRPC_OFFSET
+        self._sockets.write_text(
+            "\n".join(f"/tmp/seaweedfs-{server}-grpc-{port}.sock" for server, port in grpc.items())
+        )
         return [
             *(Path(sys.executable).parent / "weed", "-logtostderr=true", "-v=-1", "mini"),
             *(f"-dir={self.directory / 'data'}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"),
-            *(f"-s3.config={config}", f"-bucket={BUCKET}", f"-s3.port={self.port}", f"-s3.port.grpc={free_port()}"),
+            *(f"-s3.config={config}", f"-bucket={BUCKET}", f"-s3.port={self.port}", f"-s3.port.grpc={next(chosen)}"),
             *(*ports, f"-admin.port={admin}", f"-admin.port.grpc={admin + GRPC_OFFSET}"),
             # Without a whole path of ours these are sockets in the folder for temporary files.
             *("-s3.localSocket=s3.sock", "-filer.localSocket=filer.sock"),

@@ -54,7 +54,7 @@ def install(*locks: str) -> None:
             _run("fetching the installer", [*pip, "install", "--target", installer, *_pinned("installer")], [installer])
         except SetupError as error:
             raise SetupError(f"{error}\n{REMEDY}") from None
-        files = [word for name in locks for word in _pinned(name)]
+        files = _pinned(*locks)
         count = len({line for name in locks for line in _requirements(name)})
         title = f"installing {count} Python packages"
         try:
@@ -62,9 +62,25 @@ def install(*locks: str) -> None:
         except SetupError as error:
             print(f"{error}\nuv could not install them: pip does, which takes a few minutes", flush=True)
             _with_pip(files, title)
+        _prune()
     finally:
         shutil.rmtree(installer, ignore_errors=True)
         shutil.rmtree(PIP_VENV, ignore_errors=True)
+
+
+# What takes 40 MB and nobody reads: boto3's descriptions of services that are not S3, numpy's own tests, and the files
+# of moonshine-voice that are neither its model nor the demo's recording.
+UNREAD = ("botocore/data/*/", "numpy/**/tests/", "moonshine_voice/assets/*")
+READ = ("s3", "tiny-en", "two_cities.wav")
+
+
+def _prune() -> None:
+    for pattern in UNREAD:
+        for path in [*VENV.glob(f"lib/python3*/site-packages/{pattern}")]:
+            if path.name not in READ and path.is_dir():
+                shutil.rmtree(path)
+            elif path.name not in READ and path.is_file() and path.suffix in (".wav", ".tsv"):
+                path.unlink()
 
 
 def _pip() -> list[str | Path]:
@@ -111,8 +127,8 @@ def _run(title: str, command: list[str | Path], folders: list[Path], env: dict[s
     progress.run(title, command, env or environment(), ROOT, folders)
 
 
-def _pinned(name: str) -> list[str]:
-    return ["--require-hashes", "-r", str(LOCKS / f"{name}.lock")]
+def _pinned(*names: str) -> list[str]:
+    return ["--require-hashes", *(word for name in names for word in ("-r", str(LOCKS / f"{name}.lock")))]
 
 
 def _requirements(name: str) -> list[str]:

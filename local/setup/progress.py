@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MB = 1_000_000
+MB = 1024 * 1024
 # A terminal's line is rewritten; a log gets a line now and then.
 TERMINAL_EVERY_S, LOG_EVERY_S = 0.5, 10.0
 STOP_TIMEOUT_S = 10.0

@@ -103,7 +103,7 @@ def test_files_with_two_names_count_once(tmp_path: Path) -> None:
     """uv links a file from its cache instead of copying it."""
     from local.setup.progress import megabytes
 
-    (tmp_path / "one").write_bytes(b"x" * 3_000_000)
+    (tmp_path / "one").write_bytes(b"x" * 3 * 1024 * 1024)
     (tmp_path / "two").hardlink_to(tmp_path / "one")
 
     assert megabytes([tmp_path, tmp_path]) == 3

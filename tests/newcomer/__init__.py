@@ -1,0 +1,1 @@
+"""Tests: what somebody who has just arrived does."""
