@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Mapping
+from pathlib import Path
 
 # pip's option (https://pip.pypa.io/en/stable/cli/pip_install/) and the variable that tells uv the same
 # (https://docs.astral.sh/uv/reference/environment/).
@@ -39,6 +40,8 @@ def for_uv(options: Mapping[str, str], environment: Mapping[str, str]) -> dict[s
     """Variables for uv. One that the user has set for uv already stays."""
     variables = {_ONE[option]: value for option, value in options.items() if option in _ONE}
     for option, (variable, separator) in _SEVERAL.items():
-        if words := options.get(option, "").split():
+        # A folder that is not there is a warning to pip, an error to uv.
+        words = [word for word in options.get(option, "").split() if not word.startswith("/") or Path(word).exists()]
+        if words:
             variables[variable] = separator.join(words)
     return {name: value for name, value in variables.items() if value and name not in environment}
