@@ -31,6 +31,9 @@ os.environ["PYTHONPATH"] = str(ROOT / "packages" / "qstash-on-loopback" / "src")
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("busy")
 os.environ.setdefault("PRISMA_QUERY_ENGINE_BINARY", str(ROOT / "engine" / "query-engine"))
+# The Node that set-up chose, so that tests run by hand need none on the machine.
+if (ROOT / ".local" / "bin" / "node").exists():
+    os.environ.setdefault("PRISMA_ENGINE_NODE", str(ROOT / ".local" / "bin" / "node"))
 # As in the Makefile: what tests write stays below this folder.
 os.environ["TMPDIR"] = tempfile.tempdir = str(ROOT / ".local" / "tmp")
 Path(tempfile.tempdir).mkdir(parents=True, exist_ok=True)
