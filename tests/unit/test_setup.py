@@ -75,13 +75,13 @@ freeze.timeout='10'
 """
 
 
-def test_pips_configuration_reaches_uv(tmp_path: Path) -> None:
+def test_pips_configuration_reaches_uv() -> None:
     """Indexes, certificates, time limits; of two values the one that pip would take. A missing folder is left out."""
-    listing = LISTING.replace("/opt/wheels", f"/no/such/folder {tmp_path}")
+    listing = LISTING.replace("/opt/wheels", "/no/such/folder /usr")
 
     assert pip_settings.for_uv(pip_settings.parse(listing), {}) == {
         "SSL_CERT_FILE": "/etc/own.pem",
-        "UV_FIND_LINKS": str(tmp_path),
+        "UV_FIND_LINKS": "/usr",
         "UV_INDEX": "https://one.example/simple https://two.example/simple",
         "UV_DEFAULT_INDEX": "https://user:word@mirror.example/simple",
         "UV_HTTP_TIMEOUT": "60",
