@@ -245,14 +245,12 @@ def refuse_second(directory: Path) -> None:
 def stop_on_sigterm() -> None:
     """Let SIGTERM end us as Ctrl-C does, so that what was started is stopped.
 
-    And Ctrl-C itself: a script that starts us in the background has us inherit that it is ignored.
+    And Ctrl-C itself: a script that starts us in the background has us inherit that it is ignored. It gets Python's own
+    handler, for that is the one that asyncio replaces by cancelling the main task: KeyboardInterrupt raised in the
+    middle of the event loop leaves tasks that fail with a traceback.
     """
-
-    def interrupt(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _require_own(server: Postgres, directory: Path) -> None:

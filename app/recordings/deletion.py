@@ -20,11 +20,6 @@ def folder(user_id: str, session_id: str) -> str:
     return f"{folder_of_user(user_id)}{session_id}/"
 
 
-def audio_key(user_id: str, session_id: str, ending: str) -> str:
-    """The object of a session's recording."""
-    return f"{folder(user_id, session_id)}audio.{ending}"
-
-
 async def delete_session(services: Services, learner: Learner, session_id: str) -> None:
     """Delete a learner's session: every object of it, then its rows.
 

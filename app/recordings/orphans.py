@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.adapters.r2 import StoredObject
+from app.adapters.r2 import PREFIX, StoredObject
 from app.services import Services
 from app.sessions import repair
 
 log = structlog.get_logger()
 
-PREFIX = "sessions/"
 # Only keys that this service makes are ever deleted: recordings/deletion.py. The ending comes from a type of at most
 # MAX_TYPE_LENGTH characters.
 OUR_KEY = re.compile(r"sessions/([A-Za-z0-9_-]{1,64})/([a-z0-9]{25})/audio\.[a-z0-9.+-]{1,100}")

@@ -56,11 +56,6 @@ async def broken_invariants(db: Database, lease_s: int) -> dict[str, list[str]]:
     return {row["rule"]: [*json.loads(row["ids"]), str(row["sessions"])] for row in rows}
 
 
-async def wrong_profiles(db: Database, since: str) -> list[str]:
-    """Learners, made since a date, whose profile counts less than their sessions do."""
-    return [row["user_id"] for row in await db.read_rows(SQL["wrong_profiles"], since)]
-
-
 async def export(db: Database, learner: str) -> dict[str, Any] | None:
     """Every row of a learner, named by external id or id; None for an unknown one."""
     rows = await db.read_rows(SQL["export"], learner)

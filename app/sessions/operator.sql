@@ -64,18 +64,6 @@ WITH broken AS (
 SELECT rule, count(*)::int AS sessions, array_to_json((array_agg(id ORDER BY id))[1:10])::text AS ids
   FROM broken GROUP BY rule ORDER BY rule
 
--- name: wrong_profiles
--- Learners whose profile is not the sum of their sessions, all of which were made since $1: a deleted session's part stays, so
--- a count may be higher than the sum, never lower.
-SELECT u.id AS user_id FROM users u
- WHERE u."createdAt" >= $1::text::timestamp AND EXISTS (
-   SELECT FROM insights i JOIN speaking_sessions s ON s.id = i."sessionId"
-    WHERE s."userId" = u.id AND s.status = 'DONE'
-    GROUP BY i.category, i.pattern
-   HAVING sum(coalesce(i.frequency, 1)) > coalesce((
-     SELECT (p.patterns ->> (i.category || ':' || i.pattern))::numeric FROM pattern_profiles p WHERE p."userId" = u.id), 0))
- ORDER BY u.id LIMIT 100
-
 -- name: export
 SELECT (SELECT json_build_object(
   'user', to_jsonb(u),

@@ -162,8 +162,3 @@ async def reopen(db: Database, session_id: str) -> str | None:
     rows = await db.write_rows(SQL["reopen"], session_id)
     version: str | None = rows[0]["version"] if rows else None
     return version
-
-
-async def reopen_misconfigured(db: Database) -> list[Backlog]:
-    """Take a page of the sessions that failed by a configuration error back to UPLOADED. Raises Unavailable."""
-    return _BACKLOG.validate_python(await db.write_rows(SQL["reopen_misconfigured"], MISCONFIGURED, PAGE))

@@ -110,14 +110,3 @@ SELECT k.user_id, k.session_id, u.id IS NOT NULL AS user_known, s.id IS NOT NULL
   FROM (SELECT e ->> 0 AS user_id, e ->> 1 AS session_id FROM jsonb_array_elements($1::text::jsonb) AS t (e)) k
   LEFT JOIN users u ON u.id = k.user_id
   LEFT JOIN speaking_sessions s ON s.id = k.session_id
-
--- name: reopen_misconfigured
--- A page of the sessions that failed by a configuration error ($1), oldest first.
-WITH due AS (
-  SELECT id FROM speaking_sessions WHERE status = 'FAILED' AND "errorMessage" = $1
-   ORDER BY "updatedAt" LIMIT $2::int FOR UPDATE SKIP LOCKED
-)
-UPDATE speaking_sessions s SET status = 'UPLOADED', "errorMessage" = NULL,
-       "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), s."updatedAt" + interval '1 millisecond')
-  FROM due WHERE s.id = due.id
-RETURNING s.id AS session_id, (extract(epoch FROM s."updatedAt") * 1000)::bigint::text AS version

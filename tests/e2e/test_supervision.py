@@ -73,7 +73,7 @@ def test_what_the_environment_gives_is_honoured(tmp_path: Path) -> None:
         cookie = session_cookie(SECRET, PUBLIC, "ada")
         url = f"http://{LOOPBACK}:{port}"
         answer = httpx.get(f"{url}/api/sessions", headers={"cookie": cookie}, trust_env=False)
-        # Only the application is to be had under the public name, not the page with its sign-in without a password.
+        # The public name reaches the application only, not the page, whose sign-in asks for no password.
         page = httpx.get(url, headers={"host": "coach.example.com"}, trust_env=False)
         demo = subprocess.run(
             [sys.executable, "-m", "local", "--directory", str(tmp_path), "demo"],

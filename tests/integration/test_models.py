@@ -8,9 +8,10 @@ import pytest
 
 from app.adapters.claude import analysis_model
 from app.adapters.whisper import speech_model
+from app.commands.retry import retry
 from app.errors import MISCONFIGURED
 from app.services import open_services
-from app.sessions import repair
+from app.sessions import operator, repair
 from tests.integration.test_repair import age
 from tests.support.providers import ANALYSIS, Reply, message
 from tests.support.world import World
@@ -195,6 +196,7 @@ async def test_corrected_key_brings_all_sessions_back(world: World) -> None:
     assert len(world.storage.stored_keys()) == 20
 
     async with open_services(world.settings) as services:
-        reopened = await repair.reopen_misconfigured(services.database)
-    assert {one.session_id for one in reopened} == set(sessions)
+        reopened = await operator.misconfigured(services.database)
+        assert [await retry(session_id, services) for session_id in reopened] == [None] * 20
+    assert set(reopened) == set(sessions)
     assert {world.deliver(session_id).status_code for session_id in sessions} == {200}
