@@ -120,8 +120,10 @@ def local_queue(time_scale: float = FAST, **options: Any) -> Generator[Queue, No
     destination = Destination()
     with served(destination.app) as target, served(create_app(Options(time_scale, **options))) as url:
         client = QStash(TOKEN, base_url=url, retry=False)
-        yield Queue(url, target, destination, client)
-        client.http._client.close()  # pyright: ignore[reportPrivateUsage]  # the SDK has no door of its own for that
+        try:
+            yield Queue(url, target, destination, client)
+        finally:
+            client.http._client.close()  # pyright: ignore[reportPrivateUsage]  # the SDK has no door of its own for that
 
 
 class Mortal:

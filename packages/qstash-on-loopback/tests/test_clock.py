@@ -59,6 +59,17 @@ def test_moving_the_clock_ends_a_rate_period_and_a_deduplication_window() -> Non
         assert publish(queue, "/dedup", deduplication_id="d") != first
 
 
+def test_what_is_under_way_ends_before_the_clock_moves() -> None:
+    """Although nothing else is due."""
+    with local_queue(time_scale=1) as queue:
+        queue.destination.delay_s = 0.5
+        queue.destination.script.append((500, {}))
+        publish(queue, "/slow", delay="1ms", retries=1)
+        queue.wait(lambda: queue.destination.running)
+        advance(queue, "13s")
+        assert paths(queue) == ["slow", "slow"] and queue.destination.running == 0
+
+
 @pytest.mark.parametrize(("time_scale", "unit_s"), [(0.01, 1), (0.0001, 50)])
 def test_a_scale_changes_no_order(time_scale: float, unit_s: int) -> None:
     """However little time lies between them, messages start in the order in which they are due."""

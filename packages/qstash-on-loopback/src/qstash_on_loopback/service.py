@@ -89,10 +89,9 @@ class Service:
         """Move the clock forward as if the time had passed: each thing in its order, each attempt to its end."""
         async with self._advancing:
             target = self.clock.now() + seconds
-            while True:
-                due = self.timers.next_due()
-                if due is None or due > target:
-                    break
+            # What is under way ends first: it may set the next timer.
+            await self.dispatcher.until_idle()
+            while (due := self.timers.next_due()) is not None and due <= target:
                 self.clock.move(due - self.clock.now())
                 self.timers.run_due()
                 await asyncio.sleep(0)
