@@ -97,8 +97,9 @@ def _with_uv(uv: Path, pip: list[str | Path], files: list[str], title: str) -> N
     env |= pip_settings.for_uv(pip_settings.parse(listing), env)
     if not PYTHON.exists():
         _run("making .venv", [uv, "venv", "--clear", "--python", sys.executable, VENV], [], env)
-    # As pip does, all indexes are looked at; the hashes decide.
-    options = ["--python", PYTHON, "--no-cache", "--link-mode", "hardlink", "--index-strategy", "unsafe-best-match"]
+    # As pip does, all indexes are looked at, for the hashes decide; and all modules compiled, once instead of at first use.
+    options = ["--no-cache", "--compile-bytecode", "--link-mode=hardlink", "--index-strategy=unsafe-best-match"]
+    options += ["--python", str(PYTHON)]
     _run(title, [uv, "pip", "install", *options, *files], [VENV, TMP], env)
     # uv has the package's build backend within it.
     own = ["--offline", "--no-deps", "--editable", OWN]
