@@ -15,6 +15,7 @@ from pathlib import Path
 from qstash_on_loopback.signing import Keys
 
 from benchmarks.rows import QUICK, Results, Sizes, measure
+from benchmarks.statements import measure_statements
 from benchmarks.surroundings import Surroundings, Target, commit_tree, until_answers
 from benchmarks.table import RESULTS, as_markdown
 from local.migrate import ROOT
@@ -58,6 +59,10 @@ def _measure_tree(surroundings: Surroundings, tree: Path, sizes: Sizes, runs: in
             )
             start = {"start to first answer s": first, "start to first database answer s": until_database}
             results.append(start | measured)
+        if tree == ROOT:
+            _progress(f"run {number + 1}/{runs}: statements")
+            url = surroundings.environment["DATABASE_URL"]
+            results[-1] |= asyncio.run(measure_statements(url, sizes.reads))
     return results
 
 

@@ -81,6 +81,7 @@ async def measure(target: Target, sizes: Sizes, progress: Callable[[str], None])
         for row in (_webhook, _detail, _list, _upload_1mb, _upload_25mb, _peak, _polls):
             progress(row.__name__.strip("_"))
             results |= await row(load, sizes)
+        results["memory after load MB"] = memory_mb(target.pid)
     return results
 
 
@@ -94,13 +95,18 @@ async def _cpu_ms(target: Target, count: int, work: Callable[[int], Awaitable[ob
 
 async def _webhook(load: Load, sizes: Sizes) -> Results:
     target = load.target
-    ids = [await load.upload(f"learner-{n % 10}", 100 * KB) for n in range(sizes.webhooks)]
+    ids = [await load.upload(f"learner-{n % 10}", 100 * KB) for n in range(2 * sizes.webhooks)]
+    ids, together = ids[: sizes.webhooks], ids[sizes.webhooks :]
     engine, storage = target.engine_counts(), target.storage_counts()
     results = {"webhook CPU ms": await _cpu_ms(target, len(ids), lambda n: load.deliver(ids[n]))}
     for name, count in target.engine_counts().items():
         results[f"webhook {name}"] = (count - engine[name]) / len(ids)
     for name, count in target.storage_counts().items():
         results[f"webhook storage {name}"] = (count - storage.get(name, 0)) / len(ids)
+    started = time.perf_counter()
+    together_ms = await _cpu_ms(target, len(together), lambda n: load.deliver(together[n]), at_once=8)
+    results["webhook, 8 at once, CPU ms"] = together_ms
+    results["webhooks a second, 8 at once"] = len(together) / (time.perf_counter() - started)
     return results
 
 
