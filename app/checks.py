@@ -1,15 +1,16 @@
 """Reads the settings and checks them against each other: each problem is a sentence with the variable and the remedy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
-from app.settings import QueueSettings, Settings
+from app.settings import REGIONS, QueueSettings, Settings
 
 Read = TypeVar("Read", bound=QueueSettings)
 # After its time-out a worker still has to record the failure before another may claim its session.
 MARGIN_S = 20
+SIGNING_KEYS = ("QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
 
 
 class SettingsError(Exception):
@@ -57,31 +58,39 @@ def problems(settings: Settings) -> list[str]:
 
 def warnings(settings: Settings) -> list[str]:
     """What lets the service start, but not do all of its work."""
-    signing_keys = {
-        "QSTASH_CURRENT_SIGNING_KEY": settings.qstash_current_signing_key,
-        "QSTASH_NEXT_SIGNING_KEY": settings.qstash_next_signing_key,
-    }
-    missing = [name for name, key in signing_keys.items() if not key.get_secret_value()]
-    if not missing:
-        return []
-    verb = "is" if len(missing) == 1 else "are"
-    return [
-        f"{' and '.join(missing)} {verb} missing: every delivery is refused until both are set; QStash's console has them"
-    ]
+    found: list[str] = []
+    if not all(settings.signing_keys[""]):
+        found.append(
+            f"{_missing(settings, SIGNING_KEYS)} missing: every delivery is refused until both are set; QStash's console has them"
+        )
+    region = settings.qstash_region
+    names = [f"{region}_{name}" for name in ("QSTASH_URL", "QSTASH_TOKEN", *SIGNING_KEYS)] if region else []
+    if missing := _missing(settings, names):
+        found.append(
+            f"{missing} missing: QSTASH_REGION needs all four; without, the settings of no region count instead"
+        )
+    return found
+
+
+def _missing(settings: Settings, names: Sequence[str]) -> str:
+    missing = [name for name in names if not getattr(settings, name.lower())]
+    return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'}" if missing else ""
 
 
 def _mixed_up_keys(s: Settings) -> list[str]:
     # Shapes: signing keys start with sig_ (https://upstash.com/docs/qstash/howto/signature), Anthropic's keys with sk-ant-.
-    token = s.qstash_token.get_secret_value()
-    found: list[str] = []
-    if token.startswith("sig_"):
-        found.append("QSTASH_TOKEN holds a signing key (sig_…): copy QSTASH_TOKEN from QStash's console")
-    for name, key in (
-        ("QSTASH_CURRENT_SIGNING_KEY", s.qstash_current_signing_key.get_secret_value()),
-        ("QSTASH_NEXT_SIGNING_KEY", s.qstash_next_signing_key.get_secret_value()),
-    ):
-        if key and not key.startswith("sig_"):
-            held = "holds QSTASH_TOKEN" if key == token else "does not start with sig_"
+    secrets = {name.upper(): value.get_secret_value() for name, value in s if isinstance(value, SecretStr)}
+    prefixes = ("", *(f"{region}_" for region in REGIONS))
+    # By value: with QSTASH_REGION the plain token is that region's.
+    tokens = {secrets[f"{prefix}QSTASH_TOKEN"]: f"{prefix}QSTASH_TOKEN" for prefix in prefixes}
+    found = [
+        f"{name} holds a signing key (sig_…): copy {name} from QStash's console"
+        for token, name in tokens.items()
+        if token.startswith("sig_")
+    ]
+    for name in (f"{prefix}{key}" for prefix in prefixes for key in SIGNING_KEYS):
+        if secrets[name] and not secrets[name].startswith("sig_"):
+            held = f"holds {tokens[secrets[name]]}" if secrets[name] in tokens else "does not start with sig_"
             found.append(f"{name} {held}: copy {name} from QStash's console")
     if s.openai_api_key.get_secret_value().startswith("sk-ant-"):
         found.append("OPENAI_API_KEY holds a key of Anthropic's (sk-ant-…): create one at platform.openai.com")

@@ -14,7 +14,7 @@ ALLOWED_KEYS = frozenset(
         *("event", "level", "timestamp", "logger", "error", "code", "reason", "retryable", "dropped_keys"),
         *("request_id", "method", "route", "status", "took_ms", "session_id", "message_id", "attempt"),
         *("audio_bytes", "words", "insights", "parts", "published", "audio_deleted", "counts", "setting", "attempts"),
-        *("model", "audio_s", "tokens_in", "tokens_out", "cost_usd"),
+        *("region", "model", "audio_s", "tokens_in", "tokens_out", "cost_usd"),
         *("orphans_deleted", "orphans_kept", "abandoned"),
     ]
 )

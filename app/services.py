@@ -77,9 +77,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
                 timeout_s=s.processing_timeout_seconds,
                 flow_control=_flow_control(s),
             ),
-            deliveries=Deliveries(
-                s.qstash_current_signing_key.get_secret_value(), s.qstash_next_signing_key.get_secret_value()
-            ),
+            deliveries=Deliveries(s.signing_keys),
             authjs=AuthJs(s.auth_secret.get_secret_value(), s.app_url),
             lease_s=s.processing_lease_seconds,
             timeout_s=s.processing_timeout_seconds,

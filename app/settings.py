@@ -1,69 +1,51 @@
 """The settings: read once from the environment, checked, frozen, handed down."""
 
-import re
-from typing import Annotated, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, Field, PositiveInt, SecretStr
+from pydantic import AliasChoices, Field, PositiveInt, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Text = TypeVar("Text", str, SecretStr)
-# Cloudflare's account ids: https://developers.cloudflare.com/fundamentals/account/find-account-and-zone-ids/
-ACCOUNT_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
-ORIGIN = re.compile(r"https?://[^/?#@\s]+", re.ASCII)
+from app.setting_types import (
+    AccountId,
+    DatabaseUrl,
+    OptionalUrl,
+    Origins,
+    Region,
+    Required,
+    RequiredSecret,
+    Secret,
+    Url,
+)
 
-
-def _web_address(value: str) -> str:
-    if not ORIGIN.match(value) or any(mark in value for mark in "?#"):
-        raise ValueError("must start with http:// or https:// and name a host, as in https://api.example.com")
-    return value.rstrip("/")
-
-
-def _web_address_or_none(value: str) -> str:
-    return _web_address(value) if value else ""
-
-
-def _postgresql(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
-        raise ValueError("must start with postgresql://: no other database will do")
-    return value
-
-
-def _no_white_space(value: Text) -> Text:
-    text = value.get_secret_value() if isinstance(value, SecretStr) else value
-    if text != text.strip() or "\n" in text:
-        raise ValueError("begins or ends with white space, or has a line break in it: copy it anew")
-    return value
-
-
-def _account_id(value: str) -> str:
-    if value and not ACCOUNT_ID.fullmatch(value):
-        raise ValueError("is not an account id (32 digits from 0 to f): a whole address belongs in R2_ENDPOINT_URL")
-    return value
-
-
-def _origins(value: str) -> str:
-    for origin in filter(None, (each.strip() for each in value.split(","))):
-        if origin == "*":
-            raise ValueError("cannot be *, for a cookie is sent: name each origin, as in https://app.example.com")
-        if not ORIGIN.fullmatch(origin.rstrip("/")):
-            raise ValueError("must hold origins separated by commas, each without a path: https://app.example.com")
-    return value
-
-
-Required = Annotated[str, Field(min_length=1), AfterValidator(_no_white_space)]
-Secret = Annotated[SecretStr, AfterValidator(_no_white_space)]
-RequiredSecret = Annotated[Secret, Field(min_length=1)]
-Url = Annotated[str, AfterValidator(_web_address)]
+REGIONS = ("EU_CENTRAL_1", "US_EAST_1")
+SigningKeys = dict[str, tuple[str, str]]
 
 
 class QueueSettings(BaseSettings):
-    """What the sweep's schedule needs. Raises ``ValidationError``, without values, on a bad one."""
+    """What the sweep's schedule needs. Raises ``ValidationError``, without values, on a bad one.
+
+    With ``qstash_region``, ``qstash_url`` and ``qstash_token`` are that region's, where both are set, as in QStash's JavaScript
+    SDK (https://upstash.com/docs/qstash/howto/multi-region).
+    """
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore")
 
     app_url: Url
     qstash_url: Url = "https://qstash.upstash.io"
     qstash_token: RequiredSecret
+    # While one moves between QStash's regions: publish in this one, accept the deliveries of both (docs/operations.md).
+    qstash_region: Region = ""
+    eu_central_1_qstash_url: OptionalUrl = ""
+    eu_central_1_qstash_token: Secret = SecretStr("")
+    us_east_1_qstash_url: OptionalUrl = ""
+    us_east_1_qstash_token: Secret = SecretStr("")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _publish_in_region(cls, values: dict[str, Any]) -> dict[str, Any]:
+        prefix = str(values.get("qstash_region", "")).replace("-", "_").lower()
+        regional = {name: values.get(f"{prefix}_{name}") for name in ("qstash_url", "qstash_token")}
+        return {**values, **regional} if all(regional.values()) else values
 
     @property
     def sweep_url(self) -> str:
@@ -74,17 +56,21 @@ class QueueSettings(BaseSettings):
 class Settings(QueueSettings):
     """Every setting of the service; ``.env.example`` documents each. Raises ``ValidationError``, without values, on a bad one."""
 
-    database_url: Annotated[RequiredSecret, AfterValidator(_postgresql)]
+    database_url: DatabaseUrl
     auth_secret: RequiredSecret = Field(validation_alias=AliasChoices("AUTH_SECRET", "NEXTAUTH_SECRET"))
 
     # Without both keys the service starts, and refuses every delivery.
     qstash_current_signing_key: Secret = SecretStr("")
     qstash_next_signing_key: Secret = SecretStr("")
+    eu_central_1_qstash_current_signing_key: Secret = SecretStr("")
+    eu_central_1_qstash_next_signing_key: Secret = SecretStr("")
+    us_east_1_qstash_current_signing_key: Secret = SecretStr("")
+    us_east_1_qstash_next_signing_key: Secret = SecretStr("")
     qstash_flow_control_key: str = ""
     qstash_flow_control_parallelism: PositiveInt = 10
 
-    r2_account_id: Annotated[str, AfterValidator(_account_id)] = ""
-    r2_endpoint_url: Annotated[str, AfterValidator(_web_address_or_none)] = ""
+    r2_account_id: AccountId = ""
+    r2_endpoint_url: OptionalUrl = ""
     r2_access_key_id: Required
     r2_secret_access_key: RequiredSecret
     r2_bucket_name: Required
@@ -111,13 +97,37 @@ class Settings(QueueSettings):
     # Address space, 140 MB of which are Python and FFmpeg; an hour of speech takes 40 MB of real memory in all.
     media_memory_mb: PositiveInt = 512
     # Origins whose pages may call with the learner's cookie, comma-separated; empty: only our own.
-    cors_allowed_origins: Annotated[str, AfterValidator(_origins)] = ""
+    cors_allowed_origins: Origins = ""
     # A request body is refused when nothing arrives for the first, or when it is incomplete after the second.
     body_idle_seconds: PositiveInt = 30
     body_timeout_seconds: PositiveInt = 900
     # Maximum number of concurrent uploads of one learner, in each process. A browser sends one.
     max_uploads_per_learner: PositiveInt = 40
     log_format: Literal["json", "console"] = "json"
+
+    @property
+    def signing_keys(self) -> SigningKeys:
+        """The current and the next key of each region that has both; under ``""`` those for every other delivery.
+
+        The latter are the plain ones, or without them those of ``qstash_region``.
+        """
+        regional = {region: self._keys(f"{region.lower()}_") for region in REGIONS if self.qstash_region}
+        plain = self._keys("")
+        default = plain if all(plain) else regional.get(self.qstash_region, plain)
+        return {"": default, **{region: keys for region, keys in regional.items() if all(keys)}}
+
+    def regional_account(self, region: str) -> tuple[str, str]:
+        """QStash's address and token of a region; empty where they are not set."""
+        if not region:
+            return "", ""
+        token: SecretStr = getattr(self, f"{region.lower()}_qstash_token")
+        return getattr(self, f"{region.lower()}_qstash_url"), token.get_secret_value()
+
+    def _keys(self, prefix: str) -> tuple[str, str]:
+        secrets: list[SecretStr] = [
+            getattr(self, f"{prefix}qstash_{which}_signing_key") for which in ("current", "next")
+        ]
+        return secrets[0].get_secret_value(), secrets[1].get_secret_value()
 
     @property
     def allowed_origins(self) -> frozenset[str]:

@@ -70,7 +70,7 @@ async def sweep(services: Services, after: str = "") -> Swept:
 
 async def _publish_backlog(services: Services, swept: Swept) -> None:
     deadline = time.monotonic() + PUBLISH_FOR_S
-    waiting = await services.queue.holds_messages_back()
+    waiting = bool(await services.queue.waiting())
     while time.monotonic() < deadline:
         page = await repair.take_backlog(services.database, lease_s=services.lease_s, waiting=waiting)
         limit = asyncio.Semaphore(PUBLISH_AT_ONCE)

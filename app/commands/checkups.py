@@ -17,6 +17,8 @@ from app.settings import Settings
 Verdict = Literal["fine", "wrong", "unknown"]
 TABLES = 6
 MAX_SKEW_S = 2.0
+# For a request to somebody else.
+TIMEOUT_S = 10
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from app.checks import warnings
-from app.commands import checkups, outside_checkups
+from app.commands import checkups, outside_checkups, qstash_checkups
 from app.commands.checkups import Finding
 from app.commands.running import add_json, print_rows, with_services
 from app.errors import AppError
@@ -12,7 +12,7 @@ from app.services import Services
 from app.settings import Settings
 
 CHECKUPS: tuple[Callable[[Services, Settings], Awaitable[list[Finding]]], ...] = (
-    *(checkups.database, checkups.storage, outside_checkups.qstash, outside_checkups.address, outside_checkups.models),
+    *(checkups.database, checkups.storage, qstash_checkups.qstash, outside_checkups.address, outside_checkups.models),
     checkups.sessions,
 )
 

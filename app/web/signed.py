@@ -23,7 +23,8 @@ async def verified_body(request: Request[State], url: str) -> bytes:
     """
     signature = request.headers.get("upstash-signature")
     body = await read_capped(request, MAX_BODY_BYTES) if signature else b""
-    await request.state["services"].deliveries.verify(signature, body, url)
+    region = request.headers.get("upstash-region", "")
+    await request.state["services"].deliveries.verify(signature, body, url, region)
     return body
 
 

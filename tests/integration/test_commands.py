@@ -1,117 +1,14 @@
 """The operator's commands, run as an operator runs them, on an application with a QStash of its own."""
 
 import json
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import httpx
-import pytest
-from pydantic import SecretStr
-from qstash_on_loopback.__main__ import environment as qstash_environment
-
-from app.application import create_app
 from app.errors import MISCONFIGURED
-from app.settings import Settings
-from local.migrate import ROOT
-from local.ports import LOOPBACK, free_port
-from local.process import Child
-from tests.conftest import make_settings
 from tests.integration.test_repair import age, set_status
+from tests.support.deployment import CANARY, Deployment, deployment, queue, wait_for
 from tests.support.providers import Reply
-from tests.support.serving import served
-from tests.support.world import AUDIO, World
+from tests.support.world import AUDIO
 
-PATIENCE_S = 60
-# The private text that no command but "export" may print.
-CANARY = "the-canary-sings-privately"
-
-
-@dataclass
-class Deployment:
-    """An application behind a QStash that delivers to it."""
-
-    world: World
-    settings: Settings
-
-    def run(self, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        """Run ``python -m app`` with the deployment's settings."""
-        environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
-        environment |= {name: os.environ[name] for name in os.environ if name.startswith(("PRISMA_", "PYTHON"))}
-        for name, value in dict(self.settings).items():
-            environment[name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        command = [sys.executable, "-m", "app", *words]
-        return subprocess.run(
-            command, env={**environment, **changes}, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-        )
-
-    def ok(self, *words: str, **changes: str) -> str:
-        """Run a command that succeeds; what it prints."""
-        done = self.run(*words, **changes)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert CANARY not in done.stderr
-        return done.stdout
-
-    def until(self, session_id: str, status: str) -> dict[str, Any]:
-        """Wait until QStash and the application have brought a session there."""
-        return wait_for(lambda: row if (row := self.world.database.session(session_id))["status"] == status else None)
-
-
-def wait_for(find: Callable[[], Any]) -> Any:
-    """Wait until something is found."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := find()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return found
-
-
-@pytest.fixture(scope="module")
-def queue(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, str], None, None]:
-    """A QStash whose time runs fifty times as fast, so that retries come within seconds."""
-    port, log = free_port(), tmp_path_factory.mktemp("queue") / "log"
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "qstash_on_loopback",
-        "--port",
-        str(port),
-        "--time-scale",
-        "0.02",
-    ]
-    child = Child("qstash", command, log, dict(os.environ))
-    environment = qstash_environment(port)
-    headers = {"authorization": f"Bearer {environment['QSTASH_TOKEN']}"}
-
-    def answers() -> bool:
-        try:
-            return httpx.get(f"{environment['QSTASH_URL']}/v2/keys", headers=headers, trust_env=False).is_success
-        except httpx.HTTPError:
-            return False
-
-    child.wait_until(answers, PATIENCE_S)
-    yield environment
-    child.stop()
-
-
-@pytest.fixture
-def deployment(world: World, queue: dict[str, str]) -> Generator[Deployment, None, None]:
-    """The application, its surroundings empty."""
-    port = free_port()
-    url = f"http://{LOOPBACK}:{port}"
-    settings = make_settings(world.database, world.storage, world.settings.anthropic_base_url, url, **queue)
-    world.forget_models()
-    headers = {"authorization": f"Bearer {queue['QSTASH_TOKEN']}"}
-    with served(create_app(settings), port):
-        there = World(url, settings, world.database, world.storage, world.providers, world.keys)
-        yield Deployment(there, settings)
-        for path in ("messages", "schedules/speaking-session-sweep"):
-            httpx.delete(f"{queue['QSTASH_URL']}/v2/{path}", headers=headers, trust_env=False)
+__all__ = ["deployment", "queue"]
 
 
 def test_poisoned_recording_and_dead_letter(deployment: Deployment) -> None:
@@ -225,73 +122,6 @@ def test_export_and_forget(deployment: Deployment) -> None:
     ]
     assert "no such learner" in deployment.ok("forget", "local-ada", "--yes")
     assert deployment.run("export", "local-ada").returncode == 1
-
-
-def findings(done: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str]]:
-    """What the doctor said: point to verdict and advice."""
-    return {row["point"]: (row["verdict"], row["advice"]) for row in json.loads(done.stdout)}
-
-
-def test_doctor_finds_a_sound_deployment_fine(deployment: Deployment) -> None:
-    """Every point but those that this storage and this QStash cannot answer; exit code 0."""
-    deployment.ok("schedule", "install")
-    deployment.run("bucket", "install")
-    done = deployment.run("doctor", "--json")
-    found = findings(done)
-
-    wrong = {point: advice for point, (verdict, advice) in found.items() if verdict == "wrong"}
-    assert wrong.keys() <= {"storage lifecycle"}, wrong
-    assert done.returncode == (1 if wrong else 0)
-    for point in (
-        "settings",
-        "database tables",
-        "database clock",
-        "storage",
-        "qstash",
-        "qstash signing keys",
-        "address",
-    ):
-        assert found[point] == ("fine", ""), found[point]
-    assert found["sessions"][0] == "fine"
-
-
-@pytest.mark.parametrize(
-    ("point", "changes", "advice"),
-    [
-        ("qstash", {"QSTASH_TOKEN": "wrong"}, "QSTASH_TOKEN"),
-        ("qstash signing keys", {"QSTASH_NEXT_SIGNING_KEY": "sig_another_one_that_is_long_enough"}, "copy both"),
-        ("settings", {"QSTASH_CURRENT_SIGNING_KEY": ""}, "QSTASH_CURRENT_SIGNING_KEY"),
-        ("storage", {"R2_SECRET_ACCESS_KEY": "wrong"}, "R2_"),
-        ("address", {"APP_URL": "http://127.0.0.1:9"}, "APP_URL"),
-        ("qstash schedule", {}, "schedule install"),
-        ("database tables", {"DATABASE_URL": "postgres"}, "prisma migrate deploy"),
-    ],
-)
-def test_doctor_names_what_is_wrong(deployment: Deployment, point: str, changes: dict[str, str], advice: str) -> None:
-    """Each point broken in turn: named, with what to do, exit code 1."""
-    if changes.get("DATABASE_URL"):
-        changes = {"DATABASE_URL": deployment.settings.database_url.get_secret_value().replace("/tests", "/postgres")}
-    done = deployment.run("doctor", "--json", **changes)
-    found = findings(done)
-
-    assert done.returncode == 1
-    assert found[point][0] == "wrong" and advice in found[point][1], found
-
-
-def test_doctor_names_a_retired_model_and_broken_rules(deployment: Deployment) -> None:
-    """A model that the provider does not have; a session under a lease that is over; DONE with its audio left."""
-    deployment.world.providers.gone.add("whisper-1")
-    dead, untidy = deployment.world.upload(), deployment.world.upload()
-    for session_id in (dead, untidy):
-        deployment.until(session_id, "DONE")
-    set_status(deployment.world, dead, "ANALYZING")
-    age(deployment.world, dead, 7200)
-    deployment.world.database.execute(f"UPDATE speaking_sessions SET \"audioDeletedAt\" = NULL WHERE id = '{untidy}'")
-    found = findings(deployment.run("doctor", "--json"))
-
-    assert found["model whisper-1"][0] == "wrong" and found["model gpt-transcribe"][0] == "fine"
-    assert dead in found["sessions lease_over_for_ten_minutes"][1]
-    assert untidy in found["sessions done_with_audio"][1]
 
 
 def test_commands_say_what_to_do(deployment: Deployment) -> None:

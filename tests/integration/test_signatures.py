@@ -31,7 +31,7 @@ def signed(key: str = CURRENT_KEY, algorithm: str = "HS256", **changes: Any) -> 
 def accepts(token: str, body: bytes = BODY, url: str = URL) -> bool:
     """Whether the token opens the door."""
     try:
-        asyncio.run(Deliveries(CURRENT_KEY, NEXT_KEY).verify(token, body, url))
+        asyncio.run(Deliveries({"": (CURRENT_KEY, NEXT_KEY)}).verify(token, body, url))
     except Refused as error:
         assert (error.status, error.message) == (401, "Invalid signature")
         return False
@@ -127,5 +127,5 @@ def test_missing_keys_refuse_loudly() -> None:
     """Without our keys nothing is verified, and so nothing is let in."""
     for keys in (("", ""), (CURRENT_KEY, ""), ("", NEXT_KEY)):
         with pytest.raises(Refused) as refused:
-            asyncio.run(Deliveries(*keys).verify(signed(), BODY, URL))
+            asyncio.run(Deliveries({"": keys}).verify(signed(), BODY, URL))
         assert (refused.value.status, refused.value.code) == (503, "NOT_CONFIGURED")

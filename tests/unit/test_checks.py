@@ -58,6 +58,10 @@ BAD = [
     ({"QSTASH_NEXT_SIGNING_KEY": "eyJcanary"}, "QSTASH_NEXT_SIGNING_KEY holds QSTASH_TOKEN"),
     ({"QSTASH_CURRENT_SIGNING_KEY": "canary"}, "QSTASH_CURRENT_SIGNING_KEY does not start with sig_"),
     ({"OPENAI_API_KEY": "sk-ant-canary"}, "OPENAI_API_KEY holds a key of Anthropic's"),
+    ({"QSTASH_REGION": "AP_SOUTH_1"}, "QSTASH_REGION must be"),
+    ({"US_EAST_1_QSTASH_URL": "qstash.upstash.io"}, "US_EAST_1_QSTASH_URL must start with"),
+    ({"US_EAST_1_QSTASH_TOKEN": "sig_canary"}, "US_EAST_1_QSTASH_TOKEN holds a signing key"),
+    ({"EU_CENTRAL_1_QSTASH_NEXT_SIGNING_KEY": "canary"}, "EU_CENTRAL_1_QSTASH_NEXT_SIGNING_KEY does not start"),
     ({"AUTH_SECRET": "canary\n"}, "AUTH_SECRET begins or ends with white space"),
     ({"LOG_FORMAT": "xml"}, "LOG_FORMAT must be 'json' or 'console'"),
 ]
@@ -89,6 +93,49 @@ def test_missing_signing_keys_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> 
     given(monkeypatch, QSTASH_CURRENT_SIGNING_KEY="")
 
     assert [re.split(" is missing", sentence)[0] for sentence in warnings(load())] == ["QSTASH_CURRENT_SIGNING_KEY"]
+
+
+US = {
+    "US_EAST_1_QSTASH_URL": "https://us",
+    "US_EAST_1_QSTASH_TOKEN": "eyJus",
+    "US_EAST_1_QSTASH_CURRENT_SIGNING_KEY": "sig_us",
+    "US_EAST_1_QSTASH_NEXT_SIGNING_KEY": "sig_us2",
+}
+
+
+@pytest.mark.parametrize("region", ["US_EAST_1", "us-east-1"])
+def test_a_region_replaces_address_and_token_and_adds_its_keys(monkeypatch: pytest.MonkeyPatch, region: str) -> None:
+    """The choices of the JavaScript SDK; a region without its settings leaves the plain ones, and is warned of."""
+    given(monkeypatch, **US, QSTASH_REGION=region)
+    s = load()
+    assert (s.qstash_url, s.qstash_token.get_secret_value(), warnings(s)) == ("https://us", "eyJus", [])
+    assert s.signing_keys == {"": ("sig_canary", "sig_canary2"), "US_EAST_1": ("sig_us", "sig_us2")}
+
+    for name in US:
+        given(monkeypatch, **{**US, name: ""}, QSTASH_REGION=region)
+        s = load()
+        published = (
+            ("https://qstash.upstash.io", "eyJcanary") if name[-3:] in ("URL", "KEN") else ("https://us", "eyJus")
+        )
+        assert (s.qstash_url, s.qstash_token.get_secret_value()) == published
+        assert ("US_EAST_1" in s.signing_keys) == name.endswith(("URL", "TOKEN"))
+        assert [sentence.split(" missing")[0] for sentence in warnings(s)] == [f"{name} is"]
+
+
+def test_without_a_region_its_settings_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The four plain settings are all there is."""
+    given(monkeypatch, **US)
+
+    assert load().qstash_url == "https://qstash.upstash.io"
+    assert load().signing_keys == {"": ("sig_canary", "sig_canary2")}
+
+
+def test_a_region_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As QStash's console has it: no plain settings at all. A delivery without the header gets the region's keys."""
+    plain = ("QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
+    given(monkeypatch, **US, **dict.fromkeys(plain, ""), QSTASH_REGION="US_EAST_1")
+
+    assert warnings(load()) == [] and load().signing_keys[""] == ("sig_us", "sig_us2")
 
 
 def test_the_schedule_needs_no_keys_of_models(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ ARROWS = {
     "__main__": {"commands", "checks"},
     "main": {"application", "checks", "logs"},
     "checks": {"settings"},
+    "settings": {"setting_types"},
     "commands": {
         *("commands", "services", "sessions", "adapters", "checks", "settings", "errors", "sweep", "recordings", "lazy"),
         *("database", "logs"),

@@ -1,4 +1,4 @@
-"""What QStash knows of our messages, for an operator: events, dead letters, the schedule, the signing keys."""
+"""What QStash knows of our messages, for an operator: events, dead letters, the schedule."""
 
 import base64
 import json
@@ -77,11 +77,6 @@ class QueueInspection(Queue):
                     "last_states": {key: state.value for key, state in (schedule.last_schedule_states or {}).items()},
                 }
         return None
-
-    async def signing_keys(self) -> tuple[str, str]:
-        """The current and the next signing key of the account."""
-        keys = await self._call(lambda client: client.signing_key.get())
-        return keys.current, keys.next
 
 
 def _moment(milliseconds: int | None) -> str | None:

@@ -68,16 +68,16 @@ class Queue:
         }
         await self._call(lambda client: client.message.publish(**message))
 
-    async def holds_messages_back(self) -> bool:
-        """Whether messages wait in flow control. False where there is none, or QStash does not say."""
+    async def waiting(self) -> int | None:
+        """How many messages wait in flow control. None where there is none, or QStash does not say."""
         if self._flow_control_key is None:
-            return False
+            return None
         key = self._flow_control_key
         try:
             info = await self._call(lambda client: client.flow_control.get(key))
         except (Unavailable, QueueRefused):
-            return False
-        return info.wait_list_size > 0
+            return None
+        return info.wait_list_size
 
     async def publish_sweep(self, url: str, after: str) -> None:
         """Have the sweep called again at once, to go on after a key of the bucket. Raises as ``publish``."""

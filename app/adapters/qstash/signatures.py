@@ -4,7 +4,8 @@ import asyncio
 import base64
 import hashlib
 import time
-from functools import cached_property
+from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -21,37 +22,46 @@ CLOCK_TOLERANCE_S = 5
 
 
 class Deliveries:
-    """Decides whether a request comes from QStash, by the SDK's Receiver."""
+    """Decides whether a request comes from QStash, by the SDK's Receiver.
 
-    def __init__(self, current_signing_key: str, next_signing_key: str) -> None:
-        self._keys = current_signing_key, next_signing_key
+    ``keys`` are the current and the next key of each region, and under ``""`` those for every other delivery.
+    """
 
-    async def verify(self, signature: str | None, body: bytes, url: str) -> None:
+    def __init__(self, keys: Mapping[str, tuple[str, str]]) -> None:
+        self._keys = keys
+
+    async def verify(self, signature: str | None, body: bytes, url: str, region: str = "") -> None:
         """Return only if ``signature`` is QStash's, current, for exactly this body, sent to exactly this ``url``.
 
+        ``region`` is the header ``Upstash-Region``. Nobody signs it, so it does no more than choose among our own keys.
         Waits up to CLOCK_TOLERANCE_S for a token that is not valid yet by our clock, if one of our keys signed it.
         Raises MissingSignature, InvalidSignature, NotConfigured while our own keys are missing.
         """
         if not signature:
             raise MissingSignature
-        if not all(self._keys):
+        region = region.replace("-", "_").upper()
+        if region not in self._keys:
+            region = ""
+        keys = self._keys[region]
+        if not all(keys):
             log.error("signing_keys_missing", setting="QSTASH_CURRENT_SIGNING_KEY, QSTASH_NEXT_SIGNING_KEY")
             raise NotConfigured
         early_s = _early_s(signature)
-        if 0 < early_s <= CLOCK_TOLERANCE_S and any(_is_signed_with(key, signature) for key in self._keys):
+        if 0 < early_s <= CLOCK_TOLERANCE_S and any(_is_signed_with(key, signature) for key in keys):
             await asyncio.sleep(early_s)
         try:
-            self._receiver.verify(signature=signature, body=body.decode(), url=url)
+            _receiver(*keys).verify(signature=signature, body=body.decode(), url=url)
         # The SDK raises SignatureError, but KeyError and AttributeError as well for claims of odd types.
         except Exception:
-            log.warning("signature_refused", reason=_reason(signature, url))
+            log.warning("signature_refused", reason=_reason(signature, url), region=region or "default")
             raise InvalidSignature from None
 
-    @cached_property
-    def _receiver(self) -> "Receiver":
-        from qstash import Receiver  # noqa: PLC0415  # 0.13 s: at the first delivery
 
-        return Receiver(*self._keys)
+@cache
+def _receiver(current_signing_key: str, next_signing_key: str) -> "Receiver":
+    from qstash import Receiver  # noqa: PLC0415  # 0.13 s: at the first delivery
+
+    return Receiver(current_signing_key, next_signing_key)
 
 
 def _early_s(signature: str) -> float:

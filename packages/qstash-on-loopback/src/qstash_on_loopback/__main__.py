@@ -109,6 +109,10 @@ def parse(words: list[str]) -> argparse.Namespace:
         "--parallelism", type=int, default=DEFAULT_PARALLELISM,
         help=f"deliveries at once (default {DEFAULT_PARALLELISM}); half of them to one destination",
     )  # fmt: skip
+    parser.add_argument(
+        "--region", default="EU-CENTRAL-1", choices=["EU-CENTRAL-1", "US-EAST-1"],
+        help="what the header Upstash-Region says (default EU-CENTRAL-1)",
+    )  # fmt: skip
     return parser.parse_args(words)
 
 
@@ -121,6 +125,7 @@ def _app(arguments: argparse.Namespace) -> App:
         store=arguments.store,
         ca_file=arguments.ca_file,
         parallelism=max(1, arguments.parallelism),
+        region=arguments.region,
         allowed_hosts=frozenset(arguments.allow_host),
     )
     try:

@@ -51,8 +51,8 @@ class Sender:
     ``ca_file`` holds further certificate authorities to trust, in PEM. Raises OSError (ssl.SSLError is one) if it has none.
     """
 
-    def __init__(self, keys: Keys, hosts: Mapping[str, str], ca_file: Path | None) -> None:
-        self._keys, self._hosts = keys, dict(hosts)
+    def __init__(self, keys: Keys, hosts: Mapping[str, str], ca_file: Path | None, region: str) -> None:
+        self._keys, self._hosts, self._region = keys, dict(hosts), region
         self._tls = ssl.create_default_context()
         if ca_file:
             self._tls.load_verify_locations(ca_file)
@@ -103,7 +103,7 @@ class Sender:
             "upstash-message-id": message.id,
             "upstash-retried": str(message.retried),
             "upstash-caller-ip": message.caller_ip,
-            "upstash-region": "EU-CENTRAL-1",
+            "upstash-region": self._region,
         }
         if message.schedule_id:
             headers["upstash-schedule-id"] = message.schedule_id

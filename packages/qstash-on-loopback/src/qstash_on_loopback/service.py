@@ -28,6 +28,7 @@ class Options:
     ``time_scale`` multiplies every wait. ``hosts`` maps the host of a destination to an address on this machine.
     ``any_destination`` allows destinations on other machines. ``store`` is a SQLite file that outlives the server.
     ``ca_file`` holds further certificate authorities for destinations. ``parallelism`` is how many deliveries run at once.
+    ``region`` is what the header Upstash-Region says.
     ``allowed_hosts`` are names under which clients may address the server, besides those of the loopback.
     """
 
@@ -38,6 +39,7 @@ class Options:
     store: Path | None = None
     ca_file: Path | None = None
     parallelism: int = DEFAULT_PARALLELISM
+    region: str = "EU-CENTRAL-1"
     allowed_hosts: frozenset[str] = frozenset()
 
 
@@ -58,7 +60,7 @@ class Service:
             self.clock,
             self.timers,
             self.store,
-            Sender(self.keys, options.hosts, options.ca_file),
+            Sender(self.keys, options.hosts, options.ca_file, options.region),
             self.flow_controls,
             self.queues,
             options.parallelism,

@@ -1,0 +1,135 @@
+"""What ``doctor`` asks QStash: token and region, signing keys, clock, the sweep's schedule, how many messages wait."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from app.adapters.qstash.queue import QueueRefused
+from app.commands.checkups import MAX_SKEW_S, TIMEOUT_S, Finding, judged
+from app.commands.schedule import SCHEDULE_ID
+from app.services import Services
+from app.settings import REGIONS, Settings
+
+# The schedule runs every ten minutes.
+SCHEDULE_LATE_AFTER = timedelta(minutes=30)
+# A session takes a quarter of a minute or so: with more than this for each slot, the last waits half an hour.
+MAX_WAITING_PER_SLOT = 120
+# https://upstash.com/docs/qstash/howto/multi-region
+REGION_URLS = {"EU_CENTRAL_1": "https://qstash.upstash.io", "US_EAST_1": "https://qstash-us-east-1.upstash.io"}
+
+
+async def qstash(services: Services, settings: Settings) -> list[Finding]:
+    """Token and region, signing keys, clock, schedule, queue."""
+    region = settings.qstash_region
+    async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
+        answer = await _ask(client, settings.qstash_url, settings.qstash_token.get_secret_value())
+        if answer is None:
+            return [Finding("qstash", "unknown", "QStash did not answer: check QSTASH_URL and the network")]
+        if answer.status_code == 401:
+            return [Finding("qstash", "wrong", await _why_refused(client, settings))]
+        if not answer.is_success:
+            return [Finding("qstash", "unknown", f"QStash answered {answer.status_code}")]
+        findings = [
+            Finding("qstash", "fine", f"messages are published in {_place(settings)}"),
+            _signing_keys("qstash signing keys", settings, region, answer),
+        ]
+        # The other region's messages still arrive while one moves.
+        for other in REGIONS:
+            account = settings.regional_account(other)
+            if region and other != region and all(account) and (theirs := await _ask(client, *account)) is not None:
+                findings.append(_signing_keys(f"qstash signing keys {other}", settings, other, theirs))
+    schedule = await _find_schedule(services)
+    return [
+        *findings,
+        judged("qstash clock", clock_advice(answer.headers.get("date", ""))),
+        judge_schedule(schedule, settings.sweep_url, datetime.now(UTC)),
+        judge_queue(await services.queue.waiting(), settings.qstash_flow_control_parallelism),
+    ]
+
+
+def judge_schedule(schedule: dict[str, Any] | None, sweep_url: str, now: datetime) -> Finding:
+    """Whether QStash calls the sweep, and has done so lately. ``schedule`` is as ``find_schedule`` has it."""
+    point, install = "qstash schedule", "run python -m app schedule install"
+    if schedule is None or schedule["destination"] != sweep_url:
+        return Finding(point, "wrong", f"the sweep is not scheduled: {install}")
+    if schedule["paused"]:
+        return Finding(point, "wrong", f"it is paused: {install}")
+    if schedule["last_run"] is None:
+        return Finding(point, "unknown", "it has not run yet: check it again in ten minutes")
+    if now - datetime.fromisoformat(schedule["last_run"]) > SCHEDULE_LATE_AFTER:
+        return Finding(point, "wrong", f"it has not run since {schedule['last_run']}: {install}")
+    return Finding(point, "fine", f"last run {schedule['last_run']}")
+
+
+def judge_queue(waiting: int | None, parallelism: int) -> Finding:
+    """How many messages QStash holds back in flow control; None without a flow-control key, or where QStash does not say."""
+    if waiting is None:
+        return Finding("qstash queue", "unknown", "its length is known only with QSTASH_FLOW_CONTROL_KEY")
+    slow = waiting > MAX_WAITING_PER_SLOT * parallelism
+    advice = ": raise QSTASH_FLOW_CONTROL_PARALLELISM as far as the models' rate limits allow (docs/scale.md)"
+    return Finding("qstash queue", "wrong" if slow else "fine", f"{waiting} messages wait{advice if slow else ''}")
+
+
+def clock_advice(date: str) -> str:
+    """What is wrong with our clock by the header ``Date`` of an answer; empty if nothing is, or there is none."""
+    try:
+        skew_s = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return ""
+    # The header has whole seconds.
+    if skew_s < MAX_SKEW_S + 1:
+        return ""
+    return f"it differs from this machine's by {skew_s:.0f} s, so signatures may be refused: synchronize this machine's clock"
+
+
+async def _ask(client: httpx.AsyncClient, url: str, token: str) -> httpx.Response | None:
+    try:
+        return await client.get(f"{url}/v2/keys", headers={"authorization": f"Bearer {token}"})
+    except httpx.HTTPError:
+        return None
+
+
+async def _why_refused(client: httpx.AsyncClient, settings: Settings) -> str:
+    # The other region's token is refused with the same words as a wrong one: ask there, too.
+    prefix, token = _prefix(settings), settings.qstash_token.get_secret_value()
+    whether = "and the other region did not answer"
+    for region in REGIONS:
+        url = settings.regional_account(region)[0] or REGION_URLS[region]
+        answer = await _ask(client, url, token) if url != settings.qstash_url else None
+        if answer is not None and answer.is_success:
+            return f"{prefix}QSTASH_TOKEN is of the region {region}: set {prefix}QSTASH_URL={url}, and its signing keys"
+        if answer is not None:
+            whether = "and no other region knows it"
+    return f"{prefix}QSTASH_TOKEN is refused, {whether}: copy it anew from the QStash console"
+
+
+def _prefix(settings: Settings) -> str:
+    return f"{settings.qstash_region}_" if all(settings.regional_account(settings.qstash_region)) else ""
+
+
+def _place(settings: Settings) -> str:
+    host = httpx.URL(settings.qstash_url).host
+    named = {"qstash-eu-central-1.upstash.io": "EU_CENTRAL_1"}
+    named |= {httpx.URL(url).host: region for region, url in REGION_URLS.items()}
+    return settings.qstash_region if _prefix(settings) else named.get(host, host)
+
+
+def _signing_keys(point: str, settings: Settings, region: str, answer: httpx.Response) -> Finding:
+    regional = bool(region) and region in settings.signing_keys
+    ours = settings.signing_keys[region if regional else ""]
+    try:
+        same = answer.json() == {"current": ours[0], "next": ours[1]}
+    except ValueError:
+        return Finding(point, "unknown", f"QStash answered {answer.status_code}")
+    prefix = f"{region}_" if regional else ""
+    names = f"{prefix}QSTASH_CURRENT_SIGNING_KEY and {prefix}QSTASH_NEXT_SIGNING_KEY"
+    return judged(point, "" if same else f"{names} are not the account's: copy both anew")
+
+
+async def _find_schedule(services: Services) -> dict[str, Any] | None:
+    try:
+        return await services.queue.find_schedule(SCHEDULE_ID)
+    except QueueRefused:
+        return None

@@ -1,0 +1,65 @@
+"""The types of settings, whose checks say what is wrong in a sentence that goes on from the setting's name."""
+
+import re
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+Text = TypeVar("Text", str, SecretStr)
+# Cloudflare's account ids: https://developers.cloudflare.com/fundamentals/account/find-account-and-zone-ids/
+ACCOUNT_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+ORIGIN = re.compile(r"https?://[^/?#@\s]+", re.ASCII)
+
+
+def _web_address(value: str) -> str:
+    if not ORIGIN.match(value) or any(mark in value for mark in "?#"):
+        raise ValueError("must start with http:// or https:// and name a host, as in https://api.example.com")
+    return value.rstrip("/")
+
+
+def _web_address_or_none(value: str) -> str:
+    return _web_address(value) if value else ""
+
+
+def _postgresql(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("must start with postgresql://: no other database will do")
+    return value
+
+
+def _no_white_space(value: Text) -> Text:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if text != text.strip() or "\n" in text:
+        raise ValueError("begins or ends with white space, or has a line break in it: copy it anew")
+    return value
+
+
+def _account_id(value: str) -> str:
+    if value and not ACCOUNT_ID.fullmatch(value):
+        raise ValueError("is not an account id (32 digits from 0 to f): a whole address belongs in R2_ENDPOINT_URL")
+    return value
+
+
+def _origins(value: str) -> str:
+    for origin in filter(None, (each.strip() for each in value.split(","))):
+        if origin == "*":
+            raise ValueError("cannot be *, for a cookie is sent: name each origin, as in https://app.example.com")
+        if not ORIGIN.fullmatch(origin.rstrip("/")):
+            raise ValueError("must hold origins separated by commas, each without a path: https://app.example.com")
+    return value
+
+
+def _region(value: str) -> str:
+    # As the JavaScript SDK reads it: US-EAST-1, as deliveries write it, is meant as well.
+    return value.replace("-", "_").upper()
+
+
+Required = Annotated[str, Field(min_length=1), AfterValidator(_no_white_space)]
+Secret = Annotated[SecretStr, AfterValidator(_no_white_space)]
+RequiredSecret = Annotated[Secret, Field(min_length=1)]
+Url = Annotated[str, AfterValidator(_web_address)]
+OptionalUrl = Annotated[str, AfterValidator(_web_address_or_none)]
+DatabaseUrl = Annotated[RequiredSecret, AfterValidator(_postgresql)]
+AccountId = Annotated[str, AfterValidator(_account_id)]
+Origins = Annotated[str, AfterValidator(_origins)]
+Region = Annotated[Literal["", "EU_CENTRAL_1", "US_EAST_1"], BeforeValidator(_region)]

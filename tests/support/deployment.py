@@ -1,0 +1,110 @@
+"""A deployment as an operator finds it: the application behind a QStash that delivers, and its ``python -m app``."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from qstash_on_loopback.__main__ import environment as qstash_environment
+
+from app.application import create_app
+from app.settings import Settings
+from local.migrate import ROOT
+from local.ports import LOOPBACK, free_port
+from local.process import Child
+from tests.conftest import make_settings
+from tests.support.serving import served
+from tests.support.world import World
+
+PATIENCE_S = 60
+# The private text that no command but "export" may print.
+CANARY = "the-canary-sings-privately"
+
+
+@dataclass
+class Deployment:
+    """An application behind a QStash that delivers to it."""
+
+    world: World
+    settings: Settings
+
+    def run(self, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m app`` with the deployment's settings."""
+        environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+        environment |= {name: os.environ[name] for name in os.environ if name.startswith(("PRISMA_", "PYTHON"))}
+        for name, value in dict(self.settings).items():
+            environment[name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        command = [sys.executable, "-m", "app", *words]
+        return subprocess.run(
+            command, env={**environment, **changes}, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    def ok(self, *words: str, **changes: str) -> str:
+        """Run a command that succeeds; what it prints."""
+        done = self.run(*words, **changes)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert CANARY not in done.stderr
+        return done.stdout
+
+    def until(self, session_id: str, status: str) -> dict[str, Any]:
+        """Wait until QStash and the application have brought a session there."""
+        return wait_for(lambda: row if (row := self.world.database.session(session_id))["status"] == status else None)
+
+
+def wait_for(find: Callable[[], Any]) -> Any:
+    """Wait until something is found."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (found := find()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def queue(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, str], None, None]:
+    """A QStash whose time runs fifty times as fast, so that retries come within seconds."""
+    port, log = free_port(), tmp_path_factory.mktemp("queue") / "log"
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "qstash_on_loopback",
+        "--port",
+        str(port),
+        "--time-scale",
+        "0.02",
+    ]
+    child = Child("qstash", command, log, dict(os.environ))
+    environment = qstash_environment(port)
+    headers = {"authorization": f"Bearer {environment['QSTASH_TOKEN']}"}
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{environment['QSTASH_URL']}/v2/keys", headers=headers, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    child.wait_until(answers, PATIENCE_S)
+    yield environment
+    child.stop()
+
+
+@pytest.fixture
+def deployment(world: World, queue: dict[str, str]) -> Generator[Deployment, None, None]:
+    """The application, its surroundings empty."""
+    port = free_port()
+    url = f"http://{LOOPBACK}:{port}"
+    settings = make_settings(world.database, world.storage, world.settings.anthropic_base_url, url, **queue)
+    world.forget_models()
+    headers = {"authorization": f"Bearer {queue['QSTASH_TOKEN']}"}
+    with served(create_app(settings), port):
+        there = World(url, settings, world.database, world.storage, world.providers, world.keys)
+        yield Deployment(there, settings)
+        for path in ("messages", "schedules/speaking-session-sweep"):
+            httpx.delete(f"{queue['QSTASH_URL']}/v2/{path}", headers=headers, trust_env=False)
