@@ -99,10 +99,10 @@ class Claude:
     def _refused(self, error: "APIStatusError", model: AnalysisModel) -> None:
         # Returns if another model may do better.
         found = refusal(error.status_code, error.body, error.response.headers, error.request.headers)
-        log.warning("analysis_failed", model=model.name, status=found.status, attempts=found.attempts)
         if found.model_gone:
             self.models.skip(model)
             return
+        log.warning("analysis_failed", model=model.name, status=found.status, attempts=found.attempts)
         if found.status == 404:
             raise Misconfigured("ANTHROPIC_BASE_URL")
         if found.status == 400 and not found.kinds & {"billing_error"}:

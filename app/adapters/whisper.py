@@ -104,10 +104,10 @@ class Whisper:
     def _refused(self, error: "APIStatusError", model: SpeechModel) -> None:
         # Returns if another model may do better.
         found = refusal(error.status_code, error.body, error.response.headers, error.request.headers)
-        log.warning("transcription_failed", model=model.name, status=found.status, attempts=found.attempts)
         if found.model_gone:
             self.models.skip(model)
             return
+        log.warning("transcription_failed", model=model.name, status=found.status, attempts=found.attempts)
         if found.status in _REFUSALS and not found.kinds & {"billing_hard_limit_reached"}:
             if found.status == 400 and found.parameter not in (None, "file"):
                 # Not the file: the request, which we make.
