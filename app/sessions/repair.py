@@ -78,13 +78,16 @@ _SETTLED, _BACKLOG = TypeAdapter(list[_Settled]), TypeAdapter(list[Backlog])
 _LEFTOVERS, _OWNERS = TypeAdapter(list[Leftover]), TypeAdapter(list[Owner])
 
 
-async def settle(db: Database, session_id: str, message_made_at: datetime | None, *, lease_s: int) -> None:
+async def settle(
+    db: Database, session_id: str, message_made_at: datetime | None, *, attempted: bool, lease_s: int
+) -> None:
     """Fail a session whose message has no retries left, unless it has moved on. Idempotent; no effect if it is unknown.
 
+    For good if the message's last delivery ``attempted`` it, with the promise of another try if it found a lease in its way.
     Raises InvalidState while another delivery holds the lease, Unavailable.
     """
     made_at = as_timestamp(message_made_at or datetime.now(UTC))
-    rows = await db.write_rows(SQL["settle"], session_id, NEVER_PROCESSED, NOT_REACHED, made_at, lease_s)
+    rows = await db.write_rows(SQL["settle"], session_id, NEVER_PROCESSED, NOT_REACHED, made_at, lease_s, attempted)
     for row in _SETTLED.validate_python(rows):
         if row.leased:
             raise InvalidState(retry_after_s=max(1, row.lease_left_s))

@@ -1,10 +1,11 @@
 -- name: settle
 -- A message has no retries left: FAILED, unless a delivery is working on the session or it has moved on. For good ($2), or,
--- if no delivery ever reached it, with the promise of another try ($3). Ignored for a session that was reopened after the
--- message was published ($4): it waits for another one. $5 is the lease in seconds.
+-- if none of this message's deliveries got to work on it ($6 is false, or it is UPLOADED), with the promise of another
+-- try ($3). Ignored for a session that was reopened after the message was published ($4): it waits for another one. $5 is the
+-- lease in seconds.
 WITH changed AS (
   UPDATE speaking_sessions
-     SET status = 'FAILED', "errorMessage" = CASE status WHEN 'UPLOADED' THEN $3 ELSE $2 END,
+     SET status = 'FAILED', "errorMessage" = CASE WHEN status = 'UPLOADED' OR NOT $6::boolean THEN $3 ELSE $2 END,
          "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), "updatedAt" + interval '1 millisecond')
    WHERE id = $1
      AND (status = 'UPLOADED' AND "updatedAt" <= $4::text::timestamp + interval '1 minute'

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.adapters.qstash.queue import Queue, QueueRefused
-from app.errors import NON_RETRYABLE_STATUS, Unavailable
+from app.errors import NON_RETRYABLE_STATUS, InvalidState, Unavailable
 from app.recordings.deletion import delete_recording
 from app.refusals import InvalidMessage
 from app.sessions import repair
@@ -32,7 +32,13 @@ class ProcessFailed(HTTPEndpoint):
         settings, services = request.state["settings"], request.state["services"]
         failure = parse_failure(await verified_body(request, settings.process_failed_url))
         bind_delivery(request, failure.session_id)
-        await repair.settle(services.database, failure.session_id, failure.message_made_at, lease_s=services.lease_s)
+        await repair.settle(
+            services.database,
+            failure.session_id,
+            failure.message_made_at,
+            attempted=failure.last_status != InvalidState.status,
+            lease_s=services.lease_s,
+        )
         if failure.last_status == NON_RETRYABLE_STATUS:
             # This recording is of no further use. After other failures the sweep or an operator may still need it.
             await delete_recording(services, failure.session_id)

@@ -14,7 +14,7 @@ from app.sessions import repair
 from app.sessions.repair import Leftover
 from app.sweep import sweep as sweep_once
 from tests.integration.test_orphans import look
-from tests.integration.test_repair import age, fail, sweep
+from tests.integration.test_repair import age, fail, set_status, sweep
 from tests.support.providers import Reply
 from tests.support.world import AUDIO, World
 
@@ -106,6 +106,17 @@ def test_second_message_of_a_session_that_failed_for_good(world: World) -> None:
     assert (answer.status_code, answer.json()["code"]) == (489, "PROCESSING_ERROR")
     assert answer.headers["upstash-nonretryable-error"] == "true"
     assert world.database.session(session_id) == before and len(world.providers.transcriptions) == 1
+
+
+def test_message_that_only_met_a_lease_ends_nothing_for_good(world: World) -> None:
+    """Used up by answers of 400 under another message's lease, whose worker has died: that one may still be delivered."""
+    session_id = world.upload()
+    set_status(world, session_id, "TRANSCRIBING")
+    age(world, session_id, 61)
+    assert world.deliver_failure(session_id, status=400).status_code == 200
+
+    assert world.database.session(session_id)["errorMessage"] == repair.NOT_REACHED
+    assert world.deliver(session_id, retried=1).status_code == 200
 
 
 def test_recording_of_a_failure_without_a_sentence(world: World) -> None:
