@@ -4,6 +4,8 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Collection, Mapping
+from typing import TypeVar
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -18,6 +20,17 @@ ALLOWED_KEYS = frozenset(
         *("orphans_deleted", "orphans_kept", "abandoned"),
     ]
 )
+# The same for the attributes of spans and metrics (app/telemetry.py); a metric has only those that it declares.
+ALLOWED_ATTRIBUTES = frozenset(
+    [
+        *("http.request.method", "http.route", "http.response.status_code", "error.type", "messaging.system"),
+        *("messaging.operation.name", "messaging.operation.type", "gen_ai.operation.name", "gen_ai.provider.name"),
+        *("gen_ai.request.model", "gen_ai.token.type", "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"),
+        *("speaking_coach.session_id", "speaking_coach.attempt", "step", "outcome", "reason", "result"),
+    ]
+)
+
+Value = TypeVar("Value")
 
 
 def configure_logging(log_format: str) -> None:
@@ -46,6 +59,13 @@ def drop_unknown_keys(_logger: WrappedLogger, _method: str, event: EventDict) ->
     if len(kept) < len(event):
         kept["dropped_keys"] = len(event) - len(kept)
     return kept
+
+
+def allowed_attributes(
+    attributes: Mapping[str, Value], allowed: Collection[str] = ALLOWED_ATTRIBUTES
+) -> dict[str, Value]:
+    """The attributes that a span, or a metric with these ``allowed`` ones, may have."""
+    return {name: value for name, value in attributes.items() if name in allowed}
 
 
 def name_uncaught_exceptions() -> None:

@@ -7,6 +7,7 @@ import asyncio
 
 import structlog
 
+from app import telemetry
 from app.analysis.words import count_words
 from app.errors import AppError, InvalidState, Misconfigured, Permanent, SessionGone, StepFailed, Transient, Unavailable
 from app.recordings.transcription import transcribe
@@ -26,7 +27,8 @@ async def process_session(session_id: str, retried: int, services: Services) -> 
     to FAILED.
     """
     # 3 fetch the session, 4 guard its status, 6 mark TRANSCRIBING: one conditional update
-    claimed = await claim(services.database, session_id, retried=retried, lease_s=services.lease_s)
+    with telemetry.active.step("claim"):
+        claimed = await claim(services.database, session_id, retried=retried, lease_s=services.lease_s)
     if claimed is None:
         return
     try:
@@ -44,22 +46,28 @@ async def process_session(session_id: str, retried: int, services: Services) -> 
 
 async def run_steps(claimed: Claim, services: Services) -> None:
     """Steps 5 to 15, those that are not done yet. Every write names the claim's token: once that is lost, nothing changes."""
-    db, text = services.database, claimed.transcript
+    db, text, step = services.database, claimed.transcript, telemetry.active.step
     if text is None:
         # 5 download the audio, 7 transcribe it
-        text = await transcribe(claimed, services)
+        with step("transcribe"):
+            text = await transcribe(claimed, services)
         # 8 store the transcript, 10 mark ANALYZING
-        await checkpoints.save_transcript(db, claimed, text, count_words(text))
+        with step("save_transcript"):
+            await checkpoints.save_transcript(db, claimed, text, count_words(text))
     if claimed.audio_key and not claimed.audio_deleted:
         # 9 delete the audio: the transcript is stored, so no delivery that may hold the session by now needs it
-        await services.storage.delete(claimed.audio_key)
-        await checkpoints.mark_audio_deleted(db, claimed)
+        with step("delete_audio"):
+            await services.storage.delete(claimed.audio_key)
+            await checkpoints.mark_audio_deleted(db, claimed)
     require_speech(text)
     # 11 analyze the transcript
-    analysis, usage = await services.claude.analyze(text)
+    with step("analyze"):
+        analysis, usage = await services.claude.analyze(text)
     log.info("session_analyzed", insights=len(analysis.insights), **usage.logged)
     # 12 store insights, 13 store focusNext, 14 update the profile, 15 mark DONE: one transaction
-    await checkpoints.save_results(db, claimed, analysis)
+    with step("save_results"):
+        await checkpoints.save_results(db, claimed, analysis)
+    telemetry.active.measure("speaking_coach.sessions", 1, {"outcome": "done"})
 
 
 def require_speech(text: str) -> None:
@@ -71,6 +79,7 @@ def require_speech(text: str) -> None:
 async def drop_audio(claimed: Claim, services: Services) -> None:
     """The owner deleted the session while we worked: delete its recording, too. Raises Unavailable."""
     log.info("session_gone")
+    telemetry.active.measure("speaking_coach.sessions", 1, {"outcome": "deleted"})
     if claimed.audio_key:
         await services.storage.delete(claimed.audio_key)
 
@@ -89,6 +98,12 @@ async def record_failure(claimed: Claim, error: Exception, services: Services) -
         return InvalidState()
     except Unavailable:
         log.warning("failure_not_recorded")
+    outcome = {
+        "outcome": "retrying" if failure.status == 500 else "failed",
+        "reason": failure.message,
+        "error.type": type(failure).__name__,
+    }
+    telemetry.active.measure("speaking_coach.sessions", 1, outcome)
     log.warning(
         "session_failed",
         error=type(error).__name__,

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from functools import partial
 
+from app import telemetry
 from app.adapters.authjs import AuthJs
 from app.adapters.claude import Claude, close_anthropic, open_anthropic
 from app.adapters.media import Media
@@ -60,6 +61,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
     qstash = LazyClient(partial(open_qstash, s.qstash_token.get_secret_value(), s.qstash_url), close_qstash)
     database = Database(s.database_url.get_secret_value())
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(telemetry.exporting())
         for client in (database, r2, openai, anthropic, qstash):
             stack.push_async_callback(client.aclose)
         # The engine takes a second to start: begin now, without keeping the first answer waiting.

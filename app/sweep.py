@@ -5,10 +5,12 @@ Every step can be repeated and run twice at once: what is done already is not do
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
+from app import telemetry
 from app.adapters.qstash.queue import QueueRefused
 from app.errors import Unavailable
 from app.recordings.deletion import delete_recording, folder
@@ -57,15 +59,22 @@ async def sweep(services: Services, after: str = "") -> Swept:
     swept.orphans_deleted, swept.orphans_kept, swept.continue_after = found.deleted, found.kept, found.continue_after
     for rule, ids in (await operator.broken_invariants(db, services.lease_s)).items():
         log.error("invariant_broken", reason=rule, counts=int(ids[-1]), session_id=ids[0])
-    log.info(
-        "swept",
-        published=swept.published,
-        audio_deleted=swept.audio_deleted,
-        abandoned=swept.abandoned,
-        orphans_deleted=swept.orphans_deleted,
-        orphans_kept=swept.orphans_kept,
-    )
+    counts = {name: value for name, value in vars(swept).items() if name != "continue_after"}
+    log.info("swept", **counts)
+    await _measure(services, counts)
     return swept
+
+
+async def _measure(services: Services, counts: dict[str, int]) -> None:
+    if not telemetry.active.on:
+        return
+    telemetry.active.measure("speaking_coach.sweep.runs", 1)
+    for result, count in counts.items():
+        telemetry.active.measure("speaking_coach.sweep.results", count, {"result": result})
+    with suppress(Unavailable):  # the sweep is done
+        waiting = await operator.waiting(services.database)
+        telemetry.active.measure("speaking_coach.backlog", waiting["sessions"])
+        telemetry.active.measure("speaking_coach.oldest_waiting", waiting["oldest_s"])
 
 
 async def _publish_backlog(services: Services, swept: Swept) -> None:

@@ -85,6 +85,14 @@ async def measure(target: Target, sizes: Sizes, progress: Callable[[str], None])
     return results
 
 
+async def measure_with_telemetry(target: Target, sizes: Sizes) -> Results:
+    """The webhook alone, of an application that exports what it does, the exporting included."""
+    async with aiohttp.ClientSession() as http:
+        load = Load(target, http)
+        await load.deliver(await load.upload("warm", 100 * KB))
+        return {"webhook CPU ms, telemetry on": (await _webhook(load, sizes))["webhook CPU ms"]}
+
+
 async def _cpu_ms(target: Target, count: int, work: Callable[[int], Awaitable[object]], at_once: int = 1) -> float:
     """CPU of one piece of work, in ms, over ``count`` of them, ``at_once`` of them at the same time."""
     before = cpu_s(target.pid)

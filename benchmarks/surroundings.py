@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,12 +99,15 @@ class Surroundings:
         }
 
     @contextmanager
-    def application(self, tree: Path = ROOT) -> Generator[Target, None, None]:
-        """The application of a source tree, started as in production."""
+    def application(self, tree: Path = ROOT, *, telemetry: bool = False) -> Generator[Target, None, None]:
+        """The application of a source tree, started as in production; with ``telemetry`` switched on."""
         port = free_port()
         url = f"http://{LOOPBACK}:{port}"
         command = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", LOOPBACK, "--port", str(port)]
-        env: Mapping[str, str] = {**os.environ, **self.environment, "APP_URL": url, "PYTHONPATH": str(tree)}
+        env = {**os.environ, **self.environment, "APP_URL": url, "PYTHONPATH": str(tree)}
+        if telemetry:
+            # The providers answer whatever is posted to them.
+            env["OTEL_EXPORTER_OTLP_ENDPOINT"] = self.environment["ANTHROPIC_BASE_URL"]
         log = (self.directory / "app.log").open("ab")
         process = subprocess.Popen([*command, "--app-dir", str(tree)], env=env, cwd=tree, stdout=log, stderr=log)
         log.close()

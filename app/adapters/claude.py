@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from app import telemetry
 from app.adapters.models import SDK_RETRIES, Models, Usage, refusal
 from app.analysis import prompt
 from app.analysis.shape import ANSWER_SCHEMA, Analysis, InvalidAnalysis, parse_analysis
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+# As telemetry names it.
+CALL = ("chat", "anthropic")
 # For one attempt. All of them, and the SDK's waiting between them, stay within the delivery's deadline.
 TIMEOUT_S = 90.0
 
@@ -80,16 +83,20 @@ class Claude:
         while True:
             model = self.models.first()
             try:
-                answer = await client.messages.with_raw_response.create(
-                    model=model.name,
-                    max_tokens=model.max_tokens,
-                    messages=[{"role": "user", "content": prompt.message(transcript)}],
-                    # https://platform.claude.com/docs/en/build-with-claude/structured-outputs lists these models
-                    output_config={"format": {"type": "json_schema", "schema": ANSWER_SCHEMA}},
-                    thinking={"type": "disabled"} if model.thinks else omit,
-                )
-                message = await answer.parse()
-                return _read(message), _usage(message, model, answer.retries_taken + 1)
+                with telemetry.active.model_call(*CALL, model.name):
+                    answer = await client.messages.with_raw_response.create(
+                        model=model.name,
+                        max_tokens=model.max_tokens,
+                        messages=[{"role": "user", "content": prompt.message(transcript)}],
+                        # https://platform.claude.com/docs/en/build-with-claude/structured-outputs lists these models
+                        output_config={"format": {"type": "json_schema", "schema": ANSWER_SCHEMA}},
+                        thinking={"type": "disabled"} if model.thinks else omit,
+                    )
+                    message = await answer.parse()
+                    usage = _usage(message, model, answer.retries_taken + 1)
+                    # An answer that cannot be read has been paid for, too.
+                    telemetry.active.used(*CALL, usage.logged)
+                    return _read(message), usage
             except APIStatusError as error:
                 self._refused(error, model)
             except (AnthropicError, ValueError):  # ValueError: a body that is not JSON
@@ -99,6 +106,7 @@ class Claude:
     def _refused(self, error: "APIStatusError", model: AnalysisModel) -> None:
         # Returns if another model may do better.
         found = refusal(error.status_code, error.body, error.response.headers, error.request.headers)
+        telemetry.active.used(*CALL, {"model": model.name, "attempts": found.attempts})
         if found.model_gone:
             self.models.skip(model)
             return
@@ -135,7 +143,13 @@ def open_anthropic(api_key: str, base_url: str) -> "AsyncAnthropic":
     # aiohttp below the SDK: less CPU for each request (docs/decisions/cpu.md).
     http = DefaultAioHttpClient(timeout=TIMEOUT_S)
     return AsyncAnthropic(
-        api_key=api_key, base_url=base_url, timeout=TIMEOUT_S, max_retries=SDK_RETRIES, http_client=http
+        api_key=api_key,
+        base_url=base_url,
+        timeout=TIMEOUT_S,
+        max_retries=SDK_RETRIES,
+        http_client=http,
+        # The SDK's own spans may hold transcripts, if a variable of the environment says so.
+        open_telemetry=False,
     )
 
 

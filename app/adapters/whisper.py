@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from app import telemetry
 from app.adapters.models import SDK_RETRIES, Models, Usage, refusal
 from app.errors import Misconfigured, Permanent, Transient
 from app.lazy import LazyClient
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+# As telemetry names it: there is no well-known name for a transcription.
+CALL = ("transcription", "openai")
 LANGUAGE = "en"
 # "Files can be up to 25 MB": the guide above.
 MAX_FILE_BYTES = 25 * 1024 * 1024
@@ -87,14 +90,17 @@ class Whisper:
         while True:
             model = self.models.first()
             try:
-                answer = await client.audio.transcriptions.with_raw_response.create(
-                    model=model.name,
-                    file=(audio.filename, audio.file, audio.content_type),
-                    language=omit if model.languages else LANGUAGE,
-                    languages=[LANGUAGE] if model.languages else omit,
-                    prompt=prompt if prompt and model.continues else omit,
-                )
-                return _read(answer.parse(), model, answer.retries_taken + 1)
+                with telemetry.active.model_call(*CALL, model.name):
+                    answer = await client.audio.transcriptions.with_raw_response.create(
+                        model=model.name,
+                        file=(audio.filename, audio.file, audio.content_type),
+                        language=omit if model.languages else LANGUAGE,
+                        languages=[LANGUAGE] if model.languages else omit,
+                        prompt=prompt if prompt and model.continues else omit,
+                    )
+                    heard = _read(answer.parse(), model, answer.retries_taken + 1)
+                    telemetry.active.used(*CALL, heard.usage.logged)
+                    return heard
             except APIStatusError as error:
                 self._refused(error, model)
             except (OpenAIError, ValueError):  # ValueError: a body that is not JSON
@@ -104,6 +110,7 @@ class Whisper:
     def _refused(self, error: "APIStatusError", model: SpeechModel) -> None:
         # Returns if another model may do better.
         found = refusal(error.status_code, error.body, error.response.headers, error.request.headers)
+        telemetry.active.used(*CALL, {"model": model.name, "attempts": found.attempts})
         if found.model_gone:
             self.models.skip(model)
             return

@@ -5,6 +5,7 @@ from math import inf
 
 import structlog
 
+from app import telemetry
 from app.adapters.models import Usage
 from app.adapters.whisper import Transcription, Whisper
 from app.errors import Permanent, StepFailed
@@ -25,7 +26,8 @@ async def transcribe(claim: Claim, services: Services) -> str:
     """The words spoken in the session's recording. Raises StepFailed, Unavailable, SessionGone, InvalidState."""
     if not claim.audio_key or claim.audio_deleted:
         raise Permanent("The recording is not in storage")
-    audio = await services.storage.download(claim.audio_key, claim.session_id)
+    with telemetry.active.step("download"):
+        audio = await services.storage.download(claim.audio_key, claim.session_id)
     with closing(audio.file):
         if _fits(audio, claim, services.whisper):
             heard = [await services.whisper.transcribe(audio)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.database.client import Database, Row
 from app.database.statements import load_statements
-from app.errors import MISCONFIGURED
+from app.errors import AGAIN, MISCONFIGURED
 
 SQL = load_statements(Path(__file__).with_name("operator.sql"))
 
@@ -32,6 +32,12 @@ async def list_sessions(db: Database, wanted: Wanted) -> list[Row]:
 async def totals(db: Database) -> list[Row]:
     """How many sessions are in each status, and for how long the oldest has been there, in seconds."""
     return await db.read_rows(SQL["totals"])
+
+
+async def waiting(db: Database) -> Row:
+    """The backlog: how many ``sessions`` wait to be processed or tried again, and how long the oldest has, ``oldest_s``."""
+    [row] = await db.read_rows(SQL["waiting"], AGAIN)
+    return row
 
 
 async def show(db: Database, session_id: str, lease_s: int) -> Row | None:

@@ -17,6 +17,14 @@ SELECT status::text AS status, count(*)::int AS sessions,
        coalesce(extract(epoch FROM timezone('utc', clock_timestamp()) - min("updatedAt")), 0)::int AS oldest_s
   FROM speaking_sessions GROUP BY status ORDER BY status
 
+-- name: waiting
+-- From the upload to the end, whatever was tried meanwhile; FAILED with the promise ($1) of another try waits, too.
+SELECT count(*)::int AS sessions,
+       coalesce(extract(epoch FROM timezone('utc', clock_timestamp()) - min("createdAt")), 0)::float8 AS oldest_s
+  FROM speaking_sessions
+ WHERE status IN ('UPLOADED', 'TRANSCRIBING', 'ANALYZING')
+    OR status = 'FAILED' AND right("errorMessage", length($1::text)) = $1::text
+
 -- name: show
 SELECT s.id, s.status::text AS status, u."externalId" AS learner, s."userId" AS user_id, s."durationSecs" AS duration_s,
        to_char(s."createdAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at,

@@ -12,6 +12,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from app import telemetry
 from app.errors import AppError
 from app.refusals import HeadersTooLarge
 from app.web.errors import error_response
@@ -35,9 +36,14 @@ class RequestBoundary:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = request_id_of(Headers(scope=scope).get("x-request-id", ""))
+        headers = Headers(scope=scope)
+        request_id = request_id_of(headers.get("x-request-id", ""))
         clear_contextvars()
         bind_contextvars(request_id=request_id)
+        with telemetry.active.request(headers.get("traceparent", "")):
+            await self._observed(scope, receive, send, request_id)
+
+    async def _observed(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         started = time.perf_counter()
         status = 0
 
@@ -46,6 +52,9 @@ class RequestBoundary:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["x-request-id"] = request_id
+                telemetry.active.answered(_method(scope), _route(scope), status)
+                if scope["method"] == "POST":
+                    await telemetry.active.flush()
             await send(message)
 
         try:
@@ -62,7 +71,9 @@ class RequestBoundary:
                 raise
         finally:
             took_ms = round((time.perf_counter() - started) * 1000)
-            log.info("request_answered", method=_method(scope), route=_route(scope), status=status, took_ms=took_ms)
+            method, route = _method(scope), _route(scope)
+            telemetry.active.answered(method, route, status)
+            log.info("request_answered", method=method, route=route, status=status, took_ms=took_ms)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if head_bytes(scope) > MAX_HEADER_BYTES:

@@ -5,6 +5,7 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app import telemetry
 from app.errors import Transient, Unavailable
 from app.pipeline import process_session
 from app.web.answers import CompactJSON
@@ -23,6 +24,7 @@ class Process(HTTPEndpoint):
         body = await verified_body(request, settings.process_url)
         session_id = parse_session_id(body)
         retried = bind_delivery(request, session_id)
+        telemetry.active.measure("speaking_coach.delivery.attempts", retried + 1)
         try:
             await process_session(session_id, retried, services)
         except Unavailable as error:

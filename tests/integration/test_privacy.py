@@ -1,21 +1,27 @@
-"""Nothing private in a log line or an error body, whatever step fails."""
+"""Nothing private in a log line, an error body, a span or a metric, whatever step fails."""
 
 import json
 import logging
+from pathlib import Path
 
 import pytest
 import structlog
 
-from app.logs import configure_logging
-from tests.support.providers import ANALYSIS, Reply
+from app.logs import ALLOWED_ATTRIBUTES, configure_logging
+from tests.support.otlp import Receiver
+from tests.support.own_process import own_process
+from tests.support.providers import ANALYSIS, TRANSCRIPT, Reply
+from tests.support.serving import served
 from tests.support.world import AUDIO, World
 
 CANARY = "the-canary-sings-privately"
 
 
-def test_no_word_of_a_learner_is_logged_or_answered(world: World, capfd: pytest.CaptureFixture[str]) -> None:
-    """A canary in the transcript, the insights, the audio, the e-mail, provider errors and tokens; each step fails in turn."""
-    configure_logging("json")
+def fail_every_step(world: World) -> list[str]:
+    """A canary in the transcript, the insights, the audio, the e-mail, provider errors and tokens; each step fails in turn.
+
+    The answers.
+    """
     answers: list[str] = []
     transcript = Reply(body={"text": f"{CANARY} said"})
     failing = Reply(500, {"error": {"message": CANARY, "type": CANARY}})
@@ -38,12 +44,46 @@ def test_no_word_of_a_learner_is_logged_or_answered(world: World, capfd: pytest.
     with world.client(CANARY) as client:
         answers.append(client.get(f"/{CANARY}?email={CANARY}").text)
         answers.append(client.post("/api/sessions", content=CANARY).text)
+    return answers
+
+
+def test_no_word_of_a_learner_is_logged_or_answered(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    """Whichever step fails, neither a line nor an answer has the canary."""
+    configure_logging("json")
+    answers = fail_every_step(world)
     printed = "".join(capfd.readouterr())
 
     assert "session_failed" in printed and "delivery_finished" in printed
     assert CANARY not in printed
     assert not any(CANARY in answer for answer in answers)
     assert "sk-test" not in printed and "sig_" not in printed and "authjs" not in printed
+
+
+def test_no_word_of_a_learner_is_in_a_span_or_a_metric(world: World, tmp_path: Path) -> None:
+    """Of what is exported every byte is searched; the spans name exceptions, and record none."""
+    receiver = Receiver()
+    with (
+        served(receiver.app) as url,
+        own_process(world, tmp_path / "log", OTEL_EXPORTER_OTLP_ENDPOINT=url, LOG_FORMAT="json") as own,
+    ):
+        fail_every_step(own.world)
+        assert own.world.signed("/api/internal/sweep", b"{}").status_code == 200
+        own.stop()
+    exported = b"".join(receiver.bodies)
+    users = world.database.rows("SELECT id FROM users")
+
+    assert {span.attributes.get("error.type") for span in receiver.spans} >= {
+        "BadRequestError",
+        "Permanent",
+        "Transient",
+    }
+    assert receiver.points and CANARY not in own.printed
+    assert sum(span.events for span in receiver.spans) == 0
+    private = [CANARY, "sk-test", "sig_", "authjs", ANALYSIS["focusNext"], TRANSCRIPT, *(user["id"] for user in users)]
+    assert [word for word in private if word.encode() in exported] == []
+    in_metrics = {key for _, attributes in receiver.points for key, _ in attributes}
+    assert in_metrics <= ALLOWED_ATTRIBUTES - {"speaking_coach.session_id"}
+    assert {key for span in receiver.spans for key in span.attributes} <= ALLOWED_ATTRIBUTES
 
 
 def test_unknown_keys_never_reach_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.database.statements import LOADED
-from app.sessions import checkpoints, claim, owner, repair
+from app.sessions import checkpoints, claim, operator, owner, repair
 from local.migrate import ROOT, migrate, node
 from local.postgres import Postgres
 from tests.support.world import Database
 
 # Loading them fills LOADED.
-assert all((checkpoints.SQL, claim.SQL, owner.SQL, repair.SQL))
+assert all((checkpoints.SQL, claim.SQL, operator.SQL, owner.SQL, repair.SQL))
 
 
 def schema_tool(command: str, url: str) -> subprocess.CompletedProcess[str]:

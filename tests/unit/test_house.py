@@ -26,16 +26,20 @@ ARROWS = {
         *("database", "logs"),
     },
     "application": {"web", "services", "settings", "errors"},
+    "telemetry": {"exporter"},
+    "exporter": {"telemetry", "logs"},
     "refusals": {"errors"},
     "web": {
         *("text", "web", "pipeline", "recordings", "sweep", "clock", "adapters", "services", "settings", "sessions"),
-        *("errors", "refusals"),
+        *("errors", "refusals", "telemetry"),
     },
-    "pipeline": {"recordings", "services", "sessions", "analysis", "errors"},
-    "sweep": {"recordings", "services", "sessions", "adapters", "errors"},
-    "recordings": {"recordings", "services", "sessions", "clock", "adapters", "errors", "refusals"},
-    "services": {"adapters", "database", "lazy", "settings"},
-    "adapters": {"text", "clock", "adapters", "analysis", "recordings", "sessions", "errors", "refusals", "lazy"},
+    "pipeline": {"recordings", "services", "sessions", "analysis", "errors", "telemetry"},
+    "sweep": {"recordings", "services", "sessions", "adapters", "errors", "telemetry"},
+    "recordings": {"recordings", "services", "sessions", "clock", "adapters", "errors", "refusals", "telemetry"},
+    "services": {"adapters", "database", "lazy", "settings", "telemetry"},
+    "adapters": {
+        *("text", "clock", "adapters", "analysis", "recordings", "sessions", "errors", "refusals", "lazy", "telemetry"),
+    },
     "sessions": {"sessions", "clock", "database", "analysis", "errors", "refusals"},
     "database": {"database", "errors"},
     "analysis": {"text", "analysis"},
@@ -50,6 +54,7 @@ VENDORS = {
     "joserfc",
     "av",
     "python_multipart",
+    "opentelemetry",
 }
 
 
@@ -113,7 +118,7 @@ def test_every_setting_is_documented() -> None:
     names = {name.upper() for name in Settings.model_fields}
     example = set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
-    assert example - {"PRISMA_QUERY_ENGINE_BINARY", "NEXTAUTH_SECRET"} == names
+    assert example - {"PRISMA_QUERY_ENGINE_BINARY", "NEXTAUTH_SECRET", "OTEL_EXPORTER_OTLP_ENDPOINT"} == names
 
 
 def test_a_name_means_one_thing() -> None:

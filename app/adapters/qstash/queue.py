@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
+from app import telemetry
 from app.errors import Unavailable
 from app.lazy import LazyClient
 
@@ -66,7 +67,9 @@ class Queue:
             # Two labels: all of ours, and this session's, by which an operator finds its messages.
             "label": f"{LABEL},{session_id}",
         }
-        await self._call(lambda client: client.message.publish(**message))
+        with telemetry.active.publish():
+            message |= telemetry.active.forwarded()
+            await self._call(lambda client: client.message.publish(**message))
 
     async def waiting(self) -> int | None:
         """How many messages wait in flow control. None where there is none, or QStash does not say."""

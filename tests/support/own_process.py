@@ -1,0 +1,76 @@
+"""The application in a process of its own, for tests of what holds for a whole process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from local.migrate import ROOT
+from local.ports import LOOPBACK, accepts, free_port
+from tests.support.world import World
+
+# As "python -m app serve"; at its end it names the modules of OpenTelemetry that were loaded.
+SERVE = """
+import atexit, runpy, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+atexit.register(lambda: print("LOADED", *sorted(name for name in sys.modules if name.startswith("opentelemetry"))))
+runpy.run_module("app", run_name="__main__")
+"""
+
+
+@dataclass
+class OwnProcess:
+    """A running application: ``world`` reaches it."""
+
+    world: World
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def stop(self) -> float:
+        """SIGTERM, and wait for the end; the seconds it took."""
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+        return time.monotonic() - started
+
+    @property
+    def printed(self) -> str:
+        """All that it has printed."""
+        return self.log.read_text()
+
+    @property
+    def loaded(self) -> list[str]:
+        """OpenTelemetry's modules that were loaded when it ended."""
+        [line] = [line for line in self.printed.splitlines() if line.startswith("LOADED")]
+        return line.split()[1:]
+
+
+@contextmanager
+def own_process(world: World, log: Path, **environment: str) -> Generator[OwnProcess, None, None]:
+    """The application of ``world`` once more, with these variables; those of OpenTelemetry are not inherited."""
+    port = free_port()
+    url = f"http://{LOOPBACK}:{port}"
+    settings = world.settings.model_copy(update={"app_url": url})
+    values = {
+        name.upper(): value.get_secret_value() if hasattr(value, "get_secret_value") else str(value or "")
+        for name, value in dict(settings).items()
+    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    command = [sys.executable, "-c", SERVE, "serve", "--host", LOOPBACK, "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**inherited, **values, **environment}, stdout=output, stderr=output
+        )
+    try:
+        while not accepts(port):
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.05)
+        yield OwnProcess(replace(world, url=url, settings=settings), process, log)
+    finally:
+        process.kill()
+        process.wait()

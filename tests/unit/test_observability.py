@@ -1,0 +1,88 @@
+"""The dashboard, the alert rules and the page name metrics and labels that the code has."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.logs import ALLOWED_ATTRIBUTES
+from app.telemetry import METRICS, Metric
+from tests.documents import DOCS
+
+PANELS: list[dict[str, Any]] = json.loads((DOCS / "observability/grafana-dashboard.json").read_text())["panels"]
+RULES: list[dict[str, Any]] = yaml.safe_load((DOCS / "observability/alerts.yaml").read_text())["groups"][0]["rules"]
+EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]] + [rule["expr"] for rule in RULES]
+LANGUAGE = {
+    "sum",
+    "by",
+    "max",
+    "rate",
+    "increase",
+    "histogram_quantile",
+    "last_over_time",
+    "absent_over_time",
+    "and",
+    "le",
+}
+
+
+def series(name: str, metric: Metric) -> list[str]:
+    """What Prometheus makes of a metric's name: https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/"""
+    plain = name.replace(".", "_") + ("_seconds" if metric.unit == "s" else "")
+    if metric.kind == "histogram":
+        return [f"{plain}_{part}" for part in ("bucket", "sum", "count")]
+    return [plain + ("_total" if metric.kind == "counter" else "")]
+
+
+KNOWN = {each: name for name, metric in METRICS.items() for each in series(name, metric)}
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_every_query_names_a_metric_and_its_own_labels(expression: str) -> None:
+    """Each word of a query is PromQL, a series of ours, or a label that each of its series has."""
+    bare = re.sub(r'"[^"]*"|\[[^\]]*\]', " ", expression)
+    words = set(re.findall(r"\b[a-z_][a-z0-9_]*\b", bare)) - LANGUAGE
+    named = words & KNOWN.keys()
+
+    assert named
+    for each in named:
+        labels = {attribute.replace(".", "_") for attribute in METRICS[KNOWN[each]].attributes}
+        assert words - named <= labels
+
+
+def test_the_dashboard_shows_every_metric() -> None:
+    """Nothing is recorded that nobody sees."""
+    shown = {KNOWN[word] for text in EXPRESSIONS for word in re.findall(r"\w+", text) if word in KNOWN}
+
+    assert shown == METRICS.keys()
+
+
+def test_five_alerts_say_what_to_do() -> None:
+    """Each has a name of its own, a sentence, and a command to begin with."""
+    assert len({rule["alert"] for rule in RULES}) == len(RULES) == 5
+    assert [rule["alert"] for rule in RULES if not {"summary", "action"} <= rule["annotations"].keys()] == []
+
+
+def test_metrics_have_only_allowed_attributes() -> None:
+    """And none names a session: there are as many series as there are values."""
+    used = {attribute for metric in METRICS.values() for attribute in metric.attributes}
+
+    assert used <= ALLOWED_ATTRIBUTES - {"speaking_coach.session_id"}
+
+
+def test_the_page_lists_every_metric_as_it_is() -> None:
+    """Kind, unit and attributes; and every attribute of a span."""
+    page = Path(DOCS / "observability.md").read_text()
+    rows = [
+        line.split("|")[1:5] for line in page.splitlines() if re.match(r"\| `[^|]+\| (counter|histogram|gauge) ", line)
+    ]
+    listed = {
+        name.strip(" `"): (kind.strip(), unit.strip(" `"), re.findall(r"`([^`]+)`", attributes))
+        for name, kind, unit, attributes in rows
+    }
+
+    assert listed == {name: (metric.kind, metric.unit, [*metric.attributes]) for name, metric in METRICS.items()}
+    assert [name for name in ALLOWED_ATTRIBUTES if f"`{name}`" not in page] == []
