@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from app.adapters.r2 import PREFIX, StoredObject
+from app.errors import Unavailable
 from app.services import Services
 from app.sessions import repair
 
@@ -44,7 +45,7 @@ async def delete_orphans(
     """
     found, deadline = Orphans(), time.monotonic() + LOOK_FOR_S
     async for page in services.storage.pages(PREFIX, after):
-        await _look_at(page, services, found, confirmed=confirmed, dry_run=dry_run)
+        await _look_at(page, services, found, deadline, confirmed=confirmed, dry_run=dry_run)
         if time.monotonic() > deadline and page:
             found.continue_after = page[-1].key
             break
@@ -52,7 +53,7 @@ async def delete_orphans(
 
 
 async def _look_at(
-    page: list[StoredObject], services: Services, found: Orphans, *, confirmed: bool, dry_run: bool
+    page: list[StoredObject], services: Services, found: Orphans, deadline: float, *, confirmed: bool, dry_run: bool
 ) -> None:
     named = {stored.key: match.groups() for stored in page if (match := OUR_KEY.fullmatch(stored.key))}
     if not named:
@@ -79,5 +80,12 @@ async def _look_at(
         found.kept += len(unneeded)
         return
     for key in unneeded:
-        await services.storage.delete(key)
-        found.deleted += 1
+        try:
+            await services.storage.delete(key)
+            found.deleted += 1
+        except Unavailable:
+            # One object that cannot be deleted keeps no other: the next look comes to it again.
+            log.warning("audio_not_deleted")
+            found.kept += 1
+            if time.monotonic() > deadline:
+                return

@@ -17,6 +17,7 @@ from app.recordings.deletion import delete_recording
 from app.refusals import InvalidMessage
 from app.sessions import repair
 from app.sweep import sweep as run_sweep
+from app.text import storable
 from app.web.answers import CompactJSON
 from app.web.signed import bind_delivery, parse_session_id, verified_body
 from app.web.state import State
@@ -111,4 +112,4 @@ def parse_after(body: bytes) -> str:
         after: Any = message["after"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return ""
-    return after if isinstance(after, str) else ""
+    return storable(after) if isinstance(after, str) else ""

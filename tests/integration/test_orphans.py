@@ -9,6 +9,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from app.adapters.r2 import R2
 from app.database.ids import new_cuid
 from app.errors import MISCONFIGURED, Unavailable
 from app.recordings.orphans import Orphans, delete_orphans
@@ -148,6 +149,23 @@ def test_race_with_uploads_and_deliveries(world: World) -> None:
     assert [each.result().kept for each in looks] == [0] * len(looks) and world.storage.stored_keys() == []
 
 
+def test_object_that_cannot_be_deleted_stops_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of them is under a lock of the store's, say."""
+    user = user_of(world, world.upload())
+    keys = sorted(f"sessions/{user}/{new_cuid()}/audio.webm" for _ in range(3))
+    for key in keys:
+        put(world, key)
+    delete = R2.delete
+
+    async def locked(storage: R2, key: str) -> None:
+        if key == keys[0]:
+            raise Unavailable
+        await delete(storage, key)
+
+    monkeypatch.setattr(R2, "delete", locked)
+    assert look(world) == Orphans(deleted=2, kept=1)
+
+
 def test_look_goes_on_where_it_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look that runs out of time says after which key the next one begins, and the sweep has itself called again."""
     monkeypatch.setattr("app.adapters.r2.S3_PAGE", 2)
@@ -161,6 +179,7 @@ def test_look_goes_on_where_it_stopped(world: World, monkeypatch: pytest.MonkeyP
     assert first.continue_after in world.storage.stored_keys() + keys
     assert look(world, first.continue_after or "").deleted + first.deleted >= 3
 
+    assert world.signed("/api/internal/sweep", b'{"after": "\\ud800"}').status_code == 200
     world.providers.published.clear()
     world.signed("/api/internal/sweep", b"{}")
     [message] = world.providers.published
