@@ -57,8 +57,10 @@ async def sweep(services: Services, after: str = "") -> Swept:
         swept.audio_deleted += await delete_recording(services, leftover.session_id)
     found = await delete_orphans(services, after)
     swept.orphans_deleted, swept.orphans_kept, swept.continue_after = found.deleted, found.kept, found.continue_after
-    for rule, ids in (await operator.broken_invariants(db, services.lease_s)).items():
-        log.error("invariant_broken", reason=rule, counts=int(ids[-1]), session_id=ids[0])
+    if found.deleted or found.kept:
+        log.error("invariant_broken", reason="object_without_session", counts=found.deleted + found.kept)
+    for broken in await operator.broken_invariants(db, services.lease_s):
+        log.error("invariant_broken", reason=broken.rule, counts=broken.count, session_id=broken.ids[0])
     counts = {name: value for name, value in vars(swept).items() if name != "continue_after"}
     log.info("swept", **counts)
     await _measure(services, counts)

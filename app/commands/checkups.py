@@ -4,12 +4,15 @@ Each checkup gives one or more findings; none changes anything but an object of 
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from io import BytesIO
-from typing import Literal
+from typing import Any, Literal
 
 from app.database.ids import new_cuid
 from app.errors import Permanent, Unavailable
+from app.recordings.orphans import delete_orphans
 from app.services import Services
 from app.sessions import operator
 from app.settings import Settings
@@ -38,15 +41,19 @@ def judged(point: str, advice: str) -> Finding:
 async def database(services: Services, _settings: Settings) -> list[Finding]:
     """Tables, time zone, connections, clock."""
     found, asked_at = await operator.facts(services.database), time.time()
+    return judge_database(found, asked_at)
+
+
+def judge_database(found: Mapping[str, Any], asked_at: float) -> list[Finding]:
+    """What the database says of itself (``operator.facts``), asked at that Unix time."""
     skew_s = abs(float(found["now"]) - asked_at)
     free = found["max_connections"] - found["connections"]
-    missing = "" if found["tables"] == TABLES else "tables are missing: run prisma migrate deploy on the Next.js side"
+    missing = "tables are missing: run prisma migrate deploy on the Next.js side"
+    taken = "almost all are taken: lower connection_limit, or use a pool"
     return [
-        judged("database tables", missing),
+        judged("database tables", "" if found["tables"] == TABLES else missing),
         judged("database time zone", "" if found["time_zone"] == "UTC" else "the connection must use TimeZone=UTC"),
-        judged(
-            "database connections", "" if free > 3 else "almost all are taken: lower connection_limit, or use a pool"
-        ),
+        judged("database connections", "" if free > 3 else taken),
         judged("database clock", "" if skew_s < MAX_SKEW_S else f"it differs from this machine's by {skew_s:.0f} s"),
     ]
 
@@ -76,9 +83,31 @@ async def storage(services: Services, _settings: Settings) -> list[Finding]:
 async def sessions(services: Services, _settings: Settings) -> list[Finding]:
     """What must never be."""
     broken = await operator.broken_invariants(services.database, services.lease_s)
-    if not broken:
-        return [Finding("sessions", "fine")]
     return [
-        Finding(f"sessions {rule}", "wrong", f"{ids[-1]}, such as {', '.join(ids[:-1][:3])}: see docs/operations.md")
-        for rule, ids in broken.items()
+        Finding(f"sessions {each.rule}", "wrong", f"{_counted(each)}; all: python -m app sessions --broken {each.rule}")
+        for each in broken
+    ] or [Finding("sessions", "fine")]
+
+
+async def objects(services: Services, _settings: Settings) -> list[Finding]:
+    """Objects of the bucket that no session needs."""
+    found = await delete_orphans(services, dry_run=True)
+    more = " or more" if found.continue_after else ""
+    advice = f"{len(found.keys)}{more} that no session needs: the sweep deletes them; python -m app sweep --dry-run lists them"
+    return [judged("storage objects", advice if found.keys else "")]
+
+
+async def profiles(services: Services, since: datetime | None) -> list[Finding]:
+    """Whether the profiles of learners made since then count what their sessions do."""
+    if since is None:
+        return [
+            Finding("profiles", "unknown", "not compared: give --since, the day from which on this service made them")
+        ]
+    broken = await operator.wrong_profiles(services.database, since)
+    return [
+        judged("profiles", f"{_counted(broken)}: their counts are below the sums of their sessions" if broken else "")
     ]
+
+
+def _counted(broken: operator.Broken) -> str:
+    return f"{broken.count}, such as {', '.join(broken.ids)}"

@@ -2,23 +2,27 @@
 
 import argparse
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import datetime
 
 from app.checks import warnings
 from app.commands import checkups, outside_checkups, qstash_checkups
 from app.commands.checkups import Finding
-from app.commands.running import add_json, print_rows, with_services
+from app.commands.running import add_json, moment, print_rows, with_services
 from app.errors import AppError
 from app.services import Services
 from app.settings import Settings
 
 CHECKUPS: tuple[Callable[[Services, Settings], Awaitable[list[Finding]]], ...] = (
     *(checkups.database, checkups.storage, qstash_checkups.qstash, outside_checkups.address, outside_checkups.models),
-    checkups.sessions,
+    *(checkups.sessions, checkups.objects),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How to print it."""
+    """How far back to look, how to print it."""
+    parser.add_argument(
+        "--since", type=moment, metavar="DATE", help="compare the profiles of learners made since, such as 2026-11-24"
+    )
     add_json(parser)
 
 
@@ -26,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Examine. Raises SettingsError."""
 
     async def command(services: Services, settings: Settings) -> int:
-        findings = [finding async for finding in examine(services, settings)]
+        findings = [finding async for finding in examine(services, settings, arguments.since)]
         rows = [vars(finding) for finding in findings]
         print_rows(rows, ("point", "verdict", "advice"), as_json=arguments.json)
         return 1 if any(finding.verdict == "wrong" for finding in findings) else 0
@@ -34,11 +38,17 @@ def run(arguments: argparse.Namespace) -> int:
     return with_services(command)
 
 
-async def examine(services: Services, settings: Settings) -> AsyncGenerator[Finding, None]:
+async def examine(
+    services: Services, settings: Settings, since: datetime | None = None
+) -> AsyncGenerator[Finding, None]:
     """Every point, one after the other; a check that cannot be made is unknown, and stops no other."""
+
+    async def profiles(services: Services, _settings: Settings) -> list[Finding]:
+        return await checkups.profiles(services, since)
+
     missing = warnings(settings)
     yield Finding("settings", "wrong" if missing else "fine", "; ".join(missing))
-    for checkup in CHECKUPS:
+    for checkup in (*CHECKUPS, profiles):
         try:
             for finding in await checkup(services, settings):
                 yield finding

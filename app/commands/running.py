@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -62,6 +63,15 @@ def seconds(text: str) -> int:
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is no length of time: write 90s, 15m, 2h or 7d")
     return int(found[1]) * _UNITS[found[2]]
+
+
+def moment(text: str) -> datetime:
+    """A day, or a time, in UTC where it names no zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date: write it as 2026-11-24") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:

@@ -19,6 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--learner", default="", help="external id or id")
     parser.add_argument("--reason", default="", help="part of the sentence that the learner reads")
     parser.add_argument("--limit", default=50, type=int, help="how many at most (default 50)")
+    parser.add_argument(
+        "--broken", choices=operator.RULES, help="only the ids of those that break a rule, as doctor names it"
+    )
     parser.add_argument("--totals", action="store_true", help="count the sessions in each status instead")
     add_json(parser)
 
@@ -27,11 +30,14 @@ def run(arguments: argparse.Namespace) -> int:
     """List. Raises SettingsError."""
 
     async def command(services: Services, _settings: Settings) -> int:
-        a = arguments
-        if a.totals:
+        a, limit = arguments, max(1, min(arguments.limit, 10_000))
+        if a.broken:
+            broken = await operator.broken_invariants(services.database, services.lease_s, limit)
+            rows, columns = [{"id": id_} for each in broken if each.rule == a.broken for id_ in each.ids], ("id",)
+        elif a.totals:
             rows, columns = await operator.totals(services.database), ("status", "sessions", "oldest_s")
         else:
-            wanted = operator.Wanted(a.status, a.older_than, a.learner, a.reason, max(1, min(a.limit, 10_000)))
+            wanted = operator.Wanted(a.status, a.older_than, a.learner, a.reason, limit)
             rows, columns = await operator.list_sessions(services.database, wanted), COLUMNS
         print_rows(rows, columns, as_json=a.json)
         return 0

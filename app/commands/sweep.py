@@ -13,7 +13,7 @@ from app.sweep import sweep
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do of it."""
-    parser.add_argument("--dry-run", action="store_true", help="count orphaned recordings, and change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="list orphaned recordings, and change nothing")
     parser.add_argument(
         "--delete-orphans",
         action="store_true",
@@ -32,10 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
                     services, after, confirmed=arguments.delete_orphans, dry_run=arguments.dry_run
                 )
                 found.deleted, found.kept = found.deleted + page.deleted, found.kept + page.kept
+                found.keys += page.keys
                 if not page.continue_after:
                     break
                 after = page.continue_after
-            print(json.dumps({"orphans_deleted": found.deleted, "orphans_kept": found.kept}))
+            keys = {"keys": found.keys} if arguments.dry_run else {}
+            print(json.dumps({"orphans_deleted": found.deleted, "orphans_kept": found.kept, **keys}))
             return 0
         print(json.dumps(asdict(await sweep(services))))
         return 0

@@ -5,7 +5,7 @@ They are left by a deletion while storage was down or during an upload, or by a 
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -27,11 +27,15 @@ MOST_UNKNOWN = 100
 
 @dataclass
 class Orphans:
-    """What was found: deleted; kept because there were suspiciously many; where the next round goes on, if it has to."""
+    """What was found: deleted; kept because there were suspiciously many; where the next round goes on, if it has to.
+
+    ``keys`` are those of a dry run.
+    """
 
     deleted: int = 0
     kept: int = 0
     continue_after: str | None = None
+    keys: list[str] = field(default_factory=list[str])
 
 
 async def delete_orphans(
@@ -70,6 +74,8 @@ async def _look_at(
         if stored.key in named and stored.modified_at <= settled_before
         if not of[stored.key].session_known or of[stored.key].over
     ]
+    if dry_run:
+        found.keys += unneeded
     without_session = [key for key in unneeded if not of[key].session_known]
     without_user = [key for key in without_session if not of[key].user_known]
     if not confirmed and (len(without_session) > MOST_UNKNOWN or len(without_user) * 2 > len(named)):

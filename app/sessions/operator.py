@@ -2,14 +2,21 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from app.clock import as_timestamp
 from app.database.client import Database, Row
 from app.database.statements import load_statements
 from app.errors import AGAIN, MISCONFIGURED
 
 SQL = load_statements(Path(__file__).with_name("operator.sql"))
+# What must always hold, as the statement "invariants" names it.
+RULES = (
+    *("done_with_audio", "done_without_transcript", "done_without_focus"),
+    *("waiting_over_an_hour", "lease_over_for_ten_minutes"),
+)
 
 
 @dataclass(frozen=True)
@@ -56,10 +63,25 @@ async def misconfigured(db: Database) -> list[str]:
     return [row["session_id"] for row in await db.read_rows(SQL["misconfigured"], MISCONFIGURED)]
 
 
-async def broken_invariants(db: Database, lease_s: int) -> dict[str, list[str]]:
-    """Rules that sessions break: some of their ids, and as last entry how many there are."""
-    rows = await db.read_rows(SQL["invariants"], lease_s)
-    return {row["rule"]: [*json.loads(row["ids"]), str(row["sessions"])] for row in rows}
+@dataclass(frozen=True)
+class Broken:
+    """A rule that must always hold and does not: how often, and the first ids."""
+
+    rule: str
+    count: int
+    ids: list[str]
+
+
+async def broken_invariants(db: Database, lease_s: int, limit: int = 3) -> list[Broken]:
+    """Rules that sessions break, with up to ``limit`` ids of each."""
+    rows = await db.read_rows(SQL["invariants"], lease_s, limit)
+    return [Broken(row["rule"], row["sessions"], json.loads(row["ids"])) for row in rows]
+
+
+async def wrong_profiles(db: Database, since: datetime, limit: int = 3) -> Broken | None:
+    """Learners made since then whose profile counts less than their sessions do, with up to ``limit`` ids of users."""
+    rows = await db.read_rows(SQL["wrong_profiles"], as_timestamp(since), limit)
+    return Broken("profile_below_sessions", rows[0]["learners"], json.loads(rows[0]["ids"])) if rows else None
 
 
 async def export(db: Database, learner: str) -> dict[str, Any] | None:

@@ -51,7 +51,7 @@ SELECT id AS session_id FROM speaking_sessions
  WHERE status = 'FAILED' AND "errorMessage" = $1 ORDER BY "updatedAt" LIMIT 10000
 
 -- name: invariants
--- What must never be: how many sessions break each rule, and which (at most ten). $1 is the lease in seconds.
+-- What must never be: how many sessions break each rule, and which (at most $2). $1 is the lease in seconds.
 WITH broken AS (
   SELECT 'done_with_audio' AS rule, id FROM speaking_sessions
    WHERE status = 'DONE' AND "audioUrl" IS NOT NULL AND "audioDeletedAt" IS NULL
@@ -69,8 +69,23 @@ WITH broken AS (
    WHERE status IN ('TRANSCRIBING', 'ANALYZING')
      AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $1::int) - interval '10 minutes'
 )
-SELECT rule, count(*)::int AS sessions, array_to_json((array_agg(id ORDER BY id))[1:10])::text AS ids
+SELECT rule, count(*)::int AS sessions, array_to_json((array_agg(id ORDER BY id))[1:$2::int])::text AS ids
   FROM broken GROUP BY rule ORDER BY rule
+
+-- name: wrong_profiles
+-- Learners made since $1 whose profile counts less than the insights of their DONE sessions. Never the other way round: the
+-- part of a deleted session stays. Numbers alone are compared; a profile of another shape counts as empty.
+WITH sums AS (
+  SELECT s."userId" AS user_id, i.category || ':' || i.pattern AS key, sum(coalesce(i.frequency, 1)) AS expected
+    FROM users u JOIN speaking_sessions s ON s."userId" = u.id JOIN insights i ON i."sessionId" = s.id
+   WHERE u."createdAt" >= $1::text::timestamp AND s.status = 'DONE'
+   GROUP BY 1, 2
+), wrong AS (
+  SELECT DISTINCT sums.user_id AS id FROM sums LEFT JOIN pattern_profiles p ON p."userId" = sums.user_id
+   WHERE sums.expected > CASE jsonb_typeof(p.patterns -> sums.key) WHEN 'number' THEN (p.patterns ->> sums.key)::numeric ELSE 0 END
+)
+SELECT count(*)::int AS learners, array_to_json((array_agg(id ORDER BY id))[1:$2::int])::text AS ids
+  FROM wrong HAVING count(*) > 0
 
 -- name: export
 SELECT (SELECT json_build_object(

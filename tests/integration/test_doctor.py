@@ -1,13 +1,26 @@
 """``python -m app doctor``: each point is found fine where it is, and wrong, with what to do, where it is not."""
 
+import asyncio
 import json
 import subprocess
+from dataclasses import replace
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
+from app.commands.doctor import examine
+from app.commands.running import moment
+from app.database.ids import new_cuid
+from app.services import open_services
+from app.sessions.operator import RULES
+from tests.conftest import make_settings
 from tests.integration.test_regions import EU, US, Region, eu, us
-from tests.integration.test_repair import age, set_status
-from tests.support.deployment import Deployment, deployment, queue
+from tests.support.deployment import Deployment, deployment, queue, wait_for
+from tests.support.serving import served
+from tests.support.world import AUDIO
 
 __all__ = ["deployment", "eu", "queue", "us"]
 
@@ -15,6 +28,23 @@ __all__ = ["deployment", "eu", "queue", "us"]
 def findings(done: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str]]:
     """What the doctor said: point to verdict and advice."""
     return {row["point"]: (row["verdict"], row["advice"]) for row in json.loads(done.stdout)}
+
+
+def examined(deployment: Deployment, since: str | None = None, **changes: str) -> dict[str, tuple[str, str]]:
+    """The same from within this process, which is quicker; ``changes`` are of the environment."""
+    there = deployment.world
+    names = ("qstash_url", "qstash_token", "qstash_current_signing_key", "qstash_next_signing_key")
+    queue = {name.upper(): getattr(deployment.settings, name) for name in names}
+    providers = deployment.settings.anthropic_base_url
+    settings = make_settings(there.database, there.storage, providers, there.url, **{**queue, **changes})
+
+    async def run() -> dict[str, tuple[str, str]]:
+        async with open_services(settings) as services:
+            # Objects need no age to be looked at.
+            found = examine(replace(services, orphan_grace_s=-5), settings, moment(since) if since else None)
+            return {each.point: (each.verdict, each.advice) async for each in found}
+
+    return asyncio.run(run())
 
 
 def test_doctor_finds_a_sound_deployment_fine(deployment: Deployment) -> None:
@@ -64,29 +94,127 @@ def test_doctor_names_what_is_wrong(deployment: Deployment, point: str, changes:
     assert found[point][0] == "wrong" and advice in found[point][1], found
 
 
-def test_doctor_names_a_retired_model_and_broken_rules(deployment: Deployment) -> None:
-    """A model that the provider does not have; a session under a lease that is over; DONE with its audio left."""
+def test_doctor_names_a_retired_model(deployment: Deployment) -> None:
+    """One that the provider does not have; the next in the setting is fine."""
     deployment.world.providers.gone.add("whisper-1")
-    dead, untidy = deployment.world.upload(), deployment.world.upload()
-    for session_id in (dead, untidy):
-        deployment.until(session_id, "DONE")
-    set_status(deployment.world, dead, "ANALYZING")
-    age(deployment.world, dead, 7200)
-    deployment.world.database.execute(f"UPDATE speaking_sessions SET \"audioDeletedAt\" = NULL WHERE id = '{untidy}'")
     found = findings(deployment.run("doctor", "--json"))
 
-    assert found["model whisper-1"][0] == "wrong" and found["model gpt-transcribe"][0] == "fine"
-    assert dead in found["sessions lease_over_for_ten_minutes"][1]
-    assert untidy in found["sessions done_with_audio"][1]
+    assert found["model whisper-1"][0] == "wrong" and "docs/models.md" in found["model whisper-1"][1]
+    assert found["model gpt-transcribe"][0] == "fine"
+
+
+BREAK = {
+    "done_with_audio": '"audioDeletedAt" = NULL',
+    "done_without_focus": '"focusNext" = NULL',
+    "done_without_transcript": "language = 'xx'",
+    "waiting_over_an_hour": "status = 'UPLOADED', \"createdAt\" = now() - interval '2 hours'",
+    "lease_over_for_ten_minutes": "status = 'ANALYZING', \"updatedAt\" = now() - interval '2 hours'",
+}
+
+
+def test_each_broken_rule_is_counted_listed_and_logged(deployment: Deployment) -> None:
+    """By doctor with an id, in full on request, by the sweep with an error line each; none of it in a sound deployment."""
+    assert set(BREAK) == set(RULES)
+    sessions = {rule: deployment.world.upload() for rule in BREAK}
+    for session_id in sessions.values():
+        deployment.until(session_id, "DONE")
+    assert examined(deployment)["sessions"] == ("fine", "")
+    assert "invariant_broken" not in deployment.run("sweep").stderr
+    for rule, session_id in sessions.items():
+        deployment.world.database.execute(f"UPDATE speaking_sessions SET {BREAK[rule]} WHERE id = '{session_id}'")
+    untranscribed = sessions["done_without_transcript"]
+    deployment.world.database.execute(f"DELETE FROM transcripts WHERE \"sessionId\" = '{untranscribed}'")
+    found = examined(deployment)
+
+    for rule, session_id in sessions.items():
+        verdict, advice = found[f"sessions {rule}"]
+        assert verdict == "wrong" and advice.startswith(f"1, such as {session_id};")
+    dead = sessions["lease_over_for_ten_minutes"]
+    listed = deployment.ok("sessions", "--broken", "lease_over_for_ten_minutes", "--json")
+    assert json.loads(listed) == [{"id": dead}]
+    logged = [line for line in deployment.run("sweep").stderr.splitlines() if "invariant_broken" in line]
+    # The sweep mends what it can first: it takes over sessions whose worker died.
+    expected = set(BREAK) - {"lease_over_for_ten_minutes"}
+    assert {rule for rule in BREAK if any(f"reason={rule}" in line for line in logged)} == expected
+    assert all("error" in line and "counts=1" in line for line in logged)
+    assert deployment.run("sessions", "--broken", "typo").returncode == 2
+
+
+def test_doctor_finds_objects_without_a_session(deployment: Deployment) -> None:
+    """Counted by doctor, listed on request, deleted by the sweep with an error line."""
+    session_id = deployment.world.upload()
+    deployment.until(session_id, "DONE")
+    user = deployment.world.database.session(session_id)["userId"]
+    assert examined(deployment)["storage objects"] == ("fine", "")
+    key = f"sessions/{user}/{new_cuid()}/audio.webm"
+    deployment.world.storage.client().put_object(Bucket=deployment.world.storage.bucket, Key=key, Body=AUDIO)
+    verdict, advice = examined(deployment)["storage objects"]
+
+    assert verdict == "wrong" and advice.startswith("1 that no session needs")
+    # The commands look at objects of some age only.
+    old = {"ORPHAN_GRACE_SECONDS": "1"}
+    assert wait_for(lambda: json.loads(deployment.ok("sweep", "--dry-run", **old))["keys"]) == [key]
+    assert deployment.world.storage.stored_keys() == [key]
+    swept = deployment.run("sweep", **old)
+    assert "reason=object_without_session" in swept.stderr and deployment.world.storage.stored_keys() == []
+
+
+def test_doctor_compares_profiles_with_the_sessions_of_learners_made_since(deployment: Deployment) -> None:
+    """Not without a date; fine as it comes, and after a session was deleted; wrong once a count was lost."""
+    sessions = [deployment.world.upload() for _ in range(2)]
+    for session_id in sessions:
+        deployment.until(session_id, "DONE")
+    learner = deployment.world.database.session(sessions[0])["userId"]
+
+    def profiles(since: str = "2026-01-01") -> tuple[str, str]:
+        return examined(deployment, since)["profiles"]
+
+    assert examined(deployment)["profiles"][0] == "unknown" and "--since" in examined(deployment)["profiles"][1]
+    assert profiles() == ("fine", "")
+    with deployment.world.client() as client:
+        client.delete(f"/api/sessions/{sessions[0]}")
+    assert profiles() == ("fine", "")
+    counts = '{"grammar:Past tense": 2, "structure:So openers": 1}'
+    for broken in (counts, "{}", "[]", '{"grammar:Past tense": "9", "structure:So openers": 9}'):
+        deployment.world.database.execute(f"UPDATE pattern_profiles SET patterns = '{broken}'")
+        verdict, advice = profiles()
+        assert verdict == "wrong" and advice.startswith(f"1, such as {learner}:")
+    assert profiles("2999-01-01T00:00:00Z") == ("fine", "")
+    done = deployment.run("doctor", "--since", "2026-01-01", "--json")
+    assert done.returncode == 1 and findings(done)["profiles"][0] == "wrong"
+    assert "write it as 2026-11-24" in deployment.run("doctor", "--since", "yesterday").stderr
+
+
+def test_doctor_names_who_refuses_us(deployment: Deployment) -> None:
+    """Each provider's key, and a service behind APP_URL with other keys: all of them answer 401."""
+
+    async def refuse(_request: Request) -> Response:
+        return JSONResponse({"error": "no"}, 401)
+
+    with served(Starlette(routes=[Route("/{path:path}", refuse, methods=["GET", "POST"])])) as url:
+        found = examined(deployment, OPENAI_BASE_URL=f"{url}/v1", ANTHROPIC_BASE_URL=url, APP_URL=url)
+
+    assert found["model whisper-1"] == found["model claude-haiku-4-5"] == ("wrong", "the provider refuses our key")
+    assert found["address"] == ("wrong", "the service behind APP_URL has other signing keys, or another APP_URL")
+    gone = examined(
+        deployment, OPENAI_BASE_URL=f"{url}/v1", QSTASH_URL=url, APP_URL=deployment.settings.anthropic_base_url
+    )
+    assert gone["address"] == ("wrong", "something else answers behind APP_URL (404)")
+    assert [gone[point][0] for point in ("model whisper-1", "qstash")] == ["unknown"] * 2
+
+
+def test_doctor_does_not_start_with_a_lease_that_is_too_short(deployment: Deployment) -> None:
+    """As the service does not; with one that is long enough every other test here starts."""
+    done = deployment.run("doctor", PROCESSING_LEASE_SECONDS="300")
+
+    assert done.returncode == 1 and "PROCESSING_LEASE_SECONDS (300) must be at least 20 s longer" in done.stderr
 
 
 def test_doctor_tells_a_wrong_region_from_a_wrong_token(deployment: Deployment, eu: Region, us: Region) -> None:
     """QStash refuses both with the same words."""
     addresses = {"EU_CENTRAL_1_QSTASH_URL": eu.server.url, "US_EAST_1_QSTASH_URL": us.server.url}
     said = {
-        token: findings(deployment.run("doctor", "--json", **{**eu.plain, **addresses, "QSTASH_TOKEN": token}))[
-            "qstash"
-        ]
+        token: examined(deployment, None, **{**eu.plain, **addresses, "QSTASH_TOKEN": token})["qstash"]
         for token in (us.server.token, "eyJ-nobody", eu.server.token)
     }
 
@@ -103,16 +231,16 @@ def test_doctor_names_the_region_and_compares_the_keys_of_both(deployment: Deplo
     """While one moves: where messages are published, and whether both regions' deliveries will verify."""
     moving = {**eu.named(EU), **us.named(US), "QSTASH_REGION": "US_EAST_1"}
     points = ("qstash", "qstash signing keys", "qstash signing keys EU_CENTRAL_1", "settings")
-    sound = findings(deployment.run("doctor", "--json", **moving))
+    sound = examined(deployment, None, **moving)
     assert [sound[point][0] for point in points] == ["fine"] * 4
     assert sound["qstash"][1] == "messages are published in US_EAST_1"
     # The service that runs has the keys of no region, and QStash's fixed ones.
     assert [sound[f"address{region}"][0] for region in ("", " EU_CENTRAL_1", " US_EAST_1")] == ["fine", "fine", "wrong"]
 
     eu.server.request("POST", "/v2/keys/rotate")
-    rolled = findings(deployment.run("doctor", "--json", **moving))
+    rolled = examined(deployment, None, **moving)
     assert rolled["qstash signing keys"][0] == "fine"
     point = rolled["qstash signing keys EU_CENTRAL_1"]
     assert point[0] == "wrong" and "EU_CENTRAL_1_QSTASH_CURRENT_SIGNING_KEY" in point[1]
-    half = findings(deployment.run("doctor", "--json", **{**moving, "US_EAST_1_QSTASH_TOKEN": ""}))
+    half = examined(deployment, None, **{**moving, "US_EAST_1_QSTASH_TOKEN": ""})
     assert "US_EAST_1_QSTASH_TOKEN is missing" in half["settings"][1]
