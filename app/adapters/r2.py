@@ -62,7 +62,7 @@ class R2:
 
         async def put() -> None:
             file.seek(0)
-            async with await self._request("put_object", key, headers=headers, data=_pieces(file)):
+            async with await self._request("PUT", key, headers=headers, data=_pieces(file)):
                 pass
 
         await _twice(put)
@@ -71,7 +71,7 @@ class R2:
         """The recording, in a temporary file that the caller closes. Raises Permanent if it is not there, Unavailable."""
 
         async def get() -> Audio:
-            async with await self._request("get_object", key) as response:
+            async with await self._request("GET", key) as response:
                 if response.status == 404:
                     raise Permanent("The recording is not in storage")
                 return await _spooled(response, session_id)
@@ -82,7 +82,7 @@ class R2:
         """What is stored under ``key``, or None. Raises Unavailable."""
 
         async def head() -> Stored | None:
-            async with await self._request("head_object", key) as response:
+            async with await self._request("HEAD", key) as response:
                 if response.status == 404:
                     return None
                 size = response.headers.get("Content-Length", "")
@@ -92,14 +92,14 @@ class R2:
 
     async def signed_upload(self, key: str, size_bytes: int, content_type: str, expires_s: int) -> str:
         """A URL for one PUT of exactly that size and type, valid for ``expires_s`` seconds."""
-        signed = {"Bucket": self._bucket, "Key": key, "ContentType": content_type, "ContentLength": size_bytes}
-        return (await self._client()).sign("put_object", signed, expires_s)
+        headers = {"Content-Type": content_type, "Content-Length": str(size_bytes)}
+        return (await self._client()).sign("PUT", self._bucket, key, headers, expires_s)
 
     async def delete(self, key: str) -> None:
         """Delete the object; one that is not there is deleted already. Raises Unavailable."""
 
         async def delete() -> None:
-            async with await self._request("delete_object", key):
+            async with await self._request("DELETE", key):
                 pass
 
         await _twice(delete)
@@ -132,14 +132,11 @@ class R2:
         await (await self._client()).install_rules(self._bucket, PREFIX, EXPIRES_DAYS, origins)
 
     async def _request(
-        self, operation: str, key: str, headers: dict[str, str] | None = None, data: Any = None
+        self, method: str, key: str, headers: dict[str, str] | None = None, data: Any = None
     ) -> "AbstractAsyncContextManager[ClientResponse]":
         s3 = await self._client()
-        signed = {"Bucket": self._bucket, "Key": key}
-        if headers:
-            signed["ContentType"] = headers["Content-Type"]
-        url = s3.sign(operation, signed, SIGNED_FOR_S)
-        return s3.send(operation.removesuffix("_object").upper(), url, headers, data)
+        url = s3.sign(method, self._bucket, key, headers or {}, SIGNED_FOR_S)
+        return s3.send(method, url, headers, data)
 
 
 async def _twice(request: Callable[[], Awaitable[Result]]) -> Result:
