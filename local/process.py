@@ -48,9 +48,10 @@ class Child:
         """False once the program has ended."""
         return self._process.poll() is None
 
-    def start_again(self) -> None:
-        """Start the same program anew, after it has ended. Call it from the main thread."""
+    def start_again(self, env: Mapping[str, str] | None = None) -> None:
+        """Start the same program anew, ending it first; with another environment if one is given. From the main thread."""
         self.stop()
+        self._env = dict(env) if env is not None else self._env
         self._process = self._start()
 
     def check(self) -> None:

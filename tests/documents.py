@@ -8,6 +8,7 @@ from app import refusals
 from app.errors import AppError, InvalidState, Permanent, Refused, StepFailed, Unavailable
 from benchmarks.table import RESULTS, as_markdown
 from tests.support.api_page import api
+from tests.support.scale_page import scale
 
 DOCS = Path(__file__).parent.parent / "docs"
 MADE = "<!-- Made by `make docs`: change what it is made from, not this page. -->\n"
@@ -73,7 +74,12 @@ contract. Memory over the polls goes up and down by the size of the engine's hea
 """
 
 
-PAGES: dict[str, Callable[[], str]] = {"api.md": lambda: MADE + api(), "errors.md": errors, "costs.md": costs}
+PAGES: dict[str, Callable[[], str]] = {
+    "api.md": lambda: MADE + api(),
+    "errors.md": errors,
+    "costs.md": costs,
+    "scale.md": lambda: MADE + scale(),
+}
 
 
 def main() -> None:

@@ -60,6 +60,12 @@ def refuse(model: str) -> Response | None:
             return None
 
 
+async def model(request: Request) -> Response:
+    """Say that a model is there, or is not."""
+    name: str = request.path_params["name"]
+    return (refuse(name) if trouble(name) == "retired" else None) or JSONResponse({"id": name, "type": "model"})
+
+
 def unsupported(model: str, body: dict[str, Any]) -> Response | None:
     """Refuse what the real model refuses: sampling and a thinking budget, from Haiku 5.5 on; a prefilled answer."""
     if model.startswith("claude-haiku-4"):
@@ -81,7 +87,13 @@ def _error(status: int, kind: str, message: str) -> Response:
     return JSONResponse({"type": "error", "error": {"type": kind, "message": message}}, status)
 
 
-app = Starlette(routes=[Route("/v1/messages", messages, methods=["POST"]), Route("/healthz", health)])
+app = Starlette(
+    routes=[
+        Route("/v1/messages", messages, methods=["POST"]),
+        Route("/v1/models/{name}", model),
+        Route("/healthz", health),
+    ]
+)
 
 if __name__ == "__main__":
     serve_on_port(app, "A stand-in for Claude, on this machine: grammar rules and counting.")

@@ -60,6 +60,12 @@ def refuse(model: str) -> Response | None:
             return None
 
 
+async def model(request: Request) -> Response:
+    """Say that a model is there, or is not."""
+    name: str = request.path_params["name"]
+    return (refuse(name) if trouble(name) == "retired" else None) or JSONResponse({"id": name, "object": "model"})
+
+
 def unsupported(model: str, form: FormData) -> Response | None:
     """Refuse the parameters that the real model refuses."""
     newest = model not in OLDER
@@ -88,7 +94,13 @@ def _error(status: int, message: str, code: str | None = None, parameter: str | 
     )
 
 
-app = Starlette(routes=[Route("/v1/audio/transcriptions", transcriptions, methods=["POST"]), Route("/healthz", health)])
+app = Starlette(
+    routes=[
+        Route("/v1/audio/transcriptions", transcriptions, methods=["POST"]),
+        Route("/v1/models/{name}", model),
+        Route("/healthz", health),
+    ]
+)
 
 if __name__ == "__main__":
     serve_on_port(app, "A stand-in for OpenAI's transcription, on this machine.")

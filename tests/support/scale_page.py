@@ -1,0 +1,167 @@
+"""docs/scale.md: what 1,000, 100,000 and 1,000,000 sessions a day need, from measured figures, prices and stated assumptions."""
+
+import json
+import math
+import statistics
+from dataclasses import dataclass
+
+from app.adapters import claude, whisper
+from app.settings import Settings
+from benchmarks.table import RESULTS
+
+SESSIONS_A_DAY = (1_000, 100_000, 1_000_000)
+
+# Assumptions, all on the page.
+MINUTES = 3
+RECORDING_MB = 1.5
+PEAK_FACTOR = 3
+DELIVERY_S = 25
+POLLS = 11
+TOKENS_IN, TOKENS_OUT = 1_000, 800
+STORED_KB = 6
+MOST_BUSY = 0.5
+DELIVERIES_A_PROCESS = 100
+CONNECTIONS_A_PROCESS = 5
+SWEEPS_A_DAY = 144
+
+# https://upstash.com/pricing/qstash and the plans' limits, of November 2026: most messages a day, most deliveries at once.
+USD_A_MESSAGE = 1 / 100_000
+PLANS = (
+    ("free", 1_000, 10),
+    ("pay as you go", math.inf, 100),
+    ("fixed 1M", 1_000_000, 200),
+    ("fixed 10M", 10_000_000, 1_000),
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Medians of the newest results."""
+
+    name: str
+    delivery_cpu_ms: float
+    delivery_statements: float
+    upload_cpu_ms: float
+    poll_cpu_ms: float
+    memory_mb: float
+
+
+def measured() -> Measured:
+    """The figures of the newest file in benchmarks/results."""
+    newest = max(RESULTS.glob("*.json"))
+    runs = json.loads(newest.read_text())["runs"]["here"]
+
+    def median(row: str) -> float:
+        return statistics.median(run[row] for run in runs if row in run)
+
+    return Measured(
+        newest.name,
+        median("webhook CPU ms"),
+        median("webhook SQL statements"),
+        median("upload 1 MB CPU ms"),
+        median("detail CPU ms"),
+        median("idle memory, SDKs loaded MB"),
+    )
+
+
+def scale() -> str:
+    """The page."""
+    m = measured()
+    cpu_ms = m.delivery_cpu_ms + m.upload_cpu_ms * RECORDING_MB + m.poll_cpu_ms * POLLS
+    columns = [_column(sessions, m, cpu_ms) for sessions in SESSIONS_A_DAY]
+    rows = "\n".join(f"| {name} | {' | '.join(column[name] for column in columns)} |" for name in columns[0])
+    return f"""
+# What it takes at 1,000, 100,000 and 1,000,000 sessions a day
+Worked out from `benchmarks/results/{m.name}`, the prices in `app/adapters` and the assumptions below.
+Nobody has run a million sessions a day through it: what is measured here is one machine with two cores
+and providers that answer at once.
+
+| | {" | ".join(f"{sessions:,} a day" for sessions in SESSIONS_A_DAY)} |
+|---|{"---|" * len(SESSIONS_A_DAY)}
+{rows}
+
+## Assumptions
+- A session is {MINUTES} minutes of speech in {RECORDING_MB} MB, {TOKENS_IN:,} tokens to the analysis and
+  {TOKENS_OUT:,} from it (30 % more with Haiku 5.5). The busiest time has {PEAK_FACTOR} times the mean.
+- A delivery takes {DELIVERY_S} s, almost all of it waiting for the models. It is not measured: the models
+  are not ours. Your own figure is `took_ms` of the log's `request_answered`.
+- The frontend asks {POLLS} times for one session before it is DONE.
+- Measured: {cpu_ms:.0f} ms of CPU for a session ({m.delivery_cpu_ms:.1f} ms for the delivery,
+  {m.upload_cpu_ms:.1f} ms for each MB of the upload, {m.poll_cpu_ms:.2f} ms for each poll),
+  {m.delivery_statements:.0f} SQL statements for the delivery and one for each poll, {m.memory_mb:.0f} MB for a
+  process with its query engine.
+- A process is given no more than {MOST_BUSY:.0%} of a core and {DELIVERIES_A_PROCESS} deliveries at once, with
+  `connection_limit={CONNECTIONS_A_PROCESS}` in `DATABASE_URL`; there are two at least, so that one may be replaced.
+- A session leaves {STORED_KB} KB in the database: its words, its insights, their indexes.
+- QStash costs $1 for 100,000 messages; {SWEEPS_A_DAY} a day are sweeps. Its plans deliver 10, 100, 200 and
+  1,000 messages at once ([prices](https://upstash.com/pricing/qstash)). Retries are not counted.
+- Not counted: the servers, traffic, and storage, whose recordings are deleted within a minute or so.
+
+## Which settings
+- **Parallelism.** Set `QSTASH_FLOW_CONTROL_KEY`, and `QSTASH_FLOW_CONTROL_PARALLELISM` as in the table or
+  as far as the models' rate limits allow, whichever is less: what is above it waits in QStash, and
+  `doctor` says how much that is. Without flow control QStash delivers as much at once as its plan allows,
+  and what the models refuse is tried again.
+- **Rate limits of the models.** The table has what is needed at the busiest time; compare it with the
+  limits of your accounts before you grow into them. Speech is limited in requests; the analysis in
+  requests and in tokens of input and output.
+- **Connections.** Processes times `connection_limit` must stay below the database's `max_connections`,
+  with room for the frontend. On a serverless platform, and above a hundred, use a pooled address with
+  `pgbouncer=true`.
+- **Money.** Speech is most of it. `TRANSCRIPTION_MODELS` and `ANALYSIS_MODELS` choose the prices.
+
+## Where another engine takes over
+- **QStash** has no limit on the rate of publishing. An upload publishes one message, which is as it
+  should be. What reaches its end is the plan's number of deliveries at once: above 1,000, ask Upstash
+  or use both regions.
+- **The sweep** publishes what waits one message at a time, 16 at once, for 40 s of each round. A backlog
+  of millions after an outage wants QStash's batches, which it does not use yet.
+- **PostgreSQL** on one machine takes more such statements a second than the table asks for, so it is not
+  the rate that ends it but the size: at a million sessions a day it grows by the last row of the table, and backups
+  and indexes get slow somewhere above a terabyte. Before that, move old sessions elsewhere or partition
+  by month. Then spread learners over several machines with Citus or the like, by `userId`: profiles and
+  sessions are already reached by it, but a delivery names its session alone, so its message and every
+  statement that says `WHERE id =` would have to name the learner, too.
+"""
+
+
+def _column(sessions: int, m: Measured, cpu_ms: float) -> dict[str, str]:
+    peak_s = sessions / 86_400 * PEAK_FACTOR
+    at_once = peak_s * DELIVERY_S
+    parallelism = max(Settings.model_fields["qstash_flow_control_parallelism"].default, math.ceil(at_once / 10) * 10)
+    messages = sessions + SWEEPS_A_DAY
+    plan = next(name for name, most, at_most in PLANS if messages <= most and parallelism <= at_most)
+    cores = peak_s * cpu_ms / 1000
+    processes = max(2, math.ceil(cores / MOST_BUSY), math.ceil(parallelism / DELIVERIES_A_PROCESS))
+    speech = [MINUTES * whisper.MODELS[name].usd_per_minute * sessions for name in _defaults("transcription_models")]
+    analysis = [_analysis_usd(name) * sessions for name in _defaults("analysis_models")]
+    return {
+        "sessions a second, busiest": f"{peak_s:.3g}",
+        "deliveries at once, busiest": f"{at_once:.3g}",
+        "`QSTASH_FLOW_CONTROL_PARALLELISM`": f"{parallelism:,}",
+        "QStash's plan": plan,
+        "requests a minute to each model, busiest": f"{math.ceil(peak_s * 60):,}",
+        "tokens a minute in and out, busiest (Haiku 4.5)": f"{peak_s * 60 * TOKENS_IN:,.0f} and {peak_s * 60 * TOKENS_OUT:,.0f}",
+        "cores for the application, busiest": f"{cores:.2g}",
+        "processes": f"{processes}",
+        "memory of them": f"{processes * m.memory_mb / 1000:.1f} GB",
+        "connections to the database": f"{processes * CONNECTIONS_A_PROCESS}",
+        "SQL statements a second, busiest": f"{peak_s * (m.delivery_statements + POLLS):,.1f}",
+        **{
+            f"{name} a day": f"${usd:,.2f}" for name, usd in zip(_defaults("transcription_models"), speech, strict=True)
+        },
+        **{f"{name} a day": f"${usd:,.2f}" for name, usd in zip(_defaults("analysis_models"), analysis, strict=True)},
+        "QStash a day": "by plan" if plan.startswith("fixed") else f"${messages * USD_A_MESSAGE:,.2f}",
+        "growth of the database a year": f"{sessions * 365 * STORED_KB / 1_000_000:,.0f} GB",
+    }
+
+
+def _defaults(setting: str) -> list[str]:
+    return Settings.model_fields[setting].default.split(",")
+
+
+def _analysis_usd(name: str) -> float:
+    model = claude.MODELS[name]
+    # It counts the same text as about 30 % more tokens: app/adapters/claude.py.
+    more = 1.3 if model.thinks else 1.0
+    return more * (TOKENS_IN * model.usd_in + TOKENS_OUT * model.usd_out) / 1_000_000
