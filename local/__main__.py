@@ -79,9 +79,8 @@ def _demo(arguments: argparse.Namespace) -> int:
             if environment is None:
                 raise
             print(f"using the stack at {environment['STACK_URL']}")
-        secret, app_url = environment["AUTH_SECRET"], environment["APP_URL"]
         try:
-            return demo.run(environment["STACK_URL"], secret, upload, stand_ins, app_url=app_url)
+            return demo.run(environment, directory / "logs" / "app.log", upload, stand_ins)
         except KeyboardInterrupt:
             print("\nstopping", flush=True)
             raise
@@ -122,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(run=_run)
     show = commands.add_parser("demo", help="send one recording through and print the results")
-    show.add_argument("--audio", type=Path, help="a recording (default: a human voice that comes with a package)")
+    show.add_argument("--audio", type=Path, help="a recording (default: a learner's story, read by a computer voice)")
     show.set_defaults(run=_demo)
     token = commands.add_parser("token", help="print a cookie header value of a signed-in user")
     token.add_argument("--user", default="demo", help="the user's name (default demo)")

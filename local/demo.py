@@ -1,18 +1,23 @@
-"""The main job once, on a real recording: upload, watch, read."""
+"""The main job once, on a learner's recording: upload, watch, read."""
 
+import shlex
 import sys
 import textwrap
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from local.audio import OPUS_RATE, Undecodable, as_webm, decode, human_voice
+from local.audio import OPUS_RATE, Undecodable, as_webm, decode
 from local.patience import STEPS, Patience
 from local.token import session_cookie
+from local.usage import usage
 
+# A learner's story with a learner's mistakes, so that the insights show what the service is for; docs/page.md.
+SAMPLE = Path(__file__).parent / "page" / "static" / "sample.ogg"
 POLL_S = 0.1
 WIDTH = 100
 CONTENT_TYPES = {
@@ -33,20 +38,23 @@ class Upload:
     content: bytes
     content_type: str
     duration_s: float
+    # The command that sends it again.
+    again: str = "make demo"
 
 
 def recording(path: Path | None) -> Upload:
-    """The recording at ``path``, or the human voice that comes along, as webm/opus. Raises DemoError."""
+    """The recording at ``path``, or the page's sample as Chrome would record it. Raises DemoError."""
     if path is None:
-        samples = decode(human_voice(), OPUS_RATE)
-        return Upload("recording.webm", as_webm(samples), "audio/webm;codecs=opus", len(samples) / OPUS_RATE)
+        samples = decode(SAMPLE, OPUS_RATE)
+        return Upload("sample.webm", as_webm(samples), "audio/webm;codecs=opus", len(samples) / OPUS_RATE)
     if path.suffix.lower() not in CONTENT_TYPES:
         raise DemoError(f"{path.name}: expected one of {' '.join(CONTENT_TYPES)}")
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DemoError(f"cannot read {path}: {error.strerror}") from error
-    return Upload(path.name, content, CONTENT_TYPES[path.suffix.lower()], _duration_s(path))
+    again = f"make demo AUDIO={shlex.quote(str(path))}"
+    return Upload(path.name, content, CONTENT_TYPES[path.suffix.lower()], _duration_s(path), again)
 
 
 def _duration_s(path: Path) -> float:
@@ -57,14 +65,16 @@ def _duration_s(path: Path) -> float:
         return 0.0
 
 
-def run(url: str, secret: str, upload: Upload, stand_ins: list[str], *, app_url: str | None = None) -> int:
-    """Send the recording, show what happens, print the results. The exit code: 0 only when DONE.
+def run(environment: Mapping[str, str], log: Path, upload: Upload, stand_ins: list[str]) -> int:
+    """Send the recording, show what happens, print results and usage. The exit code: 0 only when DONE.
 
-    ``app_url`` is the application's ``APP_URL``, where that is not ``url``: the cookie's name depends on it.
+    ``environment`` is the stack's, ``log`` the application's log, beside those of the other programs.
     """
     show = _Display()
     started = time.monotonic()
-    headers = {"cookie": session_cookie(secret, app_url or url, "demo")}
+    url = environment["STACK_URL"]
+    # The cookie's name depends on the application's public address.
+    headers = {"cookie": session_cookie(environment["AUTH_SECRET"], environment["APP_URL"], "demo")}
     with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
         show.line(
             f"uploading {upload.name}: {len(upload.content) / 1024:.0f} KB, {upload.duration_s:.0f} s of {upload.content_type}"
@@ -83,9 +93,10 @@ def run(url: str, secret: str, upload: Upload, stand_ins: list[str], *, app_url:
     if session["status"] != "DONE":
         step = STEPS[patience.step]
         show.line(f"FAILED session={session['id']} {step}: {session['errorMessage'] or 'no result in time'}")
-        show.line("What the programs wrote is in .local/logs. To try again: make demo")
+        show.line(f"What the programs wrote is in {log.parent}. To try again: {upload.again}")
         return 1
-    _print_results(session, stand_ins)
+    _print_results(session)
+    _print_usage(usage(log, session["id"]), stand_ins)
     words, insights = session["transcript"]["wordCount"], len(session["insights"])
     print(f"DONE session={session['id']} words={words} insights={insights} took={took_s:.1f}s")
     return 0
@@ -106,7 +117,7 @@ def _watch(client: httpx.Client, session_id: str, show: "_Display", patience: Pa
         time.sleep(POLL_S)
 
 
-def _print_results(session: dict[str, Any], stand_ins: list[str]) -> None:
+def _print_results(session: dict[str, Any]) -> None:
     print("\nTranscript")
     print(textwrap.fill(session["transcript"]["text"], WIDTH, initial_indent="  ", subsequent_indent="  "))
     print("\nInsights")
@@ -122,6 +133,14 @@ def _print_results(session: dict[str, Any], stand_ins: list[str]) -> None:
             print(f'    "{example}"')
     print("\nFocus for next time")
     print(textwrap.fill(session["focusNext"], WIDTH, initial_indent="  ", subsequent_indent="  "))
+
+
+def _print_usage(lines: list[str], stand_ins: list[str]) -> None:
+    replaced = " and ".join(name for name in ("Whisper", "Claude") if name in stand_ins)
+    if lines:
+        print("\nUsage" + (f", at the prices of {replaced}; the stand-ins cost nothing" if replaced else ""))
+    for line in lines:
+        print(f"  {line}")
     for line in _disclaimers(stand_ins):
         print(f"\n{line}")
     print()
@@ -130,7 +149,7 @@ def _print_results(session: dict[str, Any], stand_ins: list[str]) -> None:
 def _disclaimers(stand_ins: list[str]) -> list[str]:
     said = {
         "Whisper": "The transcript was made by Moonshine tiny on this machine, not by Whisper: expect some misheard words.",
-        "Claude": "The insights come from grammar rules and counting on this machine, not from Claude: they see less.",
+        "Claude": "The insights come from grammar rules and counting on this machine, not from Claude: they find less.",
     }
     return [said[name] for name in stand_ins if name in said]
 

@@ -33,6 +33,9 @@ class Patience:
         status = session["status"]
         if status in STEPS:
             self.step = status
+        elif status == "FAILED":
+            # Both may begin and fail between two looks. The transcript is stored before the analysis begins.
+            self.step = "ANALYZING" if session.get("transcript") else "TRANSCRIBING"
         # An attempt may begin and fail between two looks: that changes the row's time, not its status.
         if status != "FAILED" or session["updatedAt"] == self._seen:
             return None

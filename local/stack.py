@@ -82,7 +82,8 @@ class Stack:
             "APP_URL": app_url,
             "AUTH_SECRET": given.auth_secret(self.directory),
             "PRISMA_QUERY_ENGINE_BINARY": str(ROOT / "engine" / "query-engine"),
-            "LOG_FORMAT": "console" if sys.stdout.isatty() else "json",
+            # As in production; the demo reads there what its session used.
+            "LOG_FORMAT": "json",
             **self._database(),
             **self._storage(),
             **self._queue(app_url),

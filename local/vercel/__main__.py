@@ -30,7 +30,8 @@ def main() -> int:
             tempfile.TemporaryDirectory(prefix="function-") as directory,
             FunctionStack(Path(directory), function) as stack,
         ):
-            return demo.run(stack.url, stack.environment["AUTH_SECRET"], demo.recording(None), stack.stand_ins)
+            log = Path(directory) / "logs" / "function.log"
+            return demo.run(stack.environment, log, demo.recording(None), stack.stand_ins)
     except KeyboardInterrupt:
         return 130
     except (BuildError, StackError, ChildDied, TimeoutError, RuntimeError, demo.DemoError) as error:

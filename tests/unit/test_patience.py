@@ -47,3 +47,11 @@ def test_after_the_last_attempt_nothing_comes() -> None:
 
     assert patience.see(last) is None
     assert patience.is_final(last)
+
+
+def test_the_step_that_failed_follows_from_the_transcript() -> None:
+    """An attempt may pass both steps between two looks."""
+    patience = Patience()
+    failed = session("FAILED", f"Claude did not answer. {AGAIN}") | {"transcript": {"text": "I go home."}}
+
+    assert str(patience.see(failed)).startswith("failed while the transcript was analyzed: ")
