@@ -59,11 +59,15 @@ def problems(settings: Settings) -> list[str]:
 def warnings(settings: Settings) -> list[str]:
     """What lets the service start, but not do all of its work."""
     found: list[str] = []
-    if not all(settings.signing_keys[""]):
-        found.append(
-            f"{_missing(settings, SIGNING_KEYS)} missing: every delivery is refused until both are set; QStash's console has them"
-        )
     region = settings.qstash_region
+    if not all(settings.signing_keys[""]):
+        asked = (
+            "" if any(settings.signing_keys[""]) or region else "python -m app serve asks QStash for them; otherwise "
+        )
+        found.append(
+            f"{_missing(settings, SIGNING_KEYS)} missing: {asked}every delivery is refused until both are set; "
+            "QStash's console has them"
+        )
     names = [f"{region}_{name}" for name in ("QSTASH_URL", "QSTASH_TOKEN", *SIGNING_KEYS)] if region else []
     if missing := _missing(settings, names):
         found.append(

@@ -98,8 +98,9 @@ class Settings(QueueSettings):
     media_memory_mb: PositiveInt = 512
     # Origins whose pages may call with the learner's cookie, comma-separated; empty: only our own.
     cors_allowed_origins: Origins = ""
-    # A request body is refused when nothing arrives for the first, or when it is incomplete after the second.
-    body_idle_seconds: PositiveInt = 30
+    # A request body is refused when nothing arrives for the first, or when it is incomplete after the second. The first is
+    # less than Next.js's proxyTimeout, which is 30 s unless set and answers in plain text.
+    body_idle_seconds: PositiveInt = 25
     body_timeout_seconds: PositiveInt = 900
     # Maximum number of concurrent uploads of one learner, in each process. A browser sends one.
     max_uploads_per_learner: PositiveInt = 40

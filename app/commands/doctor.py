@@ -2,11 +2,13 @@
 
 import argparse
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 
-from app.checks import warnings
+from app.checks import SettingsError, warnings
 from app.commands import checkups, outside_checkups, qstash_checkups
 from app.commands.checkups import Finding
+from app.commands.queue import take_signing_keys
 from app.commands.running import add_json, moment, print_rows, with_services
 from app.errors import AppError
 from app.services import Services
@@ -35,6 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
         print_rows(rows, ("point", "verdict", "advice"), as_json=arguments.json)
         return 1 if any(finding.verdict == "wrong" for finding in findings) else 0
 
+    # As "serve" does. What QStash answers is looked at below.
+    with suppress(SettingsError):
+        take_signing_keys()
     return with_services(command)
 
 

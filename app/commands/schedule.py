@@ -7,13 +7,11 @@ import argparse
 import asyncio
 import json
 import sys
-from functools import partial
 
-from app.adapters.qstash.inspection import QueueInspection
-from app.adapters.qstash.queue import QueueRefused, close_qstash, open_qstash
+from app.adapters.qstash.queue import QueueRefused
 from app.checks import read
+from app.commands.queue import open_queue
 from app.errors import AppError
-from app.lazy import LazyClient
 from app.settings import QueueSettings
 
 SCHEDULE_ID = "speaking-session-sweep"
@@ -45,17 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def change(action: str, cron: str, settings: QueueSettings) -> None:
     """Install the schedule, or overwrite it; remove it; or show it. Idempotent. Raises Unavailable, QueueRefused."""
-    client = LazyClient(
-        partial(open_qstash, settings.qstash_token.get_secret_value(), settings.qstash_url), close_qstash
-    )
-    # Publishes nothing: what a message would need is left empty.
-    queue = QueueInspection(client, process_url="", failed_url="", timeout_s=0, flow_control=None)
-    try:
+    async with open_queue(settings) as queue:
         if action == "show":
             print(json.dumps(await queue.find_schedule(SCHEDULE_ID), indent=2))
         elif action == "install":
             await queue.schedule(SCHEDULE_ID, settings.sweep_url, cron)
         else:
             await queue.unschedule(SCHEDULE_ID)
-    finally:
-        await client.aclose()

@@ -8,6 +8,7 @@ from typing import Any
 import uvicorn
 
 from app.checks import load
+from app.commands.queue import take_signing_keys
 
 # Idle connections are closed after so long, in seconds.
 KEEP_ALIVE_S = 5
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises SettingsError before anything is opened."""
     load()
+    take_signing_keys()
     port = arguments.port or _port(os.environ.get("PORT") or "8000")
     uvicorn.run("app.main:app", host=arguments.host, port=port, **limits())
     return 0

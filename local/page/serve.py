@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import httpx
+from aiohttp import ClientError
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
@@ -75,7 +75,7 @@ def create_app(app_url: str, secret: str, stand_ins: Sequence[str], *, public_ur
     return Starlette(
         routes=[application, page],
         middleware=[Middleware(_Secured)],
-        exception_handlers={httpx.TransportError: _unreachable},
+        exception_handlers={ClientError: _unreachable, TimeoutError: _unreachable},
         lifespan=lifespan,
     )
 

@@ -4,20 +4,27 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
+import httpx
 import yaml
+from qstash_on_loopback.testing import RunningServer
 
 from app.settings import Settings
 from local.migrate import node
+from local.ports import LOOPBACK, free_port
 from local.postgres import Postgres
-from tests.support.world import World
+from local.supervision import answers
+from tests.e2e.test_stack import ready_line
+from tests.integration.test_engine_process import until
+from tests.support.world import SECRET, World
 from tests.unit.test_house import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
+KEYS = ("AUTH_SECRET", "QSTASH_TOKEN", "OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 
 
 def written(service: str) -> list[str]:
@@ -38,14 +45,22 @@ def test_every_service_of_ours_takes_all_settings() -> None:
         assert set(SERVICES[name]["environment"]) <= names
 
 
-def test_seven_settings_are_all_that_is_asked_for() -> None:
-    """What an account gives, the address, and the secret: the rest has a default in the compose file."""
+def test_four_keys_and_an_address_are_all_that_is_asked_for() -> None:
+    """What an account or the frontend gives, and the public address: the rest has a default, or is asked of QStash."""
     required = {name.upper() for name, field in Settings.model_fields.items() if field.is_required()}
-    asked = {*required - SERVICES["app"]["environment"].keys(), "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"}
-    said = (ROOT / "compose.yaml").read_text().partition("name:")[0]
+    top = (ROOT / "compose.yaml").read_text().partition("name:")[0]
 
-    assert len(asked) == 7
-    assert [name for name in asked if name not in said] == []
+    assert required - SERVICES["app"]["environment"].keys() == {*KEYS, "APP_URL"}
+    assert [name for name in (*KEYS, "APP_URL") if name not in top] == []
+
+
+def test_the_images_are_those_that_the_page_names() -> None:
+    """Their tags stand in docs/deploy.md, which says that no digest is pinned."""
+    used = {service["image"] for service in SERVICES.values() if "image" in service}
+    used |= set(re.findall(r"^FROM (\S+) AS", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    page = (ROOT / "docs" / "deploy.md").read_text().partition("**The images are named by tag")[2]
+
+    assert set(re.findall(r"`([\w./-]+:[\w.-]+)`", page)) == used
 
 
 def test_every_target_and_dependency_is_there() -> None:
@@ -85,12 +100,81 @@ def test_bucket_installs_its_rules(world: World, tmp_path: Path) -> None:
     assert "recordings expire after: 7 days" in done.stdout
 
 
-@pytest.mark.parametrize("service", ["app", "schedule", "local"])
-def test_the_other_commands_are_understood(service: str) -> None:
-    """What the service does is tested where it is written; its arguments are those of the command."""
-    done = subprocess.run([*written(service), "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
+def environment(world: World, **four: str) -> dict[str, str]:
+    """What compose gives a service of ours: its own database and bucket, and what .env has. Nothing of this process."""
+    s = world.settings
+    there = {
+        "DATABASE_URL": s.database_url.get_secret_value(),
+        "R2_ENDPOINT_URL": s.r2_endpoint_url,
+        "R2_ACCESS_KEY_ID": s.r2_access_key_id,
+        "R2_SECRET_ACCESS_KEY": s.r2_secret_access_key.get_secret_value(),
+        "R2_BUCKET_NAME": s.r2_bucket_name,
+    }
+    assert there.keys() | {"R2_ACCOUNT_ID"} == SERVICES["app"]["environment"].keys()
+    # The real services' addresses are replaced by those of the local ones.
+    local = {"OPENAI_BASE_URL": s.openai_base_url, "ANTHROPIC_BASE_URL": s.anthropic_base_url}
+    kept = {
+        name: value for name, value in os.environ.items() if name not in {key.upper() for key in Settings.model_fields}
+    }
+    return {**kept, **there, **local, **four}
 
-    assert done.returncode == 0, done.stderr
+
+def test_app_and_schedule_do_their_work_with_four_keys(world: World, qstash_server: RunningServer) -> None:
+    """An upload comes to DONE by deliveries that QStash signs, with keys that nobody has copied; the sweep is scheduled."""
+    port = free_port()
+    keys = dict(zip(KEYS, (SECRET, qstash_server.token, "sk-test", "sk-ant-test"), strict=True))
+    url = f"http://{LOOPBACK}:{port}"
+    env = environment(world, **keys, APP_URL=url, QSTASH_URL=qstash_server.url, PORT=str(port))
+    # It is to be reached on this machine alone.
+    command = [LOOPBACK if word == "0.0.0.0" else word for word in written("app")]
+    process = subprocess.Popen(command, cwd=ROOT, env=env)
+    try:
+        until(lambda: answers(f"{url}/api/health"), "does not answer", 60)
+        scheduled = subprocess.run(written("schedule"), cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        there = replace(world, url=url, settings=world.settings.model_copy(update={"app_url": url}))
+        session_id = there.upload()
+        until(lambda: world.database.session(session_id)["status"] == "DONE", "not DONE", 60)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+    assert scheduled.returncode == 0, scheduled.stderr
+    [schedule] = qstash_server.request("GET", "/v2/schedules")
+    assert schedule["destination"] == f"{url}/api/internal/sweep"
+
+
+def test_a_token_that_gives_no_signing_keys_is_said(world: World, qstash_server: RunningServer) -> None:
+    """At the start, with what to do: not at the first delivery."""
+    keys = dict(zip(KEYS, (SECRET, "another token", "sk-test", "sk-ant-test"), strict=True))
+    env = environment(world, **keys, APP_URL=world.url, QSTASH_URL=qstash_server.url, PORT=str(free_port()))
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "serve"],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "QStash did not give them: check QSTASH_TOKEN" in done.stderr and "another token" not in done.stderr
+
+
+def test_local_is_the_whole_stack(tmp_path: Path) -> None:
+    """Without an account: its page answers, and SIGTERM ends it."""
+    port = free_port()
+    replaced = {"8000": str(port), ".local/data": str(tmp_path)}
+    command = [replaced.get(word, word) for word in written("local")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            url = ready_line(process)
+            page = httpx.get(url, trust_env=False)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    assert url.endswith(f":{port}") and page.status_code == 200 and process.returncode == 0
 
 
 def test_storage_knows_every_flag() -> None:
@@ -106,8 +190,6 @@ def test_storage_knows_every_flag() -> None:
 
 def test_storage_is_ready_by_the_address_that_compose_asks(world: World) -> None:
     """Its health check asks an address that the server has, and needs no key for it."""
-    import httpx
-
     path = SERVICES["storage"]["healthcheck"]["test"][1].partition(":8333")[2]
 
     assert httpx.get(f"{world.settings.storage_url}{path}", trust_env=False).status_code == 200

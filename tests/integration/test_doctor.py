@@ -71,6 +71,14 @@ def test_doctor_finds_a_sound_deployment_fine(deployment: Deployment) -> None:
     assert found["sessions"][0] == "fine"
 
 
+def test_doctor_takes_the_signing_keys_as_serve_does(deployment: Deployment) -> None:
+    """Where neither is set, QStash gives both: nothing is missing, and the address verifies."""
+    done = deployment.run("doctor", "--json", QSTASH_CURRENT_SIGNING_KEY="", QSTASH_NEXT_SIGNING_KEY="")
+    found = findings(done)
+
+    assert [found[point] for point in ("settings", "qstash signing keys", "address")] == [("fine", "")] * 3
+
+
 @pytest.mark.parametrize(
     ("point", "changes", "advice"),
     [

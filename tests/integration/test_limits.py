@@ -50,7 +50,7 @@ def slow_upload(url: str, user: str) -> Generator[socket.socket, None, None]:
     """An upload whose body the server waits for, of which only the beginning is sent."""
     cookie = session_cookie(SECRET, url, user)
     head = (
-        f"POST /api/sessions HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\nContent-Length: 5000000\r\n"
+        f"POST /api/sessions HTTP/1.1\r\nHost: {LOOPBACK}\r\nCookie: {cookie}\r\nContent-Length: 5000000\r\n"
         f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nExpect: 100-continue\r\n\r\n"
     )
     with socket.create_connection((LOOPBACK, int(url.rsplit(":", 1)[1])), timeout=30) as connection:

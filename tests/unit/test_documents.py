@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from app.errors import AGAIN, NOT_AGAIN
 from app.settings import Settings
 from tests.documents import DOCS, PAGES
+from tests.support.commands import blocks
 
 ROOT = DOCS.parent
 PROSE = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
@@ -39,6 +41,23 @@ def test_named_tests_exist() -> None:
     named = {name for file in PROSE for name in re.findall(r"(?<![\w*])test_\w+(?:\.py)?(?![\w*])", file.read_text())}
     assert named - known == set()
     assert len(named) > 20
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/deploy.md"])
+def test_each_block_of_commands_is_run_or_says_why_not(page: str) -> None:
+    """Commands that nobody runs go wrong unnoticed."""
+    found = blocks(page)
+
+    assert found
+    assert [block.text for block in found if block.mark is None] == []
+
+
+@pytest.mark.parametrize("file", ["docs/api.md", "docs/page.md", "docs/quickstart.md", "local/page/static/status.js"])
+def test_the_rule_for_clients_fits_the_sentences(file: str) -> None:
+    """FAILED is not final where the sentence has this phrase, and only there."""
+    [phrase] = set(re.findall("tried again automatically", (ROOT / file).read_text()))
+
+    assert phrase in AGAIN and phrase not in NOT_AGAIN
 
 
 def test_each_promise_of_the_readme_names_a_test() -> None:

@@ -78,6 +78,11 @@ class QueueInspection(Queue):
                 }
         return None
 
+    async def signing_keys(self) -> tuple[str, str]:
+        """The current and the next signing key of the account."""
+        keys = await self._call(lambda client: client.signing_key.get())
+        return keys.current, keys.next
+
 
 def _moment(milliseconds: int | None) -> str | None:
     return as_json(datetime.fromtimestamp(milliseconds / 1000, UTC)) if milliseconds else None

@@ -1,0 +1,46 @@
+"""QStash by itself, for what needs no other service: the sweep's schedule, and signing keys that are not set."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from app.adapters.qstash.inspection import QueueInspection
+from app.adapters.qstash.queue import QueueRefused, close_qstash, open_qstash
+from app.checks import SIGNING_KEYS, SettingsError, read
+from app.errors import AppError
+from app.lazy import LazyClient
+from app.settings import QueueSettings
+
+
+@asynccontextmanager
+async def open_queue(settings: QueueSettings) -> AsyncGenerator[QueueInspection, None]:
+    """Publishes nothing: what a message would need is left empty."""
+    client = LazyClient(
+        partial(open_qstash, settings.qstash_token.get_secret_value(), settings.qstash_url), close_qstash
+    )
+    try:
+        yield QueueInspection(client, process_url="", failed_url="", timeout_s=0, flow_control=None)
+    finally:
+        await client.aclose()
+
+
+def take_signing_keys() -> None:
+    """Put the account's signing keys into the environment, if neither is set there. Raises SettingsError.
+
+    With QSTASH_REGION nothing is asked: there are two accounts, and each setting says whose it is.
+    """
+    if any(os.environ.get(name) for name in (*SIGNING_KEYS, "QSTASH_REGION")):
+        return
+    try:
+        os.environ.update(zip(SIGNING_KEYS, asyncio.run(_ask()), strict=True))
+    except (AppError, QueueRefused):
+        names = " and ".join(SIGNING_KEYS)
+        advice = "check QSTASH_TOKEN and QSTASH_URL, or set both keys from QStash's console"
+        raise SettingsError([f"{names} are not set, and QStash did not give them: {advice}"]) from None
+
+
+async def _ask() -> tuple[str, str]:
+    async with open_queue(read(QueueSettings)) as queue:
+        return await queue.signing_keys()
