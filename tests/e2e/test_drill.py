@@ -1,0 +1,229 @@
+"""The drill: six things break on a running stack, and the commands of docs/operations.md name each and mend it.
+
+Every command of the page is run here as it is written; one that is new there fails ``test_every_command_was_run`` until it is.
+The tests go through one incident after the other on the same stack, in the order of this file.
+"""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from local.audio import OPUS_RATE, as_webm, decode, human_voice
+from local.migrate import ROOT
+from local.process import Child
+from local.stack import Stack
+from local.supervision import answers
+from tests.e2e.test_stack import client
+from tests.integration.test_engine_process import until
+
+pytestmark = pytest.mark.timeout(300)
+RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
+COMMANDS = set(re.findall(r"python -m app ([^`\n]+)", RUNBOOK)) - {"COMMAND"}
+# Eight seconds of a human voice: speech to text is what takes longest here.
+VOICE = as_webm(decode(human_voice(), OPUS_RATE)[: 8 * OPUS_RATE])
+WAIT_S = 60
+
+
+@dataclass
+class Drill:
+    """A stack, the settings that are in force, and the commands of the page that were run."""
+
+    stack: Stack
+    changed: dict[str, str] = field(default_factory=dict[str, str])
+    ran: set[str] = field(default_factory=set[str])
+
+    def __post_init__(self) -> None:
+        self.right = dict(self.stack.environment)
+
+    def run(self, command: str, code: int = 0, **words: str) -> str:
+        """Run a command of the page; ``words`` stand for the page's SESSION and LEARNER. What it prints."""
+        assert command in COMMANDS, f"docs/operations.md does not say: python -m app {command}"
+        self.ran.add(command)
+        given = [words.get(word, word) for word in shlex.split(command)]
+        done = subprocess.run(
+            [sys.executable, "-m", "app", *given],
+            cwd=ROOT, env={**os.environ, **self.right, **self.changed},
+            capture_output=True, text=True, timeout=90, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    def set(self, **changes: str) -> None:
+        """Change settings and restart the service; without any they are as they were."""
+        self.changed = changes
+        self.program("app").start_again({**os.environ, **self.right, **changes})
+        until(lambda: answers(f"{self.stack.url}/api/health/ready"), "not ready again", WAIT_S)
+
+    def program(self, name: str) -> Child:
+        """One of the stack's programs."""
+        return next(child for child in self.stack.children if child.name == name)
+
+    def restart_speech(self, **trouble: str) -> None:
+        """Start the stand-in for OpenAI anew."""
+        self.program("local.speech").start_again({**os.environ, **trouble})
+        health = self.right["OPENAI_BASE_URL"].removesuffix("/v1") + "/healthz"
+        until(lambda: answers(health), "speech does not answer", WAIT_S)
+
+    def upload(self, content: bytes = VOICE, code: int = 201) -> str:
+        """A learner uploads; the session's id."""
+        with client(self.stack, "drill") as browser:
+            files = {"audio": ("recording.webm", content, "audio/webm;codecs=opus")}
+            answer = browser.post("/api/sessions", files=files, data={"duration": "8"})
+        assert answer.status_code == code, answer.text
+        return str(answer.json().get("id", ""))
+
+    def reaches(self, session_id: str, status: str) -> dict[str, Any]:
+        """Wait until a learner sees that status."""
+        found: list[dict[str, Any]] = []
+
+        def there() -> bool:
+            with client(self.stack, "drill") as browser:
+                found[:] = [browser.get(f"/api/sessions/{session_id}").json()]
+            return found[0]["status"] == status
+
+        until(there, f"not {status}", WAIT_S)
+        return found[0]
+
+    def doctor(self, code: int = 1, command: str = "doctor") -> dict[str, str]:
+        """What the doctor calls wrong, with its advice."""
+        lines = self.run(command, code).splitlines()[1:]
+        rows = [re.split(r" {2,}", line, maxsplit=2) for line in lines]
+        return {row[0]: row[2] for row in rows if row[1] == "wrong"}
+
+    def pass_time(self, duration: str) -> None:
+        """Let QStash's clock run ahead."""
+        headers = {"authorization": f"Bearer {self.right['QSTASH_TOKEN']}"}
+        url = f"{self.right['QSTASH_URL']}/__clock"
+        httpx.post(url, json={"advance": duration}, headers=headers, timeout=120, trust_env=False).raise_for_status()
+
+    def age(self, session_id: str) -> None:
+        """Let a session be an hour old."""
+        assert self.stack.postgres is not None
+        moved = ", ".join(f'"{name}" = "{name}" - interval \'50 minutes\'' for name in ("createdAt", "updatedAt"))
+        self.stack.postgres.psql(f"UPDATE speaking_sessions SET {moved} WHERE id = '{session_id}'", "speaking")
+
+
+@pytest.fixture(scope="module")
+def drill(stack: Stack) -> Generator[Drill, None, None]:
+    """The stack, sound."""
+    yield Drill(stack)
+
+
+def test_the_bucket_has_no_rule(drill: Drill) -> None:
+    """All that is wrong with a new stack; with the rule nothing is."""
+    drill.reaches(drill.upload(), "DONE")
+    drill.run("bucket check", 1)
+    assert drill.doctor().keys() == {"storage lifecycle"}
+
+    drill.run("bucket install")
+    assert drill.doctor(0) == {}
+    assert "DONE" in drill.run("sessions --totals")
+
+
+def test_the_queue_refuses_our_token(drill: Drill) -> None:
+    """Uploads stay UPLOADED; with the right token the sweep publishes them."""
+    drill.set(QSTASH_TOKEN="revoked")
+    session_id = drill.upload()
+    drill.age(session_id)
+
+    assert session_id in drill.run("sessions --status uploaded --older-than 15m")
+    assert "QSTASH_TOKEN is refused" in drill.doctor()["qstash"]
+    drill.set()
+    drill.run("sweep")
+    drill.reaches(session_id, "DONE")
+
+
+def test_storage_refuses_our_key(drill: Drill) -> None:
+    """Uploads are answered 500 until the key is right."""
+    drill.set(R2_SECRET_ACCESS_KEY="revoked")
+    drill.upload(code=500)
+
+    assert "check the R2_ settings" in drill.doctor()["storage"]
+    drill.set()
+    drill.reaches(drill.upload(), "DONE")
+
+
+def test_speech_is_down(drill: Drill) -> None:
+    """Sessions fail and say that they are tried again; after the outage two commands bring all of them back."""
+    drill.program("local.speech").stop()
+    given_up = drill.upload()
+    drill.reaches(given_up, "FAILED")
+    # QStash uses up its attempts.
+    for _ in range(3):
+        drill.pass_time("1h")
+    until(lambda: given_up in drill.run("dead-letters list"), "no dead letter", WAIT_S)
+    recent = drill.upload()
+    drill.reaches(recent, "FAILED")
+
+    listed = drill.run("sessions --status failed")
+    assert given_up in listed and recent in listed and "tried again automatically" in listed
+    drill.restart_speech()
+    assert "done" in drill.run("dead-letters retry --all")
+    drill.run("retry --failed-since 2h")
+    for session_id in (given_up, recent):
+        drill.reaches(session_id, "DONE")
+
+
+def test_a_recording_is_poisoned(drill: Drill) -> None:
+    """It fails for good, is refused a retry, and its dead letter is deleted."""
+    session_id = drill.upload(b"\x1aE\xdf\xa3 no recording" * 50)
+    drill.reaches(session_id, "FAILED")
+    until(lambda: session_id in drill.run("dead-letters list"), "no dead letter", WAIT_S)
+
+    assert "not be tried again" in drill.run("show SESSION", SESSION=session_id)
+    until(lambda: "audio_deleted_at  2" in drill.run("show SESSION", SESSION=session_id), "recording left", WAIT_S)
+    assert "only a FAILED session with its recording" in drill.run("retry SESSION", 1, SESSION=session_id)
+    drill.run("dead-letters delete --all")
+    assert session_id not in drill.run("dead-letters list")
+
+
+def test_the_schedule_is_missing(drill: Drill) -> None:
+    """The sweep does not run; the doctor says so, and one command has it run again."""
+    drill.run("schedule remove")
+    assert json.loads(drill.run("schedule show")) is None
+    assert "python -m app schedule install" in drill.doctor()["qstash schedule"]
+
+    drill.run("schedule install")
+    assert json.loads(drill.run("schedule show"))["destination"].endswith("/api/internal/sweep")
+    assert "qstash schedule" not in drill.doctor(0)
+
+
+def test_every_model_is_retired(drill: Drill) -> None:
+    """Learners read that it is our mistake; the doctor names the models; another one, and one command, bring them back."""
+    drill.restart_speech(RETIRED="whisper-1,gpt-transcribe")
+    session_id = drill.upload()
+    drill.reaches(session_id, "FAILED")
+    log = drill.program("app").log_path
+    assert log is not None and "model_gone" in log.read_text()
+
+    assert session_id in drill.run('sessions --reason "configuration error"')
+    assert {"model whisper-1", "model gpt-transcribe"} <= drill.doctor().keys()
+    drill.set(TRANSCRIPTION_MODELS="gpt-4o-transcribe")
+    drill.run("retry --misconfigured")
+    drill.reaches(session_id, "DONE")
+    assert not [point for point in drill.doctor(0) if point.startswith("model ")]
+    drill.restart_speech()
+    drill.set()
+
+
+def test_every_command_was_run(drill: Drill) -> None:
+    """What no incident needed finds nothing wrong now; a learner is exported and forgotten; nothing of the page is left out."""
+    assert json.loads(drill.run("sweep --dry-run"))["keys"] == []
+    assert json.loads(drill.run("sweep --delete-orphans"))["orphans_deleted"] == 0
+    for command in ("sessions --status analyzing --older-than 15m", "sessions --broken done_with_audio"):
+        assert len(drill.run(command).splitlines()) == 1
+    assert drill.doctor(0, "doctor --since 2026-11-24") == {}
+    assert json.loads(drill.run("export LEARNER", LEARNER="local-drill"))["sessions"]
+    # Without a terminal it asks nobody, and deletes nothing.
+    drill.run("forget LEARNER", 1, LEARNER="local-drill")
+
+    assert COMMANDS - drill.ran == set()
