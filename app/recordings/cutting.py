@@ -23,7 +23,7 @@ WINDOW_SHARE = 0.04
 WINDOW_PACKETS = 12_000
 # What a container adds to each packet: 4 bytes in the index of an MP4, 6 in a WebM, a header for each page in an Ogg.
 OVERHEAD_BYTES = 8
-# Between two sentences people are quiet for about so long.
+# About the length of a pause between two sentences.
 PAUSE_S = 0.4
 # Far beyond any recording that may be uploaded: 50 MiB of the thinnest speech codec are some 20 hours.
 MAX_PARTS = 200

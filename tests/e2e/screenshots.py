@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from local.demo import recording
+from local.audio import OPUS_RATE, as_webm, decode, human_voice
 from local.migrate import ROOT
 from local.ports import free_port
 from local.stack import Stack, stop_on_sigterm
@@ -61,8 +61,7 @@ def take(page: Page, stack: Stack, scheme: str) -> None:
     sign_in(page, stack.url, "Ada" if scheme == "light" else "Ben")
     expect(page.get_by_role("heading", name="How it works")).to_be_visible()
     picture(page, f"start-{scheme}")
-    upload = recording(None)
-    drop(page, upload.name, upload.content, upload.content_type)
+    drop(page, "reading.webm", as_webm(decode(human_voice(), OPUS_RATE)), "audio/webm")
     with frozen(stack, "local.speech"):
         send(page, "A reading: A Tale of Two Cities")
         wait_for_status(page, "TRANSCRIBING")

@@ -1,4 +1,4 @@
-"""The compose file, where no container engine is at hand: each command runs as it is written, outside a container."""
+"""The compose file, tried without a container engine: each command runs as it is written, outside a container."""
 
 import os
 import re
