@@ -51,7 +51,8 @@ class RequestBoundary:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                # JSON is to be read as JSON, whatever a learner has put into it.
+                MutableHeaders(scope=message).update({"x-request-id": request_id, "x-content-type-options": "nosniff"})
                 telemetry.active.answered(_method(scope), _route(scope), status)
                 if scope["method"] == "POST":
                     await telemetry.active.flush()

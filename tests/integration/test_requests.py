@@ -88,6 +88,7 @@ def test_an_unexpected_exception_is_answered_as_any_error(
 
     assert answer.json() == {"error": "Internal server error", "code": "INTERNAL_ERROR"}
     assert (answer.status_code, answer.headers["x-request-id"]) == (500, "r-1")
+    assert answer.headers["x-content-type-options"] == "nosniff"
     [crash] = [line for line in lines(printed) if line["event"] == "request_crashed"]
     assert (crash["error"], crash["request_id"]) == ("RuntimeError", "r-1")
     assert CANARY not in printed and "Traceback" not in printed

@@ -19,7 +19,8 @@ def api() -> str:
 # API reference
 Made from [openapi.json](openapi.json), which `tests/integration/test_openapi.py` keeps true: it
 causes every answer below. JSON is compact, keys come in the order shown, dates are UTC with three
-decimals, ids are cuids. Every answer of the application carries `X-Request-Id`.
+decimals, ids are cuids. Every answer of the application carries `X-Request-Id`
+and `X-Content-Type-Options: nosniff`.
 
 Learners' paths need the session cookie of Auth.js v5, the paths below `/api/internal` QStash's
 signature. With `make run` started, `make token USER=ada` prints a learner's cookie:
