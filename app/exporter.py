@@ -7,30 +7,31 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 
 import structlog
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.metrics import Meter
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.metrics import _Gauge as Gauge  # pyright: ignore[reportPrivateUsage]  # it has no other name
 from opentelemetry.sdk.metrics.export import AggregationTemporality, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from structlog.contextvars import get_contextvars
 
 from app.logs import allowed_attributes
-from app.telemetry import FLUSH_S, METRICS, Attributes, Metric, Off
+from app.telemetry import CALL, FLUSH_S, METRICS, Attributes, Metric, Off
 
 log = structlog.get_logger()
 
 SCOPE = "speaking-coach"
+_PUBLISH = {"messaging.system": "qstash", "messaging.operation.name": "publish", "messaging.operation.type": "send"}
 
 
 class Exporter(Off):
@@ -49,22 +50,21 @@ class Exporter(Off):
         # A gauge is sent once for each value, not again and again by a process that was the last to sweep an hour ago.
         metrics = OTLPMetricExporter(preferred_temporality={Gauge: AggregationTemporality.DELTA})
         readers = [PeriodicExportingMetricReader(metrics)] if _wanted("METRICS") else []
-        self._meters = MeterProvider(readers, resource=resource, shutdown_on_exit=False)
+        # Exemplars cost a tenth of all: only for whoever asks for them by OpenTelemetry's variable.
+        exemplars = None if os.environ.get("OTEL_METRICS_EXEMPLAR_FILTER") else AlwaysOffExemplarFilter()
+        self._meters = MeterProvider(readers, resource=resource, shutdown_on_exit=False, exemplar_filter=exemplars)
         self._tracer, meter = self._tracers.get_tracer(SCOPE), self._meters.get_meter(SCOPE)
         self._record = {name: _instrument(meter, name, metric) for name, metric in METRICS.items()}
         self._context = TraceContextTextMapPropagator()
-        # Vercel freezes an instance once it has answered. The variable:
-        # https://vercel.com/docs/environment-variables/system-environment-variables
+        # Vercel freezes an instance once it has answered, and sets this variable.
         self._freezes = os.environ.get("VERCEL") == "1"
         self._flushing = threading.Lock()
 
-    @contextmanager
-    def request(self, traceparent: str) -> Generator[None]:
+    def request(self, traceparent: str) -> AbstractContextManager[object]:
         # Without the caller's tracestate and baggage: they may hold anything.
         parent = self._context.extract({"traceparent": traceparent})
         span = self._tracer.start_span("HTTP", parent, SpanKind.SERVER)
-        with trace.use_span(span, record_exception=False, set_status_on_exception=False):
-            yield
+        return trace.use_span(span, record_exception=False, set_status_on_exception=False)
 
     def answered(self, method: str, route: str, status: int) -> None:
         span = trace.get_current_span()
@@ -83,12 +83,10 @@ class Exporter(Off):
         span.end()
 
     def step(self, name: str) -> AbstractContextManager[None]:
-        return self._timed(name, SpanKind.INTERNAL, "speaking_coach.step.duration", {"step": name})
+        return self._timed(name, SpanKind.INTERNAL, "speaking_coach.step.duration", {"step": name}, {})
 
     def publish(self) -> AbstractContextManager[None]:
-        about = {"step": "publish", "messaging.system": "qstash", "messaging.operation.name": "publish"}
-        about |= {"messaging.operation.type": "send"}
-        return self._timed("publish", SpanKind.PRODUCER, "speaking_coach.step.duration", about)
+        return self._timed("publish", SpanKind.PRODUCER, "speaking_coach.step.duration", {"step": "publish"}, _PUBLISH)
 
     def forwarded(self) -> dict[str, dict[str, str]]:
         headers: dict[str, str] = {}
@@ -96,20 +94,20 @@ class Exporter(Off):
         return {"headers": headers} if headers else {}
 
     def model_call(self, operation: str, provider: str, model: str) -> AbstractContextManager[None]:
-        about = _about_call(operation, provider, model)
-        return self._timed(f"{operation} {model}", SpanKind.CLIENT, "gen_ai.client.operation.duration", about)
+        about = dict(zip(CALL, (operation, provider, model), strict=True))
+        return self._timed(f"{operation} {model}", SpanKind.CLIENT, "gen_ai.client.operation.duration", about, about)
 
     def used(self, operation: str, provider: str, figures: Attributes) -> None:
-        about = _about_call(operation, provider, str(figures["model"]))
+        about = dict(zip(CALL, (operation, provider, str(figures["model"])), strict=True))
         for metric, figure in (("attempts", "attempts"), ("audio", "audio_s"), ("cost", "cost_usd")):
             if figure in figures:
                 self.measure(f"speaking_coach.model.{metric}", float(figures[figure]), about)
         for kind, figure in (("input", "tokens_in"), ("output", "tokens_out")):
             if figure in figures:
-                used = {f"gen_ai.usage.{kind}_tokens": figures[figure]}
-                trace.get_current_span().set_attributes(allowed_attributes(used))
-                about_tokens = {**about, "gen_ai.token.type": kind}
-                self.measure("gen_ai.client.token.usage", float(figures[figure]), about_tokens)
+                tokens = float(figures[figure])
+                used = allowed_attributes({f"gen_ai.usage.{kind}_tokens": int(tokens)})
+                trace.get_current_span().set_attributes(used)
+                self.measure("gen_ai.client.token.usage", tokens, about | {"gen_ai.token.type": kind})
 
     def measure(self, name: str, value: float, attributes: Attributes | None = None) -> None:
         self._record[name](value, allowed_attributes(attributes or {}, METRICS[name].attributes))
@@ -121,22 +119,9 @@ class Exporter(Off):
     async def stop(self) -> None:
         await _within_limit(self._shut_down)
 
-    @contextmanager
-    def _timed(self, name: str, kind: SpanKind, metric: str, about: Attributes) -> Generator[None]:
-        started, failed = time.perf_counter(), dict[str, str]()
-        span = self._tracer.start_span(name, kind=kind, attributes=allowed_attributes(about))
-        try:
-            # An exception is named, never recorded: its message and its traceback may hold private text.
-            with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
-                try:
-                    yield
-                except BaseException as error:
-                    failed = {"error.type": type(error).__name__}
-                    span.set_attributes(failed)
-                    span.set_status(StatusCode.ERROR)
-                    raise
-        finally:
-            self.measure(metric, time.perf_counter() - started, {**about, **failed})
+    def _timed(self, name: str, kind: SpanKind, metric: str, about: dict[str, str], more: Attributes) -> "_Timed":
+        span = self._tracer.start_span(name, kind=kind, attributes=allowed_attributes(more))
+        return _Timed(span, lambda took_s, failed: self.measure(metric, took_s, about | failed))
 
     def _flush(self) -> None:
         # One at a time: while the endpoint does not answer, an export takes longer than anybody waits for it.
@@ -152,6 +137,27 @@ class Exporter(Off):
         self._meters.shutdown()
 
 
+class _Timed(AbstractContextManager[None]):
+    """Makes a span the current one, ends it, and reports its duration. Takes less CPU than the SDK's own helpers."""
+
+    def __init__(self, span: Span, report: Callable[[float, dict[str, str]], None]) -> None:
+        self._span, self._report, self._started = span, report, time.perf_counter()
+
+    def __enter__(self) -> None:
+        self._token = context.attach(trace.set_span_in_context(self._span))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        took_s, failed = time.perf_counter() - self._started, dict[str, str]()
+        context.detach(self._token)
+        if kind is not None:
+            # An exception is named, never recorded: its message and its traceback may hold private text.
+            failed = {"error.type": kind.__name__}
+            self._span.set_attributes(failed)
+            self._span.set_status(StatusCode.ERROR)
+        self._span.end()
+        self._report(took_s, failed)
+
+
 def _wanted(signal: str) -> bool:
     return os.environ.get(f"OTEL_{signal}_EXPORTER", "").strip().lower() != "none"
 
@@ -162,10 +168,6 @@ def _instrument(meter: Meter, name: str, metric: Metric) -> Callable[..., None]:
     if metric.kind == "gauge":
         return meter.create_gauge(name, metric.unit).set
     return meter.create_histogram(name, metric.unit, explicit_bucket_boundaries_advisory=metric.buckets).record
-
-
-def _about_call(operation: str, provider: str, model: str) -> dict[str, str]:
-    return {"gen_ai.operation.name": operation, "gen_ai.provider.name": provider, "gen_ai.request.model": model}
 
 
 async def _within_limit(work: Callable[[], None]) -> None:

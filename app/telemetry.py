@@ -18,7 +18,7 @@ FLUSH_S = 2.0
 Attributes = Mapping[str, str | int | float]
 _SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 _MODEL = ("gen_ai.provider.name", "gen_ai.request.model")
-_CALL = ("gen_ai.operation.name", *_MODEL)
+CALL: tuple[str, ...] = ("gen_ai.operation.name", *_MODEL)
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ METRICS = {
     "speaking_coach.model.audio": Metric("counter", "s", _MODEL),
     "speaking_coach.model.cost": Metric("counter", "{USD}", _MODEL),
     "gen_ai.client.operation.duration": Metric(
-        "histogram", "s", (*_CALL, "error.type"), tuple(0.01 * 2**n for n in range(14))
+        "histogram", "s", (*CALL, "error.type"), tuple(0.01 * 2**n for n in range(14))
     ),
     "gen_ai.client.token.usage": Metric(
-        "histogram", "{token}", (*_CALL, "gen_ai.token.type"), tuple(4**n for n in range(14))
+        "histogram", "{token}", (*CALL, "gen_ai.token.type"), tuple(4**n for n in range(14))
     ),
     "speaking_coach.sweep.runs": Metric("counter", "{run}"),
     "speaking_coach.sweep.results": Metric("counter", "{item}", ("result",)),
@@ -57,7 +57,7 @@ class Off:
 
     on = False
 
-    def request(self, traceparent: str) -> AbstractContextManager[None]:
+    def request(self, traceparent: str) -> AbstractContextManager[object]:
         """The span of a request, in the caller's trace if ``traceparent`` names one."""
         return _NOTHING
 
