@@ -1,6 +1,11 @@
-"""Moments on their way into and out of the ``timestamp(3)`` columns, which hold UTC without saying so."""
+"""Moments on their way into and out of the ``timestamp(3)`` columns, which hold UTC without saying so; the deadline."""
 
+import math
+from contextvars import ContextVar
 from datetime import UTC, datetime
+
+# When the work of the delivery at hand ends, in seconds of ``time.monotonic``.
+deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
 def as_timestamp(moment: datetime) -> str:

@@ -4,11 +4,13 @@ The numbers are the fifteen steps of the packet this service was built from; 1 (
 """
 
 import asyncio
+import time
 
 import structlog
 
 from app import telemetry
 from app.analysis.words import count_words
+from app.clock import deadline
 from app.errors import AppError, InvalidState, Misconfigured, Permanent, SessionGone, StepFailed, Transient, Unavailable
 from app.recordings.transcription import transcribe
 from app.services import Services
@@ -31,6 +33,7 @@ async def process_session(session_id: str, retried: int, services: Services) -> 
         claimed = await claim(services.database, session_id, retried=retried, lease_s=services.lease_s)
     if claimed is None:
         return
+    deadline.set(time.monotonic() + services.timeout_s)
     try:
         async with asyncio.timeout(services.timeout_s):
             try:

@@ -5,7 +5,8 @@ Every step can be repeated and run twice at once: what is done already is not do
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -17,7 +18,7 @@ from app.recordings.deletion import delete_recording, folder
 from app.recordings.orphans import delete_orphans
 from app.services import Services
 from app.sessions import operator, repair
-from app.sessions.repair import Backlog
+from app.sessions.repair import Backlog, Leftover
 
 log = structlog.get_logger()
 
@@ -52,9 +53,12 @@ async def sweep(services: Services, after: str = "") -> Swept:
         if await repair.give_up_upload(db, leftover.session_id):
             # Not otherwise: it was completed meanwhile, and needs what arrived.
             swept.abandoned += 1
-            swept.audio_deleted += await services.storage.delete_below(folder(leftover.user_id, leftover.session_id))
+            with _leaving_to_orphans(leftover):
+                at = folder(leftover.user_id, leftover.session_id)
+                swept.audio_deleted += await services.storage.delete_below(at)
     for leftover in await repair.leftover_recordings(db):
-        swept.audio_deleted += await delete_recording(services, leftover.session_id)
+        with _leaving_to_orphans(leftover):
+            swept.audio_deleted += await delete_recording(services, leftover.session_id)
     found = await delete_orphans(services, after)
     swept.orphans_deleted, swept.orphans_kept, swept.continue_after = found.deleted, found.kept, found.continue_after
     if found.deleted or found.kept:
@@ -65,6 +69,15 @@ async def sweep(services: Services, after: str = "") -> Swept:
     log.info("swept", **counts)
     await _measure(services, counts)
     return swept
+
+
+@contextmanager
+def _leaving_to_orphans(leftover: Leftover) -> Generator[None]:
+    """An object that cannot be deleted stops nothing else: its row says deleted, so the look at the bucket comes to it."""
+    try:
+        yield
+    except Unavailable:
+        log.warning("audio_not_deleted", session_id=leftover.session_id)
 
 
 async def _measure(services: Services, counts: dict[str, int]) -> None:

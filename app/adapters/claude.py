@@ -7,6 +7,7 @@ import structlog
 
 from app import telemetry
 from app.adapters.models import SDK_RETRIES, Models, Usage, refusal
+from app.adapters.retry_after import wait_no_longer_than_worth_it
 from app.analysis import prompt
 from app.analysis.shape import ANSWER_SCHEMA, Analysis, InvalidAnalysis, parse_analysis
 from app.errors import Misconfigured, Transient
@@ -78,7 +79,7 @@ class Claude:
         Raises Misconfigured if our request is refused, Transient if there is no answer or it is refused, cut off or malformed.
         """
         client = await self._client()
-        from anthropic import AnthropicError, APIStatusError, omit  # noqa: PLC0415  # loaded by open_anthropic
+        from anthropic import AnthropicError, APIConnectionError, APIStatusError, omit  # noqa: PLC0415  # loaded by open_anthropic
 
         while True:
             model = self.models.first()
@@ -99,8 +100,10 @@ class Claude:
                     return _read(message), usage
             except APIStatusError as error:
                 self._refused(error, model)
-            except (AnthropicError, ValueError):  # ValueError: a body that is not JSON
-                log.warning("analysis_failed", model=model.name)
+            except (AnthropicError, ValueError) as error:  # ValueError: a body that is not JSON
+                # A connection that fails is tried again by the SDK, a broken answer is not.
+                attempts = SDK_RETRIES + 1 if isinstance(error, APIConnectionError) else 1
+                log.warning("analysis_failed", model=model.name, attempts=attempts)
                 raise Transient("The analysis service did not answer") from None
 
     def _refused(self, error: "APIStatusError", model: AnalysisModel) -> None:
@@ -141,7 +144,7 @@ def open_anthropic(api_key: str, base_url: str) -> "AsyncAnthropic":
     from anthropic import AsyncAnthropic, DefaultAioHttpClient  # noqa: PLC0415  # 1.3 s: at the first analysis
 
     # aiohttp below the SDK: less CPU for each request (docs/decisions/cpu.md).
-    http = DefaultAioHttpClient(timeout=TIMEOUT_S)
+    http = DefaultAioHttpClient(timeout=TIMEOUT_S, event_hooks={"response": [wait_no_longer_than_worth_it]})
     return AsyncAnthropic(
         api_key=api_key,
         base_url=base_url,

@@ -13,8 +13,8 @@ from app.errors import Misconfigured, StepFailed, Transient
 
 log = structlog.get_logger()
 
-# The default of both SDKs: three attempts within seconds, a Retry-After of up to a minute obeyed. The delivery's deadline
-# ends them.
+# The default of both SDKs: three attempts within seconds, a Retry-After of up to a minute obeyed while it fits the delivery's
+# deadline (retry_after.py).
 SDK_RETRIES = 2
 # How long a retired model is skipped, in seconds. Not for ever: the provider may have answered so by mistake.
 SKIPPED_FOR_S = 3600

@@ -1,28 +1,55 @@
 """When a provider asks us to come back, from the headers of its response."""
 
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+from app.clock import deadline
 
 # QStash ignores a Retry-After of more than a day: https://upstash.com/docs/qstash/features/retry
 LONGEST_S = 86_400
 # An HTTP date has 29 characters. Parsing takes time that grows with the square of the length.
 MAX_LENGTH = 64
+# For an SDK's own retry, in seconds. QStash waits longer than that without holding a worker.
+LONGEST_WAIT_S = 60
+
+
+class Response(Protocol):
+    """What httpx's hooks are given, of the version that the SDK brings along."""
+
+    @property
+    def headers(self) -> MutableMapping[str, str]: ...
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> int | None:
     """Whole seconds from ``Retry-After`` (seconds or an HTTP date), or None if it is absent, unreadable or over a day."""
+    seconds = _asked_s(headers, now)
+    return math.ceil(seconds) if 0 <= seconds <= LONGEST_S else None  # not for nan, either
+
+
+async def wait_no_longer_than_worth_it(response: Response) -> None:
+    """Tell the SDK that got ``response`` to raise instead of waiting past LONGEST_WAIT_S or the delivery's deadline.
+
+    A hook of the HTTP clients below the SDKs of OpenAI and Anthropic, which would sleep as long as they are told. The header:
+    their ``_should_retry``.
+    """
+    left_s = deadline.get() - time.monotonic()
+    if _asked_s(response.headers) > min(LONGEST_WAIT_S, left_s):
+        response.headers["x-should-retry"] = "false"
+
+
+def _asked_s(headers: Mapping[str, str], now: datetime | None = None) -> float:
+    # Seconds, whatever many; nan if there is no readable Retry-After.
     value = headers.get("retry-after", "").strip()
-    if len(value) > MAX_LENGTH:
-        return None
+    if not value or len(value) > MAX_LENGTH:
+        return math.nan
     try:
-        seconds = float(value) if value else math.nan
+        return float(value)
     except ValueError:
         try:
-            seconds = (parsedate_to_datetime(value) - (now or datetime.now(UTC))).total_seconds()
+            return (parsedate_to_datetime(value) - (now or datetime.now(UTC))).total_seconds()
         except (ValueError, TypeError, OverflowError):
-            return None
-    if not 0 <= seconds <= LONGEST_S:  # also false for nan
-        return None
-    return math.ceil(seconds)
+            return math.nan

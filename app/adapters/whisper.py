@@ -7,6 +7,7 @@ import structlog
 
 from app import telemetry
 from app.adapters.models import SDK_RETRIES, Models, Usage, refusal
+from app.adapters.retry_after import wait_no_longer_than_worth_it
 from app.errors import Misconfigured, Permanent, Transient
 from app.lazy import LazyClient
 from app.recordings.recording import Audio
@@ -85,7 +86,7 @@ class Whisper:
         Raises Permanent if the file is refused, Misconfigured if our request is, Transient if there is no answer.
         """
         client = await self._client()
-        from openai import APIStatusError, OpenAIError, omit  # noqa: PLC0415  # loaded by open_openai
+        from openai import APIConnectionError, APIStatusError, OpenAIError, omit  # noqa: PLC0415  # loaded by open_openai
 
         while True:
             model = self.models.first()
@@ -103,8 +104,10 @@ class Whisper:
                     return heard
             except APIStatusError as error:
                 self._refused(error, model)
-            except (OpenAIError, ValueError):  # ValueError: a body that is not JSON
-                log.warning("transcription_failed", model=model.name)
+            except (OpenAIError, ValueError) as error:  # ValueError: a body that is not JSON
+                # A connection that fails is tried again by the SDK, a broken answer is not.
+                attempts = SDK_RETRIES + 1 if isinstance(error, APIConnectionError) else 1
+                log.warning("transcription_failed", model=model.name, attempts=attempts)
                 raise Transient("The transcription service did not answer") from None
 
     def _refused(self, error: "APIStatusError", model: SpeechModel) -> None:
@@ -141,7 +144,7 @@ def open_openai(api_key: str, base_url: str) -> "AsyncOpenAI":
     from openai import AsyncOpenAI, DefaultAioHttpClient  # noqa: PLC0415  # 0.55 s: at the first transcription
 
     # aiohttp below the SDK: less CPU for each request (docs/decisions/cpu.md).
-    http = DefaultAioHttpClient(timeout=TIMEOUT_S)
+    http = DefaultAioHttpClient(timeout=TIMEOUT_S, event_hooks={"response": [wait_no_longer_than_worth_it]})
     return AsyncOpenAI(api_key=api_key, base_url=base_url, timeout=TIMEOUT_S, max_retries=SDK_RETRIES, http_client=http)
 
 

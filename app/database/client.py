@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.database.engine import Engine, EngineLost, Interrupted
-from app.database.statements import Statement
+from app.database.statements import Statement, load_statements
 from app.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ Parameter = str | int | bool | None
 
 # A load balancer asks every few seconds and gives up after two.
 READY_TIMEOUT_S = 1.5
-_ONE = Statement("one", "SELECT 1 AS one")
+SQL = load_statements(Path(__file__).with_name("client.sql"))
 
 
 class Database:
@@ -69,7 +70,7 @@ class Database:
         Raises Unavailable after 1.5 s at the latest. The query keeps running, so that a hung engine is found and replaced.
         """
         if self._probe is None or self._probe.done():
-            self._probe = _background(self.read_rows(_ONE))
+            self._probe = _background(self.read_rows(SQL["one"]))
         await asyncio.wait({self._probe}, timeout=READY_TIMEOUT_S)
         _result(self._probe)
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
@@ -52,7 +53,7 @@ class Engine:
 
         from app.database.transport import EngineTransport  # noqa: PLC0415  # imports httpx and aiohttp, 0.2 s
 
-        transport = EngineTransport(_TOKEN)
+        transport = EngineTransport(_TOKEN, proves=_is_hosted())
         # Its type omits what is handed on to httpx.AsyncClient: transport is one of that class's arguments.
         http: Any = {"transport": transport}
         # Prisma's own limit is longer than ours: when it strikes, Prisma waits for the engine's end on the event loop.
@@ -100,6 +101,15 @@ class Engine:
             await asyncio.to_thread(lambda: asyncio.run(self._client.disconnect(timeout=limit)))
         except Exception as error:
             log.warning("engine_not_stopped", error=type(error).__name__)
+
+
+def _is_hosted() -> bool:
+    # engine/query-engine is a script; Prisma's own binary tells neither its process id nor that it knows a token.
+    try:
+        with Path(os.environ.get("PRISMA_QUERY_ENGINE_BINARY", "")).open("rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
 
 
 @contextmanager

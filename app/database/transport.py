@@ -1,7 +1,9 @@
 """HTTP from Prisma's client to its engine through aiohttp: httpx's own transport costs twice the CPU of a statement."""
 
 import asyncio
+import hmac
 import os
+import secrets
 import signal
 
 import httpx
@@ -13,14 +15,15 @@ PROBE_TIMEOUT_S = 1.0
 
 
 class EngineTransport(httpx.AsyncBaseTransport):
-    """What Prisma's client is given as ``http={"transport": ...}``. Used by one event loop; ``token`` goes with each request.
+    """What Prisma's client is given as ``http={"transport": ...}``. Used by one event loop; ``token`` goes with each query.
 
-    ``pid`` is the engine's process id, once it has told it. Only a child of this process is spoken to.
+    ``pid`` is the engine's process id, once it has told it. Only a child of this process is spoken to, and, if the engine
+    ``proves`` itself, as the one of this repository does, only after it has shown that it knows the token.
     """
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, *, proves: bool) -> None:
         self.pid: int | None = None
-        self._headers = {"authorization": f"Bearer {token}"}
+        self._token, self._proves = token, proves
         self._origin: str | None = None
         self._session: ClientSession | None = None
         self._closed = False
@@ -29,20 +32,18 @@ class EngineTransport(httpx.AsyncBaseTransport):
         """One request. Raises httpx.TransportError if there is no complete answer. The caller sets the time limit."""
         # Prisma says "localhost", which would be looked up each time a connection is made.
         self._origin = f"http://127.0.0.1:{request.url.port}"
-        transaction = request.headers.get("x-transaction-id")
-        headers = {"x-transaction-id": transaction} if transaction else {}
-        response = await self._send(
-            request.method, self._origin + request.url.raw_path.decode(), request.content, headers
-        )
         if request.url.path == "/status":
-            self._check(response)
-        return response
+            return await self._status()
+        headers = {"authorization": f"Bearer {self._token}"}
+        if transaction := request.headers.get("x-transaction-id"):
+            headers["x-transaction-id"] = transaction
+        return await self._send(request.method, request.url.raw_path.decode(), request.content, headers)
 
     async def responds(self) -> bool:
         """Whether the engine itself answers, whatever PostgreSQL does. Takes a second at most."""
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
-                return (await self._send("GET", f"{self._origin}/status", b"", {})).is_success
+                return (await self._status()).is_success
         except (httpx.TransportError, TimeoutError):
             return False
 
@@ -58,10 +59,23 @@ class EngineTransport(httpx.AsyncBaseTransport):
         if session is not None:
             await session.close()
 
-    async def _send(self, method: str, url: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
+    async def _status(self) -> httpx.Response:
+        # Another program may have taken the port since Prisma chose it, and must learn neither the token nor a query.
+        nonce = secrets.token_hex(16)
+        response = await self._send("GET", "/status", b"", {"x-engine-nonce": nonce})
+        if response.is_success:
+            pid, given = _told(response)
+            proof = hmac.new(self._token.encode(), nonce.encode(), "sha256").hexdigest()
+            is_proven = hmac.compare_digest(given.encode("utf-8", "replace"), proof.encode())
+            if (self._proves and not is_proven) or (pid is not None and not _is_our_child(pid)):
+                raise httpx.ConnectError("another process listens on the engine's port")
+            self.pid = pid
+        return response
+
+    async def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
         try:
             async with self._opened().request(
-                method, url, data=body or None, headers={**self._headers, **headers}
+                method, f"{self._origin}{path}", data=body or None, headers=headers
             ) as answer:
                 return httpx.Response(answer.status, content=await answer.read())
         except (ClientError, ConnectionError, RuntimeError) as error:
@@ -85,12 +99,14 @@ class EngineTransport(httpx.AsyncBaseTransport):
             )
         return self._session
 
-    def _check(self, response: httpx.Response) -> None:
-        # Another program may have taken the port since Prisma chose it. (Prisma's own binary tells no process id.)
-        pid = response.json().get("pid") if response.is_success else None
-        if pid is not None and not _is_our_child(pid):
-            raise httpx.ConnectError("another process listens on the engine's port")
-        self.pid = pid
+
+def _told(response: httpx.Response) -> tuple[int | None, str]:
+    try:
+        told = response.json()
+        pid, proof = told.get("pid"), str(told.get("proof"))
+    except (ValueError, AttributeError):
+        return None, ""
+    return pid if isinstance(pid, int) else None, proof
 
 
 def _is_our_child(pid: int) -> bool:

@@ -51,7 +51,7 @@ async def delete_orphans(
     async for page in services.storage.pages(PREFIX, after):
         await _look_at(page, services, found, deadline, confirmed=confirmed, dry_run=dry_run)
         if time.monotonic() > deadline and page:
-            found.continue_after = page[-1].key
+            found.continue_after = found.continue_after or page[-1].key
             break
     return found
 
@@ -94,4 +94,5 @@ async def _look_at(
             log.warning("audio_not_deleted")
             found.kept += 1
             if time.monotonic() > deadline:
+                found.continue_after = key
                 return

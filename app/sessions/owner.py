@@ -13,7 +13,7 @@ from app.database.ids import new_cuid
 from app.database.statements import load_statements
 from app.refusals import SessionNotFound, UserNotFound
 from app.sessions.learner import Learner
-from app.sessions.status import CREATED, UPLOADED
+from app.sessions.status import CREATED
 
 SQL = load_statements(Path(__file__).with_name("owner.sql"))
 
@@ -46,13 +46,7 @@ async def create(
 
 async def mark_uploaded(db: Database, session_id: str, audio_key: str) -> bool:
     """Record where the recording is stored. False if the session is not waiting for one (any more). Raises Unavailable."""
-    return bool(
-        await db.write(
-            lambda client: client.speakingsession.update_many(
-                where={"id": session_id, "status": CREATED}, data={"status": UPLOADED, "audioUrl": audio_key}
-            )
-        )
-    )
+    return bool(await db.write_rows(SQL["mark_uploaded"], session_id, audio_key))
 
 
 async def count_open_uploads(db: Database, session: NewSession, opened_within_s: int) -> int:

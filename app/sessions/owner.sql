@@ -13,6 +13,13 @@ SELECT $5, owner.id, 'CREATED', $6::int, $7, $8, 'sessions/' || owner.id || '/' 
   FROM owner
 RETURNING id, "userId" AS user_id, "audioUrl" AS audio_key, to_char("createdAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at
 
+-- name: mark_uploaded
+-- Not a typed call: Prisma would write "updatedAt" by this machine's clock, and the first lease counts from there.
+UPDATE speaking_sessions
+   SET status = 'UPLOADED', "audioUrl" = $2, "updatedAt" = timezone('utc', clock_timestamp())::timestamp(3)
+ WHERE id = $1 AND status = 'CREATED'
+RETURNING id
+
 -- name: list
 SELECT (SELECT count(*)::int FROM speaking_sessions s JOIN users u ON u.id = s."userId" WHERE u."externalId" = $1) AS total,
        array_to_json(ARRAY(

@@ -83,7 +83,7 @@ async def settle(
 ) -> None:
     """Fail a session whose message has no retries left, unless it has moved on. Idempotent; no effect if it is unknown.
 
-    For good if the message's last delivery ``attempted`` it, with the promise of another try if it found a lease in its way.
+    For good if this message's last delivery ``attempted`` what is being settled, otherwise with the promise of another try.
     Raises InvalidState while another delivery holds the lease, Unavailable.
     """
     made_at = as_timestamp(message_made_at or datetime.now(UTC))

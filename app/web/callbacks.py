@@ -37,7 +37,8 @@ class ProcessFailed(HTTPEndpoint):
             services.database,
             failure.session_id,
             failure.message_made_at,
-            attempted=failure.last_status != InvalidState.status,
+            # What a delivery answered 489 was FAILED by itself: if it is not any more, it was reopened since.
+            attempted=failure.last_status not in (InvalidState.status, NON_RETRYABLE_STATUS),
             lease_s=services.lease_s,
         )
         if failure.last_status == NON_RETRYABLE_STATUS:

@@ -1,20 +1,24 @@
 'use strict';
 // Who may ask: the port is open to every program and every web page on this machine.
 
-const { timingSafeEqual, createHash } = require('node:crypto');
+const { timingSafeEqual, createHash, createHmac } = require('node:crypto');
 
 const HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 const JSON_TYPE = /^application\/json\s*(;|$)/i;
+
+// A client's, in lower case, for proofFor.
+const NONCE = 'x-engine-nonce';
 
 const digest = (text) => createHash('sha256').update(text).digest();
 
 /**
  * @param {{token?: string, host: string}} options
- * @returns {(headers: import('node:http').IncomingHttpHeaders) => [status: number, body: object] | null} the refusal, or null
+ * @returns {(headers: import('node:http').IncomingHttpHeaders, url?: string) => [status: number, body: object] | null}
+ *   the refusal, or null; /status with a nonce needs no token, so that a client need not tell it to a server that has proved nothing
  */
 function guardFor({ token, host }) {
   const expected = token && digest(`Bearer ${token}`);
-  return (headers) => {
+  return (headers, url) => {
     // Pages send Origin with every request that could carry a query; no client of ours does.
     if (headers.origin !== undefined) return refused(403, 'requests from web pages are refused');
     // A name that a page has pointed at the loopback ("DNS rebinding").
@@ -22,7 +26,8 @@ function guardFor({ token, host }) {
     // Prisma Client Python sends none.
     const type = headers['content-type'];
     if (type !== undefined && !JSON_TYPE.test(type)) return refused(415, 'the content type is not application/json');
-    if (expected && !timingSafeEqual(digest(headers.authorization ?? ''), expected)) return refused(401, 'the token is missing or wrong');
+    const asksForProof = url === '/status' && headers[NONCE] !== undefined;
+    if (expected && !asksForProof && !timingSafeEqual(digest(headers.authorization ?? ''), expected)) return refused(401, 'the token is missing or wrong');
     return null;
   };
 }
@@ -32,4 +37,10 @@ const isOwn = (header, host) => header !== undefined && header.replace(/:\d+$/, 
 
 const refused = (status, error) => [status, { error }];
 
-module.exports = { guardFor };
+/** What shows a client that this server knows the token: the HMAC of the client's nonce. Nothing without either. */
+function proofFor(token, headers) {
+  const nonce = headers[NONCE];
+  return token && nonce ? { proof: createHmac('sha256', token).update(nonce).digest('hex') } : {};
+}
+
+module.exports = { guardFor, proofFor };

@@ -4,6 +4,7 @@
 const { QuerySyntaxError } = require('./graphql.js');
 const { resultOf } = require('./answer.js');
 const { failed } = require('./errors.js');
+const { proofFor } = require('./guard.js');
 
 const TRANSACTION = /^\/transaction\/([^/]+)\/(commit|rollback)$/;
 
@@ -21,7 +22,7 @@ class Protocol {
       const match = TRANSACTION.exec(url);
       if (match) return this.transactions[match[2]](match[1]);
     } else if (url === '/status') {
-      return [200, { status: 'ok', pid: process.pid }];
+      return [200, { status: 'ok', pid: process.pid, ...proofFor(this.options.token, headers) }];
     } else if (url.startsWith('/metrics') && this.options.metrics) {
       const labels = body ? JSON.parse(body) : {};
       return [200, url.includes('format=prometheus') ? { text: this.metrics.prometheus(labels) } : this.metrics.json(labels)];

@@ -21,7 +21,7 @@ function listen(protocol, guard, port, host) {
 }
 
 function receive(protocol, guard, request, response) {
-  const refusal = guard(request.headers);
+  const refusal = guard(request.headers, request.url);
   if (refusal) {
     request.resume(); // unread, so that the connection can be used again
     send(response, ...refusal);

@@ -1,7 +1,7 @@
 'use strict';
 const assert = require('node:assert/strict');
 const test = require('node:test');
-const { guardFor } = require('../src/guard.js');
+const { guardFor, proofFor } = require('../src/guard.js');
 
 const open = guardFor({ host: '127.0.0.1' });
 const status = (guard, headers) => guard({ host: 'localhost:4466', ...headers })?.[0] ?? 200;
@@ -25,6 +25,16 @@ test('with a token only who knows it', () => {
   const guard = guardFor({ host: '127.0.0.1', token: 'secret' });
   assert.equal(status(guard, { authorization: 'Bearer secret' }), 200);
   for (const authorization of ['Bearer secre', 'bearer secret', 'secret', '', undefined]) assert.equal(status(guard, { authorization }), 401);
+});
+
+test('the status with a nonce is open, and proves the token to who asks with a nonce', () => {
+  const guard = guardFor({ host: '127.0.0.1', token: 'secret' });
+  const asking = { host: 'localhost', 'x-engine-nonce': 'nonce' };
+  assert.equal(guard(asking, '/status'), null);
+  assert.equal(guard(asking, '/')[0], 401);
+  assert.equal(guard({ host: 'localhost' }, '/status')[0], 401);
+  assert.deepEqual([proofFor('secret', {}), proofFor(undefined, asking)], [{}, {}]);
+  assert.equal(proofFor('secret', asking).proof, '042df25f9d1981866dfcab8bce6f4e3721168616b0a02d94a879c29e9f710b58');
 });
 
 test('an address that the engine was told to listen on is its own', () => {

@@ -1,6 +1,7 @@
 """A delivery, from its signature to DONE, against real parts."""
 
 import json
+from collections import deque
 
 import httpx
 import pytest
@@ -144,6 +145,21 @@ def test_whisper_failure_is_retried_after_its_retry_after(world: World, status: 
     assert world.deliver(session_id).status_code == 400
     assert world.deliver(session_id, retried=1).status_code == 200
     assert world.database.session(session_id)["errorMessage"] is None
+
+
+@pytest.mark.parametrize("provider", ["whisper", "claude"])
+@pytest.mark.parametrize("asked", ["61", "3600", "864000"])
+def test_long_retry_after_is_left_to_qstash(world: World, provider: str, asked: str) -> None:
+    """No SDK sleeps through it: one attempt, an answer at once, and the header handed on if QStash takes it."""
+    replies: deque[Reply] = getattr(world.providers, provider)
+    replies.append(Reply(429, {"error": {"message": "x"}}, {"retry-after": asked}, times=3))
+    session_id = world.upload()
+    answer = world.deliver(session_id)
+
+    assert answer.status_code == 500
+    assert answer.headers.get("retry-after") == (asked if int(asked) <= 86_400 else None)
+    assert replies[0].times == 2
+    replies.clear()
 
 
 def test_refused_recording_is_permanent(world: World) -> None:

@@ -11,6 +11,7 @@ from app.pipeline import process_session
 from app.recordings.orphans import Orphans
 from app.services import open_services
 from app.sessions import repair
+from app.sessions.claim import claim
 from app.sessions.repair import Leftover
 from app.sweep import sweep as sweep_once
 from tests.integration.test_orphans import look
@@ -106,6 +107,23 @@ def test_second_message_of_a_session_that_failed_for_good(world: World) -> None:
     assert (answer.status_code, answer.json()["code"]) == (489, "PROCESSING_ERROR")
     assert answer.headers["upstash-nonretryable-error"] == "true"
     assert world.database.session(session_id) == before and len(world.providers.transcriptions) == 1
+
+
+@pytest.mark.anyio
+async def test_late_callback_of_a_refusal_keeps_a_reopened_recording(world: World) -> None:
+    """Message 1 was refused for good, an operator reopened the session, the worker of message 2 died, then 1's callback comes."""
+    world.providers.whisper.append(Reply(400, {"error": {"message": "x"}}))
+    session_id = world.upload()
+    assert world.deliver(session_id).status_code == 489
+    async with open_services(world.settings) as services:
+        assert await repair.reopen(services.database, session_id)
+        await claim(services.database, session_id, retried=0, lease_s=60)
+    assert world.deliver_failure(session_id, status=489).status_code == 400
+    age(world, session_id, 61)
+    assert world.deliver_failure(session_id, status=489).status_code == 200
+
+    assert len(world.storage.stored_keys()) == 1
+    assert world.deliver(session_id, retried=1).status_code == 200
 
 
 def test_message_that_only_met_a_lease_ends_nothing_for_good(world: World) -> None:

@@ -1,6 +1,7 @@
 """No recording outlives its use: objects of the bucket that no session needs are found and deleted, and no others."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -14,6 +15,8 @@ from app.database.ids import new_cuid
 from app.errors import MISCONFIGURED, Unavailable
 from app.recordings.orphans import Orphans, delete_orphans
 from app.services import Services, open_services
+from app.sessions import repair
+from tests.integration.test_repair import age
 from tests.support.world import AUDIO, World
 
 
@@ -164,6 +167,43 @@ def test_object_that_cannot_be_deleted_stops_no_other(world: World, monkeypatch:
 
     monkeypatch.setattr(R2, "delete", locked)
     assert look(world) == Orphans(deleted=2, kept=1)
+
+
+def test_deletion_that_hangs_delays_a_look_by_one_object(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next look goes on behind that object, not behind its whole page."""
+    user = user_of(world, world.upload())
+    keys = sorted(f"sessions/{user}/{new_cuid()}/audio.webm" for _ in range(3))
+    for key in keys:
+        put(world, key)
+    delete = R2.delete
+
+    async def hangs(storage: R2, key: str) -> None:
+        if key == keys[0]:
+            # As if LOOK_FOR_S had passed meanwhile.
+            monkeypatch.setattr("app.recordings.orphans.time.monotonic", lambda: math.inf)
+            raise Unavailable
+        await delete(storage, key)
+
+    monkeypatch.setattr(R2, "delete", hangs)
+    first = look(world)
+    monkeypatch.undo()
+    assert (first.deleted, first.continue_after) == (0, keys[0])
+    assert look(world, keys[0]).deleted == 2
+
+
+def test_leftover_that_cannot_be_deleted_stops_no_sweep(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its row says that it is deleted, so the look at the bucket comes back to it."""
+    session_id = world.upload()
+    world.database.execute(f"UPDATE speaking_sessions SET status = 'FAILED' WHERE id = '{session_id}'")
+    age(world, session_id, repair.FAILED_AUDIO_KEPT_S + 1)
+
+    async def locked(*_: object) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr(R2, "delete", locked)
+    assert world.signed("/api/internal/sweep", b"{}").status_code == 200
+    monkeypatch.undo()
+    assert look(world).deleted == 1
 
 
 def test_look_goes_on_where_it_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ ARROWS = {
         *("text", "web", "pipeline", "recordings", "sweep", "clock", "adapters", "services", "settings", "sessions"),
         *("errors", "refusals", "telemetry"),
     },
-    "pipeline": {"recordings", "services", "sessions", "analysis", "errors", "telemetry"},
+    "pipeline": {"recordings", "services", "sessions", "analysis", "clock", "errors", "telemetry"},
     "sweep": {"recordings", "services", "sessions", "adapters", "errors", "telemetry"},
     "recordings": {"recordings", "services", "sessions", "clock", "adapters", "errors", "refusals", "telemetry"},
     "services": {"adapters", "database", "lazy", "settings", "telemetry"},

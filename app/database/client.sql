@@ -1,0 +1,3 @@
+-- name: one
+-- Whether PostgreSQL answers.
+SELECT 1 AS one
