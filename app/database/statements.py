@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _NAME = re.compile(r"^-- name: (\w+)[ \t]*$", re.MULTILINE)
+_COMMENT = re.compile(r"^[ \t]*--.*\n", re.MULTILINE)
 
 # Every statement that was loaded, by "file.name": a test prepares each against the migrated tables.
 LOADED: dict[str, "Statement"] = {}
@@ -24,7 +25,9 @@ def load_statements(file: Path) -> dict[str, Statement]:
     Raises OSError, ValueError for a file without statements, an empty statement or a name that occurs twice.
     """
     _, *parts = _NAME.split(file.read_text("utf-8"))
-    texts = dict(zip(parts[::2], (text.strip().removesuffix(";") for text in parts[1::2]), strict=True))
+    # Without comments: the engine prepares what begins with SQL, and each byte goes through four programs.
+    bare = (_COMMENT.sub("", text).strip().removesuffix(";") for text in parts[1::2])
+    texts = dict(zip(parts[::2], bare, strict=True))
     if not texts or len(texts) < len(parts) // 2 or not all(texts.values()):
         raise ValueError(f"{file.name}: each statement needs a name of its own and a text")
     statements = {name: Statement(name, text) for name, text in texts.items()}

@@ -48,6 +48,9 @@ class Schedule(RuleBasedStateMachine):
     def begin(self) -> None:
         """Empty tables, no plans."""
         self.there.world.database.clear()
+        for key in self.there.world.storage.stored_keys():
+            # Of a schedule that failed.
+            self.there.world.storage.client().delete_object(Bucket=self.there.world.storage.bucket, Key=key)
         self.there.world.providers.reset()
         self.there.faults.planned.clear()
         self.there.faults.calls.clear()

@@ -1,10 +1,12 @@
 """The tables: made by the migration, exactly those of schema.prisma, and never touched where the Next.js side made them."""
 
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from app.database import client
 from app.database.statements import LOADED
 from app.sessions import checkpoints, claim, operator, owner, repair
 from local.migrate import ROOT, migrate, node
@@ -12,7 +14,7 @@ from local.postgres import Postgres
 from tests.support.world import Database
 
 # Loading them fills LOADED.
-assert all((checkpoints.SQL, claim.SQL, operator.SQL, owner.SQL, repair.SQL))
+assert all((client.SQL, checkpoints.SQL, claim.SQL, operator.SQL, owner.SQL, repair.SQL))
 
 
 def schema_tool(command: str, url: str) -> subprocess.CompletedProcess[str]:
@@ -84,5 +86,6 @@ def test_the_tables_are_in_the_order_of_the_original(postgres: Postgres) -> None
 
 @pytest.mark.parametrize("name", sorted(LOADED))
 def test_every_statement_can_be_prepared(migrated: Database, name: str) -> None:
-    """A renamed column or table fails here, without a path that runs the statement."""
+    """A renamed column or table fails here, without a path that runs the statement. And the engine prepares each."""
+    assert re.match(r"(select|insert|update|delete|with)\b", LOADED[name].text, re.IGNORECASE)  # engine/src/pool.js
     migrated.execute(f"PREPARE checked AS {LOADED[name].text}")

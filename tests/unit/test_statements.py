@@ -21,12 +21,14 @@ def written(directory: Path, text: str) -> Path:
 
 
 def test_statements_are_found_by_name_and_registered(tmp_path: Path) -> None:
-    """Text before the first name is a comment; a closing semicolon is left out."""
+    """Text before the first name is a comment; other comments and a closing semicolon are left out."""
     loaded = load_statements(
-        written(tmp_path, "-- Why.\n-- name: one\nSELECT 1\n-- 1;\n\n-- name: two\n-- For two.\nSELECT 2;\n")
+        written(
+            tmp_path, "-- Why.\n-- name: one\nSELECT 1\n-- 1;\n\n-- name: two\n-- For two.\n  SELECT 2,\n  -- 3\n  3;\n"
+        )
     )
 
-    assert loaded == {"one": Statement("one", "SELECT 1\n-- 1"), "two": Statement("two", "-- For two.\nSELECT 2")}
+    assert loaded == {"one": Statement("one", "SELECT 1"), "two": Statement("two", "SELECT 2,\n  3")}
     assert set(statements.LOADED) == {"some.one", "some.two"}
 
 
