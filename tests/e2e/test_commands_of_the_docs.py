@@ -33,8 +33,10 @@ def shape(value: Any) -> Any:
 def bash(script: str, directory: Path = ROOT, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run a script as somebody who copies it, in this checkout's virtual environment."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    # Below a "make test", make would announce its folders.
+    inherited = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")}
     return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=directory, env={**os.environ, "PATH": path, **environment},
+        ["bash", "-euo", "pipefail", "-c", script], cwd=directory, env={**inherited, "PATH": path, **environment},
         capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip
 
