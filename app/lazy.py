@@ -1,6 +1,7 @@
 """Clients that are opened at first use: importing an SDK takes up to 1.3 s of CPU, too long for the first request."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -21,6 +22,9 @@ class LazyClient(Generic[Client]):
             async with self._lock:
                 if self._client is None:
                     self._client = await asyncio.to_thread(self._open)
+                    # What an SDK has loaded stays: the collector need not look through it again and again, for up to a
+                    # tenth of a second during which every request waits (docs/decisions/cpu.md).
+                    gc.freeze()
         return self._client
 
     async def aclose(self) -> None:

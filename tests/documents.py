@@ -69,7 +69,8 @@ original come from a machine of the same kind. Times differ between machines;
 
 `make bench` measures all of it: it starts PostgreSQL, storage and providers, takes CPU and memory
 from the kernel's accounts (PSS), and counts requests in the engine. `KEEP=1` keeps the results for
-this page. `COMMIT=…` measures another commit as well, `BASE_URL=… PID=…` another server of the same
+this page. Deliveries are measured after a hundred others, for the engine compiles itself while it is
+used. `COMMIT=…` measures another commit as well, `BASE_URL=… PID=…` another server of the same
 contract. Memory over the polls goes up and down by the size of the engine's heap, without a trend.
 """
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -104,6 +105,7 @@ class Database:
 
     async def _start(self) -> Engine:
         self._engine = await Engine.start(self._url)
+        gc.freeze()  # as app/lazy.py does
         return self._engine
 
     def _discard(self, engine: Engine) -> None:
