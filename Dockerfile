@@ -13,7 +13,8 @@ COPY schema.prisma .
 # Writes the client into the packages, and downloads the native query engine beside them.
 RUN prisma generate \
  && find /srv/prisma -type f -name 'query-engine-*' ! -name '*.sha256' ! -name '*.gz' -exec install -m 0755 {} /srv/query-engine \; \
- && test -x /srv/query-engine
+ && test -x /srv/query-engine \
+ && python -m compileall -q -f /srv/venv/lib/python3*/site-packages/prisma
 
 FROM node:22-bookworm-slim AS schema
 WORKDIR /srv

@@ -1,7 +1,9 @@
 """Set-up: pip's configuration in uv's terms, and locks that agree with each other and with pyproject.toml."""
 
 import re
+import struct
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,15 @@ def test_files_with_two_names_count_once(tmp_path: Path) -> None:
     (tmp_path / "two").hardlink_to(tmp_path / "one")
 
     assert megabytes([tmp_path, tmp_path]) == 3
+
+
+@pytest.mark.parametrize("module", ["prisma.actions", "prisma.client", "prisma.models", "prisma.types"])
+def test_the_generated_client_is_compiled(module: str) -> None:
+    """Its bytecode is that of the source that was generated last, so no start of the service compiles it again."""
+    spec = find_spec(module)
+    assert spec and spec.origin and spec.cached
+    # PEP 552: flags, then the source's time of change and size.
+    flags, changed_at, size = struct.unpack_from("<III", Path(spec.cached).read_bytes(), 4)
+    source = Path(spec.origin).stat()
+
+    assert (flags, changed_at, size) == (0, int(source.st_mtime) & 0xFFFFFFFF, source.st_size)
