@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import threading
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -28,6 +29,9 @@ START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 3.0
 # The engine answers only with this token: its port is open to every user of the machine.
 _TOKEN = secrets.token_urlsafe(24)
+# The engines of this process that are starting: one for each event loop.
+_starting: list[int] = []
+_telling = threading.Lock()
 
 
 class Interrupted(Unavailable):
@@ -116,12 +120,17 @@ def _is_hosted() -> bool:
 def _told_whose_it_is() -> Generator[None, None, None]:
     # Prisma gives the engine our environment. The engine ends with the process named here, even if that dies first.
     told = {"PRISMA_ENGINE_PARENT": str(os.getpid()), "PRISMA_ENGINE_TOKEN": _TOKEN}
-    os.environ.update(told)
+    with _telling:
+        os.environ.update(told)
+        _starting.append(1)
     try:
         yield
     finally:
-        for name in told:
-            os.environ.pop(name, None)
+        with _telling:
+            _starting.pop()
+            # Another thread's engine may still be starting.
+            for name in () if _starting else told:
+                os.environ.pop(name, None)
 
 
 def _lost(error: BaseException) -> EngineLost:
