@@ -90,6 +90,7 @@ class _UploadParser(MultiPartParser):
 
     def on_headers_finished(self) -> None:
         super().on_headers_finished()
+        # Private, but there is no other way from a parser's callbacks to the part at hand; test_fields.py pins it.
         part = self._current_part
         if part.field_name == "audio" and self._recording is None:
             self._recording = part.file

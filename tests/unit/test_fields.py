@@ -1,10 +1,13 @@
 """The values that an upload comes with."""
 
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.datastructures import Headers
+from starlette.formparsers import MultiPartParser, MultipartPart
 
 from app.refusals import InvalidDuration, InvalidText, WrongType
 from app.web.fields import MAX_INT4, parse_duration, parse_text, require_audio_type
@@ -55,3 +58,17 @@ def test_a_text_is_stored_up_to_ten_thousand_characters() -> None:
     for value in ("t" * 10_001, 5, ["t"]):
         with pytest.raises(InvalidText, match=r"^Topic must be text of at most 10,000 characters$"):
             parse_text("topic", value)
+
+
+async def no_chunks() -> AsyncGenerator[bytes]:
+    """An empty body."""
+    for chunk in ():
+        yield chunk
+
+
+def test_starlettes_parser_keeps_the_part_at_hand() -> None:
+    """A private name that app/web/form.py relies on: a release without it fails here, not in an upload."""
+    parser = MultiPartParser(Headers({"content-type": "multipart/form-data; boundary=b"}), no_chunks())
+    parser.on_part_begin()
+
+    assert parser._current_part == MultipartPart()  # pyright: ignore[reportPrivateUsage]
