@@ -5,8 +5,7 @@ Every step can be repeated and run twice at once: what is done already is not do
 
 import asyncio
 import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -14,11 +13,11 @@ import structlog
 from app import telemetry
 from app.adapters.qstash.queue import QueueRefused
 from app.errors import Unavailable
-from app.recordings.deletion import delete_recording, folder
+from app.recordings.deletion import delete_recording, folder, left_to_orphans
 from app.recordings.orphans import delete_orphans
 from app.services import Services
 from app.sessions import operator, repair
-from app.sessions.repair import Backlog, Leftover
+from app.sessions.repair import Backlog
 
 log = structlog.get_logger()
 
@@ -53,11 +52,11 @@ async def sweep(services: Services, after: str = "") -> Swept:
         if await repair.give_up_upload(db, leftover.session_id):
             # Not otherwise: it was completed meanwhile, and needs what arrived.
             swept.abandoned += 1
-            with _leaving_to_orphans(leftover):
+            with left_to_orphans(leftover.session_id):
                 at = folder(leftover.user_id, leftover.session_id)
                 swept.audio_deleted += await services.storage.delete_below(at)
     for leftover in await repair.leftover_recordings(db):
-        with _leaving_to_orphans(leftover):
+        with left_to_orphans(leftover.session_id):
             swept.audio_deleted += await delete_recording(services, leftover.session_id)
     found = await delete_orphans(services, after)
     swept.orphans_deleted, swept.orphans_kept, swept.continue_after = found.deleted, found.kept, found.continue_after
@@ -69,15 +68,6 @@ async def sweep(services: Services, after: str = "") -> Swept:
     log.info("swept", **counts)
     await _measure(services, counts)
     return swept
-
-
-@contextmanager
-def _leaving_to_orphans(leftover: Leftover) -> Generator[None]:
-    """An object that cannot be deleted stops nothing else: its row says deleted, so the look at the bucket comes to it."""
-    try:
-        yield
-    except Unavailable:
-        log.warning("audio_not_deleted", session_id=leftover.session_id)
 
 
 async def _measure(services: Services, counts: dict[str, int]) -> None:

@@ -1,5 +1,8 @@
 """Deletes recordings: for their owner, after a permanent failure, after transcription."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import structlog
 
 from app.errors import Unavailable
@@ -20,6 +23,15 @@ def folder(user_id: str, session_id: str) -> str:
     return f"{folder_of_user(user_id)}{session_id}/"
 
 
+@contextmanager
+def left_to_orphans(session_id: str) -> Generator[None]:
+    """What storage does not delete now stops nothing else: the sweep finds objects that no session needs (orphans.py)."""
+    try:
+        yield
+    except Unavailable:
+        log.warning("audio_not_deleted", session_id=session_id)
+
+
 async def delete_session(services: Services, learner: Learner, session_id: str) -> None:
     """Delete a learner's session: every object of it, then its rows.
 
@@ -27,10 +39,8 @@ async def delete_session(services: Services, learner: Learner, session_id: str) 
     SessionNotFound, Unavailable if the database is down.
     """
     stored = await owner.find_stored(services.database, learner, session_id)
-    try:
+    with left_to_orphans(session_id):
         await services.storage.delete_below(folder(stored.user_id, session_id))
-    except Unavailable:
-        log.warning("audio_not_deleted", session_id=session_id)
     await owner.delete(services.database, session_id)
 
 

@@ -27,7 +27,7 @@ MOST_UNKNOWN = 100
 
 @dataclass
 class Orphans:
-    """What was found: deleted; kept because there were suspiciously many; where the next round goes on, if it has to.
+    """What was found: deleted; kept, being suspiciously many or not to be deleted; where the next round goes on, if it has to.
 
     ``keys`` are those of a dry run.
     """
@@ -90,7 +90,7 @@ async def _look_at(
             await services.storage.delete(key)
             found.deleted += 1
         except Unavailable:
-            # One object that cannot be deleted keeps no other: the next look comes to it again.
+            # It stops none of the others, and the next look comes to it again.
             log.warning("audio_not_deleted")
             found.kept += 1
             if time.monotonic() > deadline:

@@ -37,7 +37,7 @@ class ProcessFailed(HTTPEndpoint):
             services.database,
             failure.session_id,
             failure.message_made_at,
-            # What a delivery answered 489 was FAILED by itself: if it is not any more, it was reopened since.
+            # A delivery that is answered 489 has set FAILED itself: a session that is not FAILED was reopened since.
             attempted=failure.last_status not in (InvalidState.status, NON_RETRYABLE_STATUS),
             lease_s=services.lease_s,
         )
