@@ -53,9 +53,11 @@ class RequestBoundary:
                 status = message["status"]
                 # JSON is to be read as JSON, whatever a learner has put into it.
                 MutableHeaders(scope=message).update({"x-request-id": request_id, "x-content-type-options": "nosniff"})
-                telemetry.active.answered(_method(scope), _route(scope), status)
-                if scope["method"] == "POST":
-                    await telemetry.active.flush()
+                if telemetry.active.on:
+                    # Before the answer: the platform may freeze the process behind it.
+                    telemetry.active.answered(_method(scope), _route(scope), status)
+                    if scope["method"] == "POST":
+                        await telemetry.active.flush()
             await send(message)
 
         try:
