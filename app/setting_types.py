@@ -49,8 +49,8 @@ def _origins(value: str) -> str:
     return value
 
 
-def _region(value: str) -> str:
-    # As the JavaScript SDK reads it: US-EAST-1, as deliveries write it, is meant as well.
+def region_name(value: str) -> str:
+    """A region as settings name it, as the JavaScript SDK reads it: US-EAST-1, as deliveries write it, is meant as well."""
     return value.replace("-", "_").upper()
 
 
@@ -62,4 +62,4 @@ OptionalUrl = Annotated[str, AfterValidator(_web_address_or_none)]
 DatabaseUrl = Annotated[RequiredSecret, AfterValidator(_postgresql)]
 AccountId = Annotated[str, AfterValidator(_account_id)]
 Origins = Annotated[str, AfterValidator(_origins)]
-Region = Annotated[Literal["", "EU_CENTRAL_1", "US_EAST_1"], BeforeValidator(_region)]
+Region = Annotated[Literal["", "EU_CENTRAL_1", "US_EAST_1"], BeforeValidator(region_name)]

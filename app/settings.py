@@ -15,6 +15,7 @@ from app.setting_types import (
     RequiredSecret,
     Secret,
     Url,
+    region_name,
 )
 
 REGIONS = ("EU_CENTRAL_1", "US_EAST_1")
@@ -43,7 +44,7 @@ class QueueSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _publish_in_region(cls, values: dict[str, Any]) -> dict[str, Any]:
-        prefix = str(values.get("qstash_region", "")).replace("-", "_").lower()
+        prefix = region_name(str(values.get("qstash_region", ""))).lower()
         regional = {name: values.get(f"{prefix}_{name}") for name in ("qstash_url", "qstash_token")}
         return {**values, **regional} if all(regional.values()) else values
 

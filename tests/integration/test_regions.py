@@ -35,12 +35,8 @@ class Region:
     @property
     def plain(self) -> dict[str, str]:
         """The four settings that name no region."""
-        return {
-            "QSTASH_URL": self.server.url,
-            "QSTASH_TOKEN": self.server.token,
-            "QSTASH_CURRENT_SIGNING_KEY": self.keys.current,
-            "QSTASH_NEXT_SIGNING_KEY": self.keys.next,
-        }
+        keys = {"QSTASH_CURRENT_SIGNING_KEY": self.keys.current, "QSTASH_NEXT_SIGNING_KEY": self.keys.next}
+        return {**self.server.environment, **keys}
 
     def named(self, region: str) -> dict[str, str]:
         """The same, as the JavaScript SDK reads them for a region."""
