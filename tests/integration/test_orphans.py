@@ -2,10 +2,11 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import httpx
 import pytest
@@ -40,6 +41,30 @@ def look(world: World, after: str = "", *, confirmed: bool = False) -> Orphans:
 def put(world: World, key: str) -> None:
     """Store an object from outside."""
     world.storage.client().put_object(Bucket=world.storage.bucket, Key=key, Body=AUDIO, ContentType="audio/webm")
+
+
+def put_orphans(world: World, count: int) -> list[str]:
+    """Objects of a known user, of sessions that are not known; their keys, in the bucket's order."""
+    user = user_of(world, world.upload())
+    keys = sorted(f"sessions/{user}/{new_cuid()}/audio.webm" for _ in range(count))
+    for key in keys:
+        put(world, key)
+    return keys
+
+
+def refuse_to_delete(
+    refused: str, monkeypatch: pytest.MonkeyPatch, before: Callable[[], object] = lambda: None
+) -> None:
+    """Have storage refuse the deletion of one object; ``before`` is called first."""
+    delete = R2.delete
+
+    async def delete_others(storage: R2, key: str) -> None:
+        if key == refused:
+            before()
+            raise Unavailable
+        await delete(storage, key)
+
+    monkeypatch.setattr(R2, "delete", delete_others)
 
 
 def user_of(world: World, session_id: str) -> str:
@@ -154,41 +179,21 @@ def test_race_with_uploads_and_deliveries(world: World) -> None:
 
 def test_object_that_cannot_be_deleted_stops_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of them is under a lock of the store's, say."""
-    user = user_of(world, world.upload())
-    keys = sorted(f"sessions/{user}/{new_cuid()}/audio.webm" for _ in range(3))
-    for key in keys:
-        put(world, key)
-    delete = R2.delete
-
-    async def locked(storage: R2, key: str) -> None:
-        if key == keys[0]:
-            raise Unavailable
-        await delete(storage, key)
-
-    monkeypatch.setattr(R2, "delete", locked)
+    [locked, *_] = put_orphans(world, 3)
+    refuse_to_delete(locked, monkeypatch)
     assert look(world) == Orphans(deleted=2, kept=1)
 
 
 def test_deletion_that_hangs_delays_a_look_by_one_object(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next look goes on behind that object, not behind its whole page."""
-    user = user_of(world, world.upload())
-    keys = sorted(f"sessions/{user}/{new_cuid()}/audio.webm" for _ in range(3))
-    for key in keys:
-        put(world, key)
-    delete = R2.delete
-
-    async def hangs(storage: R2, key: str) -> None:
-        if key == keys[0]:
-            # As if LOOK_FOR_S had passed meanwhile.
-            monkeypatch.setattr("app.recordings.orphans.time.monotonic", lambda: math.inf)
-            raise Unavailable
-        await delete(storage, key)
-
-    monkeypatch.setattr(R2, "delete", hangs)
+    [hanging, *_] = put_orphans(world, 3)
+    # As if LOOK_FOR_S had passed meanwhile.
+    late = partial(monkeypatch.setattr, "app.recordings.orphans.time.monotonic", lambda: math.inf)
+    refuse_to_delete(hanging, monkeypatch, late)
     first = look(world)
     monkeypatch.undo()
-    assert (first.deleted, first.continue_after) == (0, keys[0])
-    assert look(world, keys[0]).deleted == 2
+    assert (first.deleted, first.continue_after) == (0, hanging)
+    assert look(world, hanging).deleted == 2
 
 
 def test_leftover_that_cannot_be_deleted_stops_no_sweep(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,10 +216,7 @@ def test_look_goes_on_where_it_stopped(world: World, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("app.adapters.r2.S3_PAGE", 2)
     monkeypatch.setattr("app.adapters.s3.PAGE", 2)
     monkeypatch.setattr("app.recordings.orphans.LOOK_FOR_S", -1)
-    user = user_of(world, world.upload())
-    keys = sorted(f"sessions/{user}/{new_cuid()}/audio.webm" for _ in range(4))
-    for key in keys:
-        put(world, key)
+    keys = put_orphans(world, 4)
     first = look(world)
     assert first.continue_after in world.storage.stored_keys() + keys
     assert look(world, first.continue_after or "").deleted + first.deleted >= 3
