@@ -1,5 +1,9 @@
 """When a provider asks us to come back."""
 
+import asyncio
+import time
+from contextvars import copy_context
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -7,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.adapters.retry_after import LONGEST_S, retry_after_s
+from app.adapters.retry_after import LONGEST_S, retry_after_s, wait_no_longer_than_worth_it
+from app.clock import deadline
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -42,3 +47,34 @@ def test_what_is_ignored(value: str) -> None:
 def test_part_of_a_second_is_waited_for_whole() -> None:
     """Coming early would be refused again."""
     assert retry_after_s({"retry-after": "0.2"}) == 1
+
+
+@dataclass
+class Answered:
+    """A response to a hook."""
+
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@pytest.mark.parametrize(
+    ("asked", "left_s", "is_told"),
+    [
+        ("30", None, False),
+        ("61", None, True),
+        ("30", 20, True),
+        ("10", 20, False),
+        ("soon", 20, False),
+        ("", 20, False),
+    ],
+)
+def test_a_wait_past_the_deadline_or_a_minute_is_not_the_sdks(asked: str, left_s: float | None, is_told: bool) -> None:
+    """The SDK is told to raise; any other wait is its own."""
+    answered = Answered({"retry-after": asked} if asked else {})
+
+    def run() -> None:
+        if left_s is not None:
+            deadline.set(time.monotonic() + left_s)
+        asyncio.run(wait_no_longer_than_worth_it(answered))
+
+    copy_context().run(run)
+    assert ("x-should-retry" in answered.headers) == is_told
