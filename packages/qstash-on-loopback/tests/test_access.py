@@ -190,13 +190,14 @@ def test_tls_destinations_are_verified_with_a_private_authority(tmp_path: Path) 
     thread = threading.Thread(target=server.run)
     thread.start()
     hosts = {"api.example.com": f"https://127.0.0.1:{port}", "other.example.com": f"https://127.0.0.1:{port}"}
+    known, another = (f"https://{host}/hook" for host in hosts)
     try:
         with local_queue(hosts=hosts, ca_file=authority) as trusting, local_queue(hosts=hosts) as other:
-            trusting.client.message.publish(url="https://api.example.com/hook", body="b")
+            trusting.client.message.publish(url=known, body="b")
             trusting.wait(lambda: destination.deliveries)
-            trusting.client.message.publish(url="https://other.example.com/hook", retries=0)
+            trusting.client.message.publish(url=another, retries=0)
             trusting.wait(lambda: trusting.client.dlq.list().messages)
-            other.client.message.publish(url="https://api.example.com/hook", retries=0)
+            other.client.message.publish(url=known, retries=0)
             other.wait(lambda: other.client.dlq.list().messages)
             [mismatch], [distrust] = trusting.client.dlq.list().messages, other.client.dlq.list().messages
     finally:

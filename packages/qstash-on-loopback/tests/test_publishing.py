@@ -144,7 +144,8 @@ def test_a_host_map_answers_for_a_public_address() -> None:
     with local_queue() as first:
         target = first.target.removeprefix("http://")
         with local_queue(hosts={"api.example.com": target}) as queue:
-            queue.client.message.publish(url="https://api.example.com/hook?x=1", body="b")
+            public = "https://api.example.com/hook?x=1"
+            queue.client.message.publish(url=public, body="b")
             queue.wait(lambda: first.destination.deliveries)
             [delivery] = first.destination.deliveries
 
