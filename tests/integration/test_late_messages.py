@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,14 +11,18 @@ from app.errors import AGAIN, InvalidState
 from app.pipeline import process_session
 from app.recordings.orphans import Orphans
 from app.services import open_services
-from app.sessions import repair
+from app.sessions import owner, repair
 from app.sessions.claim import claim
+from app.sessions.learner import Learner
 from app.sessions.repair import Leftover
 from app.sweep import sweep as sweep_once
+from local.migrate import node
 from tests.integration.test_orphans import look
 from tests.integration.test_repair import age, fail, set_status, sweep
 from tests.support.providers import Reply
 from tests.support.world import AUDIO, World
+
+LEARNER = Learner("ahead", "ahead@example.com", None)
 
 
 @pytest.mark.anyio
@@ -167,3 +172,32 @@ async def test_deletion_after_the_owner_ends_at_the_deadline(world: World, monke
             async with asyncio.timeout(40):
                 await process_session(session_id, 0, replace(services, timeout_s=5))
     assert time.monotonic() - started < 40
+
+
+# A clock that is an hour ahead, for the engine's Node alone.
+AHEAD = """
+const RealDate = Date, ahead = 3_600_000;
+globalThis.Date = class extends RealDate {
+  constructor(...given) { given.length ? super(...given) : super(RealDate.now() + ahead); }
+  static now() { return RealDate.now() + ahead; }
+};
+"""
+
+
+@pytest.mark.anyio
+async def test_the_first_lease_is_postgresqls(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However far the clock of the engine's machine is ahead, an upload's first claim ends when its lease does."""
+    ahead, slanted = tmp_path / "ahead.js", tmp_path / "node"
+    ahead.write_text(AHEAD)
+    slanted.write_text(f'#!/bin/sh\nexec "{node()}" -r "{ahead}" "$@"\n')
+    slanted.chmod(0o755)
+    monkeypatch.setenv("PRISMA_ENGINE_NODE", str(slanted))
+    async with open_services(world.settings) as services:
+        db = services.database
+        session = await owner.create(db, LEARNER, duration_s=1, topic=None, language="en", ending="webm")
+        assert await owner.mark_uploaded(db, session.id, session.audio_key)
+        await claim(db, session.id, retried=0, lease_s=60)
+        with pytest.raises(InvalidState) as refused:
+            await claim(db, session.id, retried=1, lease_s=60)
+
+    assert refused.value.retry_after_s is not None and refused.value.retry_after_s <= 60
