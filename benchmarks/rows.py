@@ -79,9 +79,7 @@ async def measure(target: Target, sizes: Sizes, progress: Callable[[str], None])
         await load.deliver(warm)
         await load.get(f"/api/sessions/{warm}", target.cookie("warm"))
         results["idle memory, SDKs loaded MB"] = memory_mb(target.pid)
-        # The engine's WebAssembly is compiled while it is used: what a service pays once is not a delivery's cost.
-        for _ in range(sizes.warm_up):
-            await load.deliver(await load.upload("warm", 100 * KB))
+        await _warm_up(load, sizes)
         for row in (_webhook, _detail, _list, _upload_1mb, _upload_25mb, _peak, _polls):
             progress(row.__name__.strip("_"))
             results |= await row(load, sizes)
@@ -93,8 +91,14 @@ async def measure_with_telemetry(target: Target, sizes: Sizes) -> Results:
     """The webhook alone, of an application that exports what it does, the exporting included."""
     async with aiohttp.ClientSession() as http:
         load = Load(target, http)
-        await load.deliver(await load.upload("warm", 100 * KB))
+        await _warm_up(load, sizes)
         return {"webhook CPU ms, telemetry on": (await _webhook(load, sizes))["webhook CPU ms"]}
+
+
+async def _warm_up(load: Load, sizes: Sizes) -> None:
+    # The engine's WebAssembly is compiled while it is used: what a service pays once is not a delivery's cost.
+    for _ in range(sizes.warm_up):
+        await load.deliver(await load.upload("warm", 100 * KB))
 
 
 async def _cpu_ms(target: Target, count: int, work: Callable[[int], Awaitable[object]], at_once: int = 1) -> float:
