@@ -1,27 +1,41 @@
 """Free ports on the loopback, and whose a port is."""
 
-import itertools
 import json
 import os
+import random
 import socket
+from collections import deque
 from pathlib import Path
 
 import psutil
 
 LOOPBACK = "127.0.0.1"
 
-# Below the range from which the kernel takes ports for outgoing connections: one of those could take a server's port while it
-# restarts. A port is bound only some time after it was chosen, so each process chooses from a block of its own, in turn.
-FIRST, BLOCKS, BLOCK_SIZE = 15_000, 160, 60
-_turn = itertools.count()
+# Where Linux begins to take ports for outgoing connections.
+EPHEMERAL = 32_768
+# Well below: such a connection could take a server's port while that restarts.
+FIRST, LAST = 15_000, 24_600
+# A server binds its port only some time after it was chosen. Until then the process that chose it holds the UDP port of the
+# same number, which no other process can hold. These are the file descriptors of the latest choices.
+_reserved: deque[int] = deque()
+MOST_RESERVED = 60
 
 
 def free_port() -> int:
-    """A port that nothing listens on at the moment, and that this process chooses again only after all others of its block."""
-    block = FIRST + os.getpid() % BLOCKS * BLOCK_SIZE
-    while not is_free(port := block + next(_turn) % BLOCK_SIZE):
-        pass
-    return port
+    """A port that nothing listens on at the moment, and that nobody else who asks here is given meanwhile."""
+    while True:
+        port = random.randrange(FIRST, LAST)  # noqa: S311  # any will do
+        reservation = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            reservation.bind((LOOPBACK, port))
+        except OSError:
+            reservation.close()
+            continue
+        _reserved.append(reservation.detach())
+        if len(_reserved) > MOST_RESERVED:
+            os.close(_reserved.popleft())
+        if is_free(port):
+            return port
 
 
 def is_free(port: int) -> bool:

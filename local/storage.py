@@ -13,7 +13,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.ports import LOOPBACK, free_port
+from local.ports import EPHEMERAL, LOOPBACK, free_port, is_free
 from local.process import Child
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Storage:
         ports: list[str] = []
         for server, port in grpc.items():
             ports += [f"-{server}.port={next(chosen)}", f"-{server}.port.grpc={port}"]
-        admin = next(chosen)
+        admin = next(port for port in chosen if port + GRPC_OFFSET < EPHEMERAL and is_free(port + GRPC_OFFSET))
         grpc["admin"] = admin + GRPC_OFFSET
         self._sockets.write_text(
             "\n".join(f"/tmp/seaweedfs-{server}-grpc-{port}.sock" for server, port in grpc.items())

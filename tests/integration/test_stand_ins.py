@@ -1,5 +1,8 @@
-"""The stand-ins for the models under several requests at once, and in front of a page that has no business here."""
+"""The stand-ins for the models under several requests at once, in front of a page that has no business here, and their ports."""
 
+import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -7,10 +10,19 @@ import pytest
 from starlette.applications import Starlette
 
 from local.analysis.__main__ import app as analysis
+from local.migrate import ROOT
 from local.serving import LoopbackOnly
 from local.speech.__main__ import app as speech
 from tests.support.serving import served
 
+# Among few ports, and kept until the standard input ends.
+CHOOSE = """
+import json, sys
+from local import ports
+ports.FIRST, ports.LAST = 22_000, 22_050
+print(json.dumps([ports.free_port() for _ in range(12)]), flush=True)
+sys.stdin.read()
+"""
 SPOKEN = "\n\nTranscript:\n" + "He go home since three years and people was happy. " * 40
 
 
@@ -47,3 +59,19 @@ def test_a_page_of_another_site_is_refused(app: Starlette, headers: dict[str, st
         answer = httpx.get(f"{url}/no-such-path", headers=headers, trust_env=False)
 
     assert answer.status_code == status
+
+
+def test_no_two_processes_choose_the_same_port() -> None:
+    """Between choosing a port and binding it, another process that chooses is given another one."""
+    chosen = [
+        subprocess.Popen(
+            [sys.executable, "-c", CHOOSE], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+    given = [json.loads(process.stdout.readline()) for process in chosen if process.stdout]
+    for process in chosen:
+        process.communicate()
+
+    ports = [port for ports in given for port in ports]
+    assert len(ports) == 36 and len(set(ports)) == 36

@@ -1,10 +1,11 @@
 """Web applications served on real sockets from a thread of the test process."""
 
-import itertools
 import os
+import random
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -13,18 +14,29 @@ from starlette.types import ASGIApp
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 20
-# Below the range from which the kernel takes ports for outgoing connections: one of those could take a port that a test has
-# just chosen. Each process chooses from a block of its own, in turn.
-FIRST, BLOCKS, BLOCK_SIZE = 25_000, 120, 60
-_turn = itertools.count()
+# Below the range from which the kernel takes ports for outgoing connections: one of those could take a server's port.
+FIRST, LAST = 15_000, 24_600
+# A server binds its port only some time after it was chosen. Until then the process that chose it holds the UDP port of the
+# same number, which no other process can hold. These are the file descriptors of the latest choices.
+_reserved: deque[int] = deque()
+MOST_RESERVED = 60
 
 
 def free_port() -> int:
-    """A port that nothing listens on at the moment."""
-    block = FIRST + os.getpid() % BLOCKS * BLOCK_SIZE
-    while not is_free(port := block + next(_turn) % BLOCK_SIZE):
-        pass
-    return port
+    """A port that nothing listens on at the moment, and that nobody else who asks here is given meanwhile."""
+    while True:
+        port = random.randrange(FIRST, LAST)
+        reservation = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            reservation.bind((LOOPBACK, port))
+        except OSError:
+            reservation.close()
+            continue
+        _reserved.append(reservation.detach())
+        if len(_reserved) > MOST_RESERVED:
+            os.close(_reserved.popleft())
+        if is_free(port):
+            return port
 
 
 def is_free(port: int) -> bool:
