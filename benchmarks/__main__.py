@@ -14,7 +14,7 @@ from pathlib import Path
 
 from qstash_on_loopback.signing import Keys
 
-from benchmarks.rows import QUICK, Results, Sizes, measure, measure_with_telemetry
+from benchmarks.rows import QUICK, Results, Sizes, measure, measure_telemetry
 from benchmarks.statements import measure_statements
 from benchmarks.surroundings import Surroundings, Target, commit_tree, until_answers
 from benchmarks.table import RESULTS, as_markdown
@@ -58,10 +58,11 @@ def _measure_tree(surroundings: Surroundings, tree: Path, sizes: Sizes, runs: in
                 measure(target, sizes, lambda row, n=number: _progress(f"run {n + 1}/{runs}: {row}"))
             )
             start = {"start to first answer s": first, "start to first database answer s": until_database}
-        with surroundings.application(tree, telemetry=True) as target:
-            until_answers(target.url, "/api/health/ready")
+        with surroundings.application(tree) as off, surroundings.application(tree, telemetry=True) as on:
+            for target in (off, on):
+                until_answers(target.url, "/api/health/ready")
             _progress(f"run {number + 1}/{runs}: telemetry")
-            measured |= asyncio.run(measure_with_telemetry(target, sizes))
+            measured |= asyncio.run(measure_telemetry(off, on, sizes))
         results.append(start | measured)
         if tree == ROOT:
             _progress(f"run {number + 1}/{runs}: statements")

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import aiohttp
 
@@ -25,9 +26,10 @@ class Sizes:
     uploads_1mb: int = 60
     uploads_25mb: int = 4
     polls: int = 10_000
+    turns: int = 12
 
 
-QUICK = Sizes(warm_up=20, webhooks=30, reads=150, uploads_1mb=20, uploads_25mb=2, polls=2_000)
+QUICK = Sizes(warm_up=20, webhooks=30, reads=150, uploads_1mb=20, uploads_25mb=2, polls=2_000, turns=2)
 Results = dict[str, float]
 
 
@@ -87,12 +89,24 @@ async def measure(target: Target, sizes: Sizes, progress: Callable[[str], None])
     return results
 
 
-async def measure_with_telemetry(target: Target, sizes: Sizes) -> Results:
-    """The webhook alone, of an application that exports what it does, the exporting included."""
+async def measure_telemetry(off: Target, on: Target, sizes: Sizes) -> Results:
+    """What exporting adds to a webhook: two applications take turns, so that a slow minute is the same for both."""
     async with aiohttp.ClientSession() as http:
-        load = Load(target, http)
-        await _warm_up(load, sizes)
-        return {"webhook CPU ms, telemetry on": (await _webhook(load, sizes))["webhook CPU ms"]}
+        loads = (Load(off, http), Load(on, http))
+        for load in loads:
+            await _warm_up(load, sizes)
+        added: list[float] = []
+        for number in range(sizes.turns):
+            cost: dict[Load, float] = {}
+            for load in loads if number % 2 else reversed(loads):
+                ids = [await load.upload("traced", 100 * KB) for _ in range(sizes.webhooks // 2)]
+                cost[load] = await _cpu_ms(load.target, len(ids), partial(_deliver, load, ids))
+            added.append(cost[loads[1]] - cost[loads[0]])
+        return {"webhook CPU ms, telemetry adds": statistics.median(added)}
+
+
+async def _deliver(load: Load, ids: list[str], number: int) -> None:
+    await load.deliver(ids[number])
 
 
 async def _warm_up(load: Load, sizes: Sizes) -> None:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import promql_parser
 import pytest
 import yaml
 
@@ -15,18 +16,6 @@ from tests.documents import DOCS
 PANELS: list[dict[str, Any]] = json.loads((DOCS / "observability/grafana-dashboard.json").read_text())["panels"]
 RULES: list[dict[str, Any]] = yaml.safe_load((DOCS / "observability/alerts.yaml").read_text())["groups"][0]["rules"]
 EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]] + [rule["expr"] for rule in RULES]
-LANGUAGE = {
-    "sum",
-    "by",
-    "max",
-    "rate",
-    "increase",
-    "histogram_quantile",
-    "last_over_time",
-    "absent_over_time",
-    "and",
-    "le",
-}
 
 
 def series(name: str, metric: Metric) -> list[str]:
@@ -40,22 +29,43 @@ def series(name: str, metric: Metric) -> list[str]:
 KNOWN = {each: name for name, metric in METRICS.items() for each in series(name, metric)}
 
 
+def parsed(expression: str) -> tuple[set[str], set[str]]:
+    """The series and the labels that a query names. Raises ValueError if it is not PromQL."""
+    named, labels = set[str](), set[str]()
+
+    def visit(part: promql_parser.Expr) -> None:
+        if isinstance(part, promql_parser.VectorSelector):
+            named.add(part.name or "")
+            labels.update(matcher.name for matcher in part.matchers.matchers)
+        if isinstance(part, promql_parser.AggregateExpr) and part.modifier:
+            labels.update(part.modifier.labels)
+
+    # Grafana puts a duration in place of its variable.
+    promql_parser.walk(promql_parser.parse(expression.replace("$__rate_interval", "1m")), visit)
+    return named, labels
+
+
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_every_query_names_a_metric_and_its_own_labels(expression: str) -> None:
-    """Each word of a query is PromQL, a series of ours, or a label that each of its series has."""
-    bare = re.sub(r'"[^"]*"|\[[^\]]*\]', " ", expression)
-    words = set(re.findall(r"\b[a-z_][a-z0-9_]*\b", bare)) - LANGUAGE
-    named = words & KNOWN.keys()
+    """It is PromQL, of series of ours, and with labels that each of these has."""
+    named, labels = parsed(expression)
 
-    assert named
+    assert named and named <= KNOWN.keys()
     for each in named:
-        labels = {attribute.replace(".", "_") for attribute in METRICS[KNOWN[each]].attributes}
-        assert words - named <= labels
+        own = {attribute.replace(".", "_") for attribute in METRICS[KNOWN[each]].attributes}
+        assert labels - {"le"} <= own and ("le" not in labels or each.endswith("_bucket"))
+
+
+@pytest.mark.parametrize("broken", ["sum(rate(x[5m])", "sum(rate(x))", "x{a=b}"])
+def test_what_is_not_promql_is_found(broken: str) -> None:
+    """Brackets, types and quotes are checked as Prometheus does."""
+    with pytest.raises(ValueError, match="."):
+        parsed(broken)
 
 
 def test_the_dashboard_shows_every_metric() -> None:
     """Nothing is recorded that nobody sees."""
-    shown = {KNOWN[word] for text in EXPRESSIONS for word in re.findall(r"\w+", text) if word in KNOWN}
+    shown = {KNOWN[name] for text in EXPRESSIONS for name in parsed(text)[0]}
 
     assert shown == METRICS.keys()
 
