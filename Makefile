@@ -6,6 +6,8 @@ SHELL := bash
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3.14 python3; do \
 	"$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null && { echo "$$name"; break; }; done)
 PY := .venv/bin/python
+# Four files at a time: on two cores, with time spent waiting.
+PYTEST := $(PY) -m pytest -n 4 --dist loadfile
 NODE := $(CURDIR)/.local/bin/node
 export PRISMA_ENGINE_NODE = $(NODE)
 export PRISMA_QUERY_ENGINE_BINARY = $(CURDIR)/engine/query-engine
@@ -26,7 +28,7 @@ TOOLS := set-up-tools
 VERCEL := set-up-vercel
 FRONTEND := set-up-frontend
 
-.PHONY: help demo run token test test-all frontend-test bench check format soak fuzz chaos lock docs screenshots vercel-build package clean
+.PHONY: help demo run token test test-thorough test-all frontend-test bench check format soak fuzz chaos lock docs screenshots vercel-build package clean
 .PHONY: $(DEMO) $(TESTS) $(TOOLS) $(VERCEL) $(FRONTEND)
 
 help: ## show this
@@ -42,11 +44,15 @@ run: $(DEMO) ## start everything on this machine until Ctrl-C; PORT=8000 WITH_EN
 token: $(DEMO) ## print a cookie header value of a signed-in user; USER=name
 	@$(LOCAL) token --user "$(USER_NAME)"
 
-test: $(TESTS) ## run all tests against real parts
+test: $(TESTS) ## run the tests against real parts, in about three minutes
 	@cd engine && "$(NODE)" --test test/*.test.js
-	@$(PY) -m pytest -n 3 --dist loadfile -m "not soak and not frontend"
+	@$(PYTEST) -m "not thorough and not soak and not frontend"
 
-test-all: test frontend-test ## everything: make test, then make frontend-test
+test-all: test ## run all tests: those of make test, the slower ones and the frontend's
+	@$(MAKE) --no-print-directory --jobs=2 test-thorough frontend-test
+
+test-thorough: $(TESTS) ## run the slower tests: kills, random schedules, the page, the operator's drill
+	@$(PYTEST) -m "thorough and not soak"
 
 frontend-test: $(TESTS) $(FRONTEND) ## build a Next.js frontend, 15 and 16, and drive it in Chromium: record, upload, fail, recover
 	@$(PY) -m pytest -m frontend tests/frontend

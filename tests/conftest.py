@@ -15,7 +15,7 @@ from qstash_on_loopback.signing import Keys
 
 from app.application import create_app
 from app.logs import configure_logging
-from app.services import Services, open_services
+from app.services import OpenServices, Services, open_services
 from app.settings import Settings
 from local.migrate import ROOT, migrate
 from local.ports import LOOPBACK, free_port
@@ -96,6 +96,18 @@ def make_settings(database: Database, storage: Storage, providers_url: str, app_
     return Settings(**named)
 
 
+def noting(opened: list[Services]) -> OpenServices:
+    """Opens services as the application does, and adds them to a list."""
+
+    @asynccontextmanager
+    async def open_noted(settings: Settings) -> AsyncGenerator[Services, None]:
+        async with open_services(settings) as services:
+            opened.append(services)
+            yield services
+
+    return open_noted
+
+
 @pytest.fixture(scope="session")
 def shared_world(
     migrated: Database, storage: Storage, shared_providers: tuple[Providers, str]
@@ -112,14 +124,7 @@ def shared_world(
         processing_timeout_seconds="40",
     )
     opened: list[Services] = []
-
-    @asynccontextmanager
-    async def open_noted(settings: Settings) -> AsyncGenerator[Services, None]:
-        async with open_services(settings) as services:
-            opened.append(services)
-            yield services
-
-    with served(create_app(settings, open_noted), port) as url:
+    with served(create_app(settings, noting(opened)), port) as url:
         yield World(url, settings, migrated, storage, providers, Keys(), opened)
 
 

@@ -36,6 +36,8 @@ from tests.conftest import make_settings
 from tests.support.providers import Providers
 from tests.support.world import AUDIO, Database, World
 
+pytestmark = pytest.mark.thorough
+
 RUN_S = float(os.environ.get("CHAOS_SECONDS", "12"))
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 LEARNERS = 4

@@ -20,6 +20,8 @@ from local.supervision import answers
 from tests.integration.test_engine_process import until
 from tests.support.commands import run_blocks
 
+pytestmark = pytest.mark.thorough
+
 BLOCK = re.compile(r"<!-- run -->\n```bash\n(.*?)```\n```json\n(.*?)```", re.DOTALL)
 
 

@@ -51,6 +51,7 @@ def test_demo_needs_nothing_and_its_last_line_says_done(tmp_path: Path) -> None:
     assert time.monotonic() - started < 100
 
 
+@pytest.mark.thorough
 def test_a_provider_that_fails_once_is_waited_for(tmp_path: Path, providers: Providers) -> None:
     """It says what failed, when and which attempt comes next; then the results, and what both deliveries used."""
     providers.claude.append(Reply(500, {"type": "error", "error": {"type": "api_error", "message": "x"}}, times=3))
@@ -71,6 +72,7 @@ def test_a_provider_that_fails_once_is_waited_for(tmp_path: Path, providers: Pro
     assert re.search(r"total +\$\d\.\d{4}\n", used)
 
 
+@pytest.mark.thorough
 def test_a_failure_for_good_says_where_and_what_to_do(tmp_path: Path, providers: Providers) -> None:
     """The step, the reason, the logs, the command that tries again; nothing is waited for."""
     refused = {"error": {"message": "Audio file might be corrupted or unsupported", "type": "invalid_request_error"}}

@@ -25,7 +25,7 @@ from local.supervision import answers
 from tests.e2e.test_stack import client
 from tests.integration.test_engine_process import until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
 COMMANDS = set(re.findall(r"python -m app ([^`\n]+)", RUNBOOK)) - {"COMMAND"}
 # Eight seconds of a human voice: speech to text is what takes longest here.

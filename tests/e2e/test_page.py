@@ -25,6 +25,7 @@ WORDS = ("best of times", "age of wisdom", "age of foolishness")
 ONE_ROW_PX = 64
 
 
+@pytest.mark.thorough
 def test_what_a_browser_records_becomes_insights(stack: Stack, page: Page) -> None:
     """Microphone, level, clock, upload, the states in order, the words that were said, marks, chart; then delete."""
     sign_in(page, stack.url, "Ada")
@@ -76,6 +77,7 @@ def test_what_safari_records_becomes_insights(stack: Stack, page: Page) -> None:
     expect(page.locator("#transcript")).to_contain_text("times")
 
 
+@pytest.mark.thorough
 def test_a_pause_is_not_recorded(stack: Stack, page: Page) -> None:
     """While paused the clock stands still; afterwards it goes on, and the recording is as long as the clock said."""
     sign_in(page, stack.url, "Cleo")
@@ -113,6 +115,7 @@ def test_everything_works_by_keyboard(stack: Stack, page: Page) -> None:
     expect(page.get_by_role("status")).to_have_text("Recording discarded")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_accessible_in_each_state(stack: Stack, chrome: Browser, scheme: Any, size: ViewportSize) -> None:

@@ -15,6 +15,8 @@ from local.audio import OPUS_RATE, as_webm, decode, human_voice
 from local.stack import Stack
 from tests.support.browser import drop, record, send, sign_in, wait_for_status
 
+pytestmark = pytest.mark.thorough
+
 # What developers call things: no learner should read it.
 A_CODE = re.compile(r"[A-Z]{3,}_[A-Z]+|\b(?:FAILED|UNAUTHORIZED|HTTP \d+)\b")
 LIMIT_BYTES = 50 * 1024 * 1024

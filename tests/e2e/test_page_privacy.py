@@ -8,6 +8,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from local.stack import Stack
 from tests.support.browser import record, send_sample, sign_in, wait_for_clock
 
+pytestmark = pytest.mark.thorough
+
 SECRET = "My secret topic"
 # Of the sample.
 SPOKEN = "sunrise"

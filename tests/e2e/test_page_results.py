@@ -9,6 +9,8 @@ from playwright.sync_api import BrowserContext, FilePayload, Page, expect
 from local.stack import Stack
 from tests.support.browser import PHONE, send_sample, sign_in
 
+pytestmark = pytest.mark.thorough
+
 # Longer than a learner has to wait for the list to look by itself.
 REFRESHED_MS = 30_000
 LONG_TOPIC = "The trip that my friends and I have planned for the summer after next, if the weather allows it " * 3

@@ -4,11 +4,14 @@ import os
 import re
 import signal
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from app.errors import AGAIN
 from local.stack import Stack
 from tests.support.browser import send, sign_in, wait_for_status
+
+pytestmark = pytest.mark.thorough
 
 # The queue waits 12 s, the provider's own client retries as well, and the machine may be busy.
 RETRIED_MS = 120_000

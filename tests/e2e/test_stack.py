@@ -102,6 +102,7 @@ def ready_line(process: subprocess.Popen[str]) -> str:
     raise AssertionError("".join(lines))
 
 
+@pytest.mark.thorough
 def test_run_leaves_no_process_behind(tmp_path: Path) -> None:
     """However it ends: politely with code 0, or killed outright. Three stacks at once, so they share nothing either."""
     with ExitStack() as running:
@@ -133,6 +134,7 @@ def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:
     assert f"port {port} is taken" in printed and "PORT=" in printed
 
 
+@pytest.mark.thorough
 def test_a_second_demo_at_once_is_a_sentence(tmp_path: Path) -> None:
     """Two in one folder: one comes to DONE, the other says what to do; no log of PostgreSQL's."""
     with command("demo", directory=tmp_path) as first, command("demo", directory=tmp_path) as second:
@@ -143,6 +145,7 @@ def test_a_second_demo_at_once_is_a_sentence(tmp_path: Path) -> None:
     assert refused == "error: another demo runs in this folder: wait until it has ended\n"
 
 
+@pytest.mark.thorough
 def test_an_exported_database_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be production's: the demo says that it is not used, and uses its own."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:canary@127.0.0.1:9/production")

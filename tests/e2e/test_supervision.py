@@ -25,6 +25,8 @@ from local.supervision import MAX_RESTARTS
 from local.token import session_cookie
 from tests.integration.test_engine_process import until
 
+pytestmark = pytest.mark.thorough
+
 SECRET = "the frontend's own secret, given to both sides"
 PUBLIC = "https://coach.example.com"
 

@@ -2,13 +2,15 @@
 
 import json
 
+import pytest
+
 from app.errors import MISCONFIGURED
 from tests.integration.test_repair import age, set_status
-from tests.support.deployment import CANARY, Deployment, deployment, queue, wait_for
+from tests.support.deployment import CANARY, Deployment, deployed, deployment, queue, wait_for
 from tests.support.providers import Reply
 from tests.support.world import AUDIO
 
-__all__ = ["deployment", "queue"]
+__all__ = ["deployed", "deployment", "queue"]
 
 
 def test_poisoned_recording_and_dead_letter(deployment: Deployment) -> None:
@@ -16,7 +18,8 @@ def test_poisoned_recording_and_dead_letter(deployment: Deployment) -> None:
     deployment.world.providers.whisper.append(Reply(400, {"error": {"message": CANARY}}))
     session_id = deployment.world.upload(topic=CANARY)
     deployment.until(session_id, "FAILED")
-    letters = wait_for(lambda: json.loads(deployment.ok("dead-letters", "list", "--json")))
+    wait_for(deployment.dead_letters)
+    letters = json.loads(deployment.ok("dead-letters", "list", "--json"))
 
     assert [(letter["session_id"], letter["status"]) for letter in letters] == [(session_id, 489)]
     listed = deployment.ok("sessions", "--status", "failed", "--reason", "read as audio")
@@ -28,11 +31,13 @@ def test_poisoned_recording_and_dead_letter(deployment: Deployment) -> None:
     assert json.loads(deployment.ok("dead-letters", "list", "--json")) == []
 
 
+@pytest.mark.thorough
 def test_speech_down_then_dead_letter_retried(deployment: Deployment) -> None:
     """Every attempt failed: the dead letter is retried through our own guard, and the session is DONE."""
     deployment.world.providers.whisper.append(Reply(503, {}, times=12))
     session_id = deployment.world.upload()
-    [letter] = wait_for(lambda: json.loads(deployment.ok("dead-letters", "list", "--json")))
+    wait_for(deployment.dead_letters)
+    [letter] = json.loads(deployment.ok("dead-letters", "list", "--json"))
     assert deployment.world.database.session(session_id)["errorMessage"].endswith("tried again automatically.")
 
     deployment.ok("dead-letters", "retry", letter["id"])
@@ -62,7 +67,7 @@ def test_wrong_key_then_one_command(deployment: Deployment) -> None:
     for session_id in sessions:
         assert deployment.until(session_id, "FAILED")["errorMessage"] == MISCONFIGURED
     # QStash has used up its attempts.
-    wait_for(lambda: len(json.loads(deployment.ok("dead-letters", "list", "--json"))) == len(sessions))
+    wait_for(lambda: deployment.dead_letters() == len(sessions))
     assert set(deployment.ok("retry", "--misconfigured", "--dry-run").split()) == set(sessions)
     assert len(deployment.world.storage.stored_keys()) == len(sessions)
     deployment.world.providers.whisper.clear()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import yaml
 from qstash_on_loopback.testing import RunningServer
 
@@ -161,6 +162,7 @@ def test_a_token_that_gives_no_signing_keys_is_said(world: World, qstash_server:
     assert "QStash did not give them: check QSTASH_TOKEN" in done.stderr and "another token" not in done.stderr
 
 
+@pytest.mark.thorough
 def test_local_is_the_whole_stack(tmp_path: Path) -> None:
     """Without an account: its page answers, and SIGTERM ends it."""
     port = free_port()

@@ -41,7 +41,9 @@ def parts_of_few(name: str) -> list[Audio]:
     return parts
 
 
-@pytest.mark.parametrize("name", TIMES)
+@pytest.mark.parametrize(
+    "name", [name if name == "webm" else pytest.param(name, marks=pytest.mark.thorough) for name in TIMES]
+)
 def test_every_packet_is_in_one_part_and_in_order(name: str) -> None:
     """Nothing is encoded anew, lost or doubled; each part is a file that Whisper takes, with its own ending."""
     found = b""
@@ -69,6 +71,7 @@ def test_cuts_are_at_pauses(name: str) -> None:
     assert float(numpy.abs(edges[0]).mean()) < speaking / 4
 
 
+@pytest.mark.thorough
 def test_no_word_is_lost_or_doubled_at_a_cut() -> None:
     """The voice before and after each cut is transcribed as completely as without it, to a word or two in a hundred."""
     speech = Speech()

@@ -18,11 +18,11 @@ from app.services import open_services
 from app.sessions.operator import RULES
 from tests.conftest import make_settings
 from tests.integration.test_regions import EU, US, Region, eu, us
-from tests.support.deployment import Deployment, deployment, queue, wait_for
+from tests.support.deployment import Deployment, deployed, deployment, queue, wait_for
 from tests.support.serving import served
 from tests.support.world import AUDIO
 
-__all__ = ["deployment", "eu", "queue", "us"]
+__all__ = ["deployed", "deployment", "eu", "queue", "us"]
 
 
 def findings(done: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str]]:
@@ -92,21 +92,21 @@ def test_doctor_takes_the_signing_keys_as_serve_does(deployment: Deployment) -> 
     ],
 )
 def test_doctor_names_what_is_wrong(deployment: Deployment, point: str, changes: dict[str, str], advice: str) -> None:
-    """Each point broken in turn: named, with what to do, exit code 1."""
+    """Each point broken in turn: named, with what to do."""
     if changes.get("DATABASE_URL"):
         changes = {"DATABASE_URL": deployment.settings.database_url.get_secret_value().replace("/tests", "/postgres")}
-    done = deployment.run("doctor", "--json", **changes)
-    found = findings(done)
+    found = examined(deployment, **changes)
 
-    assert done.returncode == 1
     assert found[point][0] == "wrong" and advice in found[point][1], found
 
 
 def test_doctor_names_a_retired_model(deployment: Deployment) -> None:
     """One that the provider does not have; the next in the setting is fine."""
     deployment.world.providers.gone.add("whisper-1")
-    found = findings(deployment.run("doctor", "--json"))
+    done = deployment.run("doctor", "--json")
+    found = findings(done)
 
+    assert done.returncode == 1
     assert found["model whisper-1"][0] == "wrong" and "docs/models.md" in found["model whisper-1"][1]
     assert found["model gpt-transcribe"][0] == "fine"
 
@@ -167,6 +167,7 @@ def test_doctor_finds_objects_without_a_session(deployment: Deployment) -> None:
     assert "reason=object_without_session" in swept.stderr and deployment.world.storage.stored_keys() == []
 
 
+@pytest.mark.thorough
 def test_doctor_compares_profiles_with_the_sessions_of_learners_made_since(deployment: Deployment) -> None:
     """Not without a date; fine as it comes, and after a session was deleted; wrong once a count was lost."""
     sessions = [deployment.world.upload() for _ in range(2)]

@@ -120,6 +120,7 @@ def test_missing_voice_is_said(
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.thorough
 def test_interrupt_stops_everything_and_writes_nothing(with_signal: signal.Signals, tmp_path: Path) -> None:
     """Ctrl-C ends in one line; the stand-in does not outlive the command."""
     environment = {name: value for name, value in os.environ.items() if name != "ANTHROPIC_API_KEY"}

@@ -103,7 +103,7 @@ class FaultyWorld:
         return [f"{name}: not {fact}: {row}" for fact, holds in facts.items() if not holds]
 
 
-@pytest.fixture(scope="module", params=["short", "long"])
+@pytest.fixture(scope="module", params=["short", pytest.param("long", marks=pytest.mark.thorough)])
 def faulty(
     postgres: Postgres,
     migrated: object,
@@ -169,7 +169,7 @@ def test_fault_anywhere_ends_in_exactly_once(
     assert problems == []
 
 
-@pytest.mark.parametrize("deliveries", [1, 2])
+@pytest.mark.parametrize("deliveries", [1, pytest.param(2, marks=pytest.mark.thorough)])
 def test_sigkill_anywhere_ends_in_exactly_once(faulty: FaultyWorld, places: list[str], deliveries: int) -> None:
     """A real process, killed after each call outside; the retries reach a living one."""
 

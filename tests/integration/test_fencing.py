@@ -90,6 +90,7 @@ def _refused_for_now(answer: httpx.Response | None) -> bool:
 
 @pytest.mark.parametrize("faulty", ["short"], indirect=True)
 @pytest.mark.parametrize("late", ["success", *ERRORS])
+@pytest.mark.thorough
 def test_late_worker_changes_nothing(faulty: FaultyWorld, places: list[str], late: str) -> None:
     """At every call outside, with the owner at every later one: DONE, everything once, no recording lost or left."""
     races = [

@@ -58,6 +58,7 @@ def transcript(world: World, session_id: str) -> dict[str, Any] | None:
         return found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["webm", "mp4"])
 def test_a_long_recording_is_transcribed_in_parts(world: World, name: str) -> None:
     """Three calls, each within the limits of every model and under the right name; each goes on where the one before ended."""

@@ -112,7 +112,12 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+SLOWEST = ("one-byte packets", "compressed header")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.thorough if name in SLOWEST else ()) for name in HOSTILE]
+)
 def test_a_hostile_recording_ends_in_time_and_in_little_memory(name: str, tmp_path: Path) -> None:
     """It is refused, or cut if there is anything to cut: within 5 s of CPU, 300 MB in the child, and nothing here."""
     path = tmp_path / "hostile"
@@ -299,6 +304,7 @@ def hurried_world(world: World) -> Generator[World, None, None]:
         yield replace(world, url=url, settings=settings)
 
 
+@pytest.mark.thorough
 def test_polls_are_answered_while_hostile_recordings_are_cut(hurried_world: World) -> None:
     """Three recordings of one-byte packets at once fail by themselves; polls and another session go on."""
     world = hurried_world

@@ -165,6 +165,7 @@ def test_shared_bucket_survives(world: World, known_user: bool, capfd: pytest.Ca
     assert len(world.storage.stored_keys()) == 1
 
 
+@pytest.mark.thorough
 def test_race_with_uploads_and_deliveries(world: World) -> None:
     """While sessions are uploaded and processed, looks through the bucket without any grace cost none of them its recording."""
     with ThreadPoolExecutor(6) as pool:

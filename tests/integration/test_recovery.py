@@ -61,6 +61,7 @@ def until_ready(world: World) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.thorough
 def test_100_deliveries_survive_a_restart_and_a_kill(fragile: World) -> None:
     """PostgreSQL restarted and the engine killed under load: all DONE after retries, nothing twice."""
     with ThreadPoolExecutor(8) as pool:

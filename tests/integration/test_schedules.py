@@ -232,6 +232,7 @@ def run_schedules(there: FaultyWorld, count: int, steps: int) -> None:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.thorough
 @pytest.mark.parametrize("faulty", ["short"], indirect=True)
 def test_invariants_hold_after_random_schedules(faulty: FaultyWorld) -> None:
     """100 schedules (make soak runs 500 and more), whatever they bring: done once, counted once, nothing left behind."""

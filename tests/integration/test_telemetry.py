@@ -168,6 +168,7 @@ def test_exported_before_a_serverless_instance_is_frozen(
 
 
 @pytest.mark.parametrize(("kind", "platform"), [("refuses", {}), ("hangs", {"VERCEL": "1"}), ("nonsense", {})])
+@pytest.mark.thorough
 def test_an_endpoint_that_does_not_answer_harms_nothing(
     world: World, tmp_path: Path, kind: str, platform: dict[str, str]
 ) -> None:

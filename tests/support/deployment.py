@@ -15,11 +15,12 @@ from pydantic import SecretStr
 from qstash_on_loopback.__main__ import environment as qstash_environment
 
 from app.application import create_app
+from app.services import Services
 from app.settings import Settings
 from local.migrate import ROOT
 from local.ports import LOOPBACK, free_port
 from local.process import Child
-from tests.conftest import make_settings
+from tests.conftest import make_settings, noting
 from tests.support.serving import served
 from tests.support.world import World
 
@@ -57,6 +58,12 @@ class Deployment:
         """Wait until QStash and the application have brought a session there."""
         return wait_for(lambda: row if (row := self.world.database.session(session_id))["status"] == status else None)
 
+    def dead_letters(self) -> int:
+        """How many messages QStash has given up, asked without a command: that takes a second."""
+        headers = {"authorization": f"Bearer {self.settings.qstash_token.get_secret_value()}"}
+        listed = httpx.get(f"{self.settings.qstash_url}/v2/dlq", headers=headers, timeout=10, trust_env=False)
+        return len(listed.json()["messages"])
+
 
 def wait_for(find: Callable[[], Any]) -> Any:
     """Wait until something is found."""
@@ -69,7 +76,7 @@ def wait_for(find: Callable[[], Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, str], None, None]:
-    """A QStash whose time runs fifty times as fast, so that retries come within seconds."""
+    """A QStash whose time runs five hundred times as fast, so that half an hour takes seconds."""
     port, log = free_port(), tmp_path_factory.mktemp("queue") / "log"
     command: list[str | Path] = [
         sys.executable,
@@ -78,7 +85,7 @@ def queue(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, str],
         "--port",
         str(port),
         "--time-scale",
-        "0.02",
+        "0.002",
     ]
     child = Child("qstash", command, log, dict(os.environ))
     environment = qstash_environment(port)
@@ -95,16 +102,23 @@ def queue(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, str],
     child.stop()
 
 
-@pytest.fixture
-def deployment(world: World, queue: dict[str, str]) -> Generator[Deployment, None, None]:
-    """The application, its surroundings empty."""
-    port = free_port()
+@pytest.fixture(scope="module")
+def deployed(shared_world: World, queue: dict[str, str]) -> Generator[World, None, None]:
+    """The application behind that QStash."""
+    port, opened = free_port(), list[Services]()
     url = f"http://{LOOPBACK}:{port}"
-    settings = make_settings(world.database, world.storage, world.settings.anthropic_base_url, url, **queue)
-    world.forget_models()
+    there, providers_url = shared_world, shared_world.settings.anthropic_base_url
+    settings = make_settings(there.database, there.storage, providers_url, url, **queue)
+    with served(create_app(settings, noting(opened)), port):
+        yield World(url, settings, there.database, there.storage, there.providers, there.keys, opened)
+
+
+@pytest.fixture
+def deployment(world: World, deployed: World, queue: dict[str, str]) -> Generator[Deployment, None, None]:
+    """It, its surroundings empty."""
+    assert world.database is deployed.database
+    deployed.forget_models()
+    yield Deployment(deployed, deployed.settings)
     headers = {"authorization": f"Bearer {queue['QSTASH_TOKEN']}"}
-    with served(create_app(settings), port):
-        there = World(url, settings, world.database, world.storage, world.providers, world.keys)
-        yield Deployment(there, settings)
-        for path in ("messages", "schedules/speaking-session-sweep"):
-            httpx.delete(f"{queue['QSTASH_URL']}/v2/{path}", headers=headers, trust_env=False)
+    for path in ("messages", "dlq", "schedules/speaking-session-sweep"):
+        httpx.delete(f"{queue['QSTASH_URL']}/v2/{path}", headers=headers, trust_env=False)

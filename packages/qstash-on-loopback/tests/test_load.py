@@ -77,6 +77,7 @@ def wait(condition: object, seconds: float) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.thorough
 def test_a_time_out_counts_from_the_request_not_from_the_queue() -> None:
     """1,500 messages due together with 4 s each, to a destination that takes 0.5 s: all delivered, no attempt wasted."""
     slow = Slow(0.5)
