@@ -31,7 +31,7 @@ FRONTEND := set-up-frontend
 .PHONY: help demo run token test test-thorough test-all frontend-test bench check format soak fuzz chaos lock docs screenshots vercel-build package clean
 .PHONY: $(DEMO) $(TESTS) $(TOOLS) $(VERCEL) $(FRONTEND)
 
-help: ## show this
+help: ## show this help
 	@echo "usage: make TARGET [NAME=value]"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
 
@@ -41,7 +41,7 @@ demo: $(DEMO) ## send one recording through, from upload to results; AUDIO=file 
 run: $(DEMO) ## start everything on this machine until Ctrl-C; PORT=8000 WITH_ENV=1
 	@exec $(LOCAL) run $(if $(PORT),--port "$(PORT)")
 
-token: $(DEMO) ## print a cookie header value of a signed-in user; USER=name
+token: $(DEMO) ## print the value of a signed-in user's Cookie header; USER=name
 	@$(LOCAL) token --user "$(USER_NAME)"
 
 test: $(TESTS) ## run the tests against real parts, in about three minutes
@@ -57,14 +57,14 @@ test-thorough: $(TESTS) ## run the slower tests: kills, random schedules, the pa
 frontend-test: $(TESTS) $(FRONTEND) ## build a Next.js frontend, 15 and 16, and drive it in Chromium: record, upload, fail, recover
 	@$(PY) -m pytest -m frontend tests/frontend
 
-bench: $(TESTS) ## measure CPU, memory and engine requests beside their goals; RUNS=5 KEEP=1 COMMIT=… BASE_URL=… PID=…
+bench: $(TESTS) ## measure CPU, memory and engine requests against their goals; RUNS=5 KEEP=1 COMMIT=… BASE_URL=… PID=…
 	@$(PY) -m benchmarks --runs $(RUNS) $(if $(KEEP),--keep) $(if $(COMMIT),--commit "$(COMMIT)") $(if $(BASE_URL),--base-url "$(BASE_URL)" --pid "$(PID)")
 
 .PHONY: evaluate evaluate-speech
-evaluate: $(DEMO) ## score analyses of the golden set; MODELS=claude-haiku-4-5,claude-haiku-5-5
+evaluate: $(DEMO) ## score models' analyses of the golden set; MODELS=claude-haiku-4-5,claude-haiku-5-5
 	@exec $(PY) -m evaluation analysis $(if $(MODELS),--models "$(MODELS)")
 
-evaluate-speech: $(DEMO) ## word error rates, and learners' errors kept; MODELS=whisper-1,gpt-transcribe
+evaluate-speech: $(DEMO) ## measure word error rates and learners' errors kept; MODELS=whisper-1,gpt-transcribe
 	@exec $(PY) -m evaluation speech $(if $(MODELS),--models "$(MODELS)")
 
 soak: $(TESTS) ## run the random schedules for longer
@@ -79,7 +79,7 @@ fuzz: $(TESTS) ## send random requests to every route; REQUESTS=10000 SEED=1
 newcomer: ## do what somebody who has just arrived does, in a fresh clone: demo, run, quickstart, Ctrl-C
 	@"$(PYTHON)" -m tests.newcomer
 
-check: $(TOOLS) ## formatting, lint, types, Dockerfile
+check: $(TOOLS) ## check formatting, lint, types and the Dockerfile
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@.venv/bin/basedpyright --level error
@@ -89,11 +89,11 @@ format: $(TOOLS) ## format the code
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
 
-lock: ## resolve the files in locks/ anew from pyproject.toml
+lock: ## resolve the dependencies in pyproject.toml again into locks/
 	@test -x .venv/bin/uv || $(MAKE) --no-print-directory $(TOOLS)
 	@$(PY) -m local.setup.lock
 
-docs: $(TESTS) ## write the pages of docs/ that are made from the code
+docs: $(TESTS) ## generate the pages of docs/ that are made from the code
 	@$(PY) -m tests.documents
 
 screenshots: $(TESTS) ## take the pictures of the page in docs/images, with Chromium

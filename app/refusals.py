@@ -4,7 +4,7 @@ from app.errors import NON_RETRYABLE_HEADERS, NON_RETRYABLE_STATUS, Code, Refuse
 
 
 class Unauthorized(Refused):
-    """There is no session cookie, or it is expired, of another secret, or without an ``externalId``."""
+    """The session cookie is missing, expired, encrypted with another secret, or has no ``externalId``."""
 
     status, code, message = 401, Code.UNAUTHORIZED, "Unauthorized"
 
@@ -16,7 +16,7 @@ class MissingSignature(Unauthorized):
 
 
 class InvalidSignature(Unauthorized):
-    """A signature is expired, of another key, or made for another body or address."""
+    """The signature has expired, was made with another key, or is for another body or address."""
 
     message = "Invalid signature"
 
@@ -40,7 +40,7 @@ class UserNotFound(Refused):
 
 
 class UnknownSession(Refused):
-    """A delivery names a session that does not exist (any more)."""
+    """The delivery names a session that does not exist or has been deleted."""
 
     status, code, message = 404, Code.NOT_FOUND, "Session not found"
 
@@ -64,7 +64,7 @@ class InvalidRequest(Refused):
 
 
 class InvalidBody(Refused):
-    """The body is not multipart (nor the JSON of a direct upload), or it is cut off."""
+    """The body is neither multipart nor the JSON of a direct upload, or it is incomplete."""
 
     status, code, message = 400, Code.INVALID_BODY, "Expected multipart form data"
 
@@ -89,13 +89,13 @@ class InvalidDuration(Refused):
 
 
 class InvalidSize(Refused):
-    """A direct upload announces no size, or one that is no positive whole number."""
+    """A direct upload gives no size, or one that is not a positive whole number."""
 
     status, code, message = 400, Code.INVALID_FILE, "Valid size is required"
 
 
 class WrongType(Refused):
-    """The type of the file does not start with ``audio/``, is over 100 characters, or cannot be a header."""
+    """The file's type does not start with ``audio/``, is longer than 100 characters, or is not valid in a header."""
 
     status, code, message = 400, Code.INVALID_FILE, "File must be an audio file"
 
@@ -107,13 +107,13 @@ class AudioTooLarge(Refused):
 
 
 class StoredFileRefused(Refused):
-    """Storage holds another file than the one that the direct upload announced."""
+    """The file in storage is not the one that the direct upload announced."""
 
     status, code, message = 413, Code.INVALID_FILE, "The stored file is not a recording of at most 50MB"
 
 
 class BodyTooLarge(Refused):
-    """A body that should be a small message is over 64 KB."""
+    """The body of a request that takes only a small message is over 64 KB."""
 
     status, code, message = 413, Code.BAD_REQUEST, "Request body is too large"
 
@@ -140,25 +140,25 @@ class TooManyUploads(Refused):
 
 
 class TooManyOpenUploads(TooManyUploads):
-    """The learner has reached the maximum number of direct uploads that are not completed."""
+    """The learner has reached the maximum number of unfinished direct uploads."""
 
     message = "Too many unfinished uploads"
 
 
 class UploadIncomplete(Refused):
-    """A direct upload is completed while its recording is not in storage."""
+    """``complete`` was called before the recording was in storage."""
 
     status, code, message = 409, Code.UPLOAD_INCOMPLETE, "The recording has not been uploaded"
 
 
 class UploadExpired(UploadIncomplete):
-    """A direct upload is completed after its session was given up."""
+    """``complete`` was called after the sweep had ended the session."""
 
     message = "The upload was not completed in time"
 
 
 class InvalidMessage(Refused):
-    """A signed message does not have the expected form, which no retry can change: QStash stops."""
+    """A signed message does not have the expected form. No retry can change that, so QStash stops."""
 
     status, code, message = NON_RETRYABLE_STATUS, Code.BAD_REQUEST, "Invalid request body"
 
@@ -174,7 +174,7 @@ class UploadFailed(Refused):
 
 
 class NotConfigured(Refused):
-    """A delivery arrived while our signing keys are not set."""
+    """A delivery arrived, but our signing keys are not set."""
 
     status, code, message = 503, Code.NOT_CONFIGURED, "The signing keys are not configured"
 

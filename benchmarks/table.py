@@ -51,4 +51,4 @@ def _cell(values: list[float]) -> str:
     median = statistics.median(values)
     if max(values) - min(values) < 0.005:
         return f"{median:.3g}"
-    return f"{median:.3g} [{min(values):.3g}-{max(values):.3g}]"
+    return f"{median:.3g} [{min(values):.3g} to {max(values):.3g}]"

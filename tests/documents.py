@@ -15,10 +15,10 @@ MADE = "<!-- Made by `make docs`: change what it is made from, not this page. --
 
 # When an error happens that is no refusal of a request.
 OTHERS: dict[type[AppError], str] = {
-    InvalidState: "A delivery names a session that it may not process. `Retry-After` is there while another delivery "
-    "holds the session.",
-    StepFailed: "A step of the pipeline failed. QStash tries again, after `Retry-After` if a provider asked for it.",
-    Permanent: "A step failed and cannot succeed, so QStash stops: the header `Upstash-NonRetryable-Error` is there.",
+    InvalidState: "The delivery may not process this session in its current state. `Retry-After` is set while another delivery "
+    "holds it.",
+    StepFailed: "A step of the pipeline failed. QStash retries, after `Retry-After` if a provider asked for it.",
+    Permanent: "A step failed and a retry cannot succeed. The header `Upstash-NonRetryable-Error` tells QStash to stop.",
     Unavailable: "Storage or the database cannot be reached.",
 }
 
@@ -38,7 +38,7 @@ def errors() -> str:
     return f"""{MADE}
 # Error codes
 Every error body is `{{"error": sentence, "code": CODE}}` and nothing else, on every path and method.
-Decide by the code, not by the sentence. Which endpoint answers what: [api.md](api.md).
+Branch on the code, not on the sentence. [api.md](api.md) says which endpoint answers what.
 
 | code | status | sentence | when |
 |---|---|---|---|
@@ -63,15 +63,15 @@ CPU of the application and its query engine together, with providers that answer
 `benchmarks/results/{newest.name}`: median [min-max] of {max(len(runs) for runs in measured["runs"].values())} runs on \
 {about["cores"]} cores with Python {about["python"]}. The figures of the
 original come from a machine of the same kind. Times differ between machines;
-[decisions/cpu.md](decisions/cpu.md) says where they go.
+[decisions/cpu.md](decisions/cpu.md) explains where the time goes.
 
 {as_markdown(measured["runs"])}
 
-`make bench` measures all of it: it starts PostgreSQL, storage and providers, takes CPU and memory
-from the kernel's accounts (PSS), and counts requests in the engine. `KEEP=1` keeps the results for
-this page. Deliveries are measured after a hundred others, for the engine compiles itself while it is
-used. `COMMIT=…` measures another commit as well, `BASE_URL=… PID=…` another server of the same
-contract. Memory over the polls goes up and down by the size of the engine's heap, without a trend.
+`make bench` measures all of it: it starts PostgreSQL, storage and providers, reads CPU time and memory
+(PSS) from the kernel, and counts requests in the engine. `KEEP=1` keeps the results for this page.
+Deliveries are measured after a hundred warm-up deliveries, because the engine is compiled while it runs.
+`COMMIT=…` also measures another commit; `BASE_URL=… PID=…` measures another server with the same API.
+Memory during the polls rises and falls with the engine's heap and shows no trend.
 """
 
 

@@ -1,4 +1,4 @@
-"""The drill: six things break on a running stack, and the commands of docs/operations.md name each and mend it.
+"""The drill: seven things break on a running stack, and the commands of docs/operations.md name each and mend it.
 
 Every command of the page is run here as it is written; one that is new there fails ``test_every_command_was_run`` until it is.
 The tests go through one incident after the other on the same stack, in the order of this file.

@@ -17,19 +17,19 @@ def api() -> str:
     answers = "\n".join(_schema(name, schemas[name]) for name in schemas if name not in NOT_SHOWN)
     return f"""
 # API reference
-Made from [openapi.json](openapi.json), which `tests/integration/test_openapi.py` keeps true: it
-causes every answer below. JSON is compact, keys come in the order shown, dates are UTC with three
+Made from [openapi.json](openapi.json), which `tests/integration/test_openapi.py` checks by causing
+every answer below. JSON is compact, keys come in the order shown, dates are UTC with three
 decimals, ids are cuids. Every answer of the application carries `X-Request-Id`
 and `X-Content-Type-Options: nosniff`.
 
-Learners' paths need the session cookie of Auth.js v5, the paths below `/api/internal` QStash's
-signature. With `make run` started, `make token USER=ada` prints a learner's cookie:
+Learners' paths need the session cookie of Auth.js v5; paths under `/api/internal` need QStash's
+signature. While `make run` is running, `make token USER=ada` prints a learner's cookie:
 ```
 curl -H "Cookie: $(make -s token USER=ada)" http://127.0.0.1:8000/api/sessions
 ```
 
 {sections}
-## From any path
+## Answers of every path
 {shared}
 
 # Bodies

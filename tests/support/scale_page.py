@@ -71,27 +71,28 @@ def scale() -> str:
     columns = [_column(sessions, m, cpu_ms) for sessions in SESSIONS_A_DAY]
     rows = "\n".join(f"| {name} | {' | '.join(column[name] for column in columns)} |" for name in columns[0])
     return f"""
-# What it takes at 1,000, 100,000 and 1,000,000 sessions a day
-Worked out from `benchmarks/results/{m.name}`, the prices in `app/adapters` and the assumptions below.
-Nobody has run a million sessions a day through it: what is measured here is one machine with two cores
-and providers that answer at once.
+# What 1,000, 100,000 and 1,000,000 sessions a day require
+Calculated from `benchmarks/results/{m.name}`, the prices in `app/adapters` and the assumptions below.
+It has never run at a million sessions a day: the measurements come from one machine with two cores and
+providers that answer at once.
 
 | | {" | ".join(f"{sessions:,} a day" for sessions in SESSIONS_A_DAY)} |
 |---|{"---|" * len(SESSIONS_A_DAY)}
 {rows}
 
 ## Assumptions
-- A session is {MINUTES} minutes of speech in {RECORDING_MB} MB, {TOKENS_IN:,} tokens to the analysis and
-  {TOKENS_OUT:,} from it (30 % more with Haiku 5.5). The busiest time has {PEAK_FACTOR} times the mean.
-- A delivery takes {DELIVERY_S} s, almost all of it waiting for the models. It is not measured: the models
-  are not ours. Your own figure is `took_ms` of the log's `request_answered`.
+- A session is {MINUTES} minutes of speech in {RECORDING_MB} MB, {TOKENS_IN:,} input and
+  {TOKENS_OUT:,} output tokens for the analysis (30 % more with Haiku 5.5). Peak load is {PEAK_FACTOR} times the mean.
+- A delivery takes {DELIVERY_S} s, almost all of it waiting for the models. This is an
+  assumption, because the models are not ours. Your own figure is `took_ms` of the log's `request_answered`.
 - The frontend asks {POLLS} times for one session before it is DONE.
 - Measured: {cpu_ms:.0f} ms of CPU for a session ({m.delivery_cpu_ms:.1f} ms for the delivery,
   {m.upload_cpu_ms:.1f} ms for each MB of the upload, {m.poll_cpu_ms:.2f} ms for each poll),
   {m.delivery_statements:.0f} SQL statements for the delivery and one for each poll, {m.memory_mb:.0f} MB for a
   process with its query engine.
 - A process is given no more than {MOST_BUSY:.0%} of a core and {DELIVERIES_A_PROCESS} deliveries at once, with
-  `connection_limit={CONNECTIONS_A_PROCESS}` in `DATABASE_URL`; there are two at least, so that one may be replaced.
+  `connection_limit={CONNECTIONS_A_PROCESS}` in `DATABASE_URL`; there are at least two, so that one can be
+  replaced without downtime.
 - A session leaves {STORED_KB} KB in the database: its words, its insights, their indexes.
 - QStash costs $1 for 100,000 messages; {SWEEPS_A_DAY} a day are sweeps. Its plans deliver 10, 100, 200 and
   1,000 messages at once ([prices](https://upstash.com/pricing/qstash)). Retries are not counted.
@@ -99,29 +100,29 @@ and providers that answer at once.
 
 ## Which settings
 - **Parallelism.** Set `QSTASH_FLOW_CONTROL_KEY`, and `QSTASH_FLOW_CONTROL_PARALLELISM` as in the table or
-  as far as the models' rate limits allow, whichever is less: what is above it waits in QStash, and
-  `doctor` says how much that is. Without flow control QStash delivers as much at once as its plan allows,
-  and what the models refuse is tried again.
-- **Rate limits of the models.** The table has what is needed at the busiest time; compare it with the
-  limits of your accounts before you grow into them. Speech is limited in requests; the analysis in
+  as far as the models' rate limits allow, whichever is less. Further messages wait in QStash, and
+  `doctor` shows how many. Without flow control, QStash delivers as many at once as its plan allows, and
+  deliveries that the models refuse are retried.
+- **Rate limits of the models.** The table has what is needed at peak; compare it with the limits of your
+  accounts before you reach them. Speech is limited in requests; the analysis in
   requests and in tokens of input and output.
 - **Connections.** Processes times `connection_limit` must stay below the database's `max_connections`,
   with room for the frontend. On a serverless platform, and above a hundred, use a pooled address with
   `pgbouncer=true`.
-- **Money.** Speech is most of it. `TRANSCRIPTION_MODELS` and `ANALYSIS_MODELS` choose the prices.
+- **Money.** Most of the cost is speech. `TRANSCRIPTION_MODELS` and `ANALYSIS_MODELS` choose the prices.
 
-## Where another engine takes over
-- **QStash** has no limit on the rate of publishing. An upload publishes one message, which is as it
-  should be. What reaches its end is the plan's number of deliveries at once: above 1,000, ask Upstash
-  or use both regions.
-- **The sweep** publishes what waits one message at a time, 16 at once, for 40 s of each round. A backlog
-  of millions after an outage wants QStash's batches, which it does not use yet.
-- **PostgreSQL** on one machine takes more such statements a second than the table asks for, so it is not
-  the rate that ends it but the size: at a million sessions a day it grows by the last row of the table, and backups
-  and indexes get slow somewhere above a terabyte. Before that, move old sessions elsewhere or partition
-  by month. Then spread learners over several machines with Citus or the like, by `userId`: profiles and
-  sessions are already reached by it, but a delivery names its session alone, so its message and every
-  statement that says `WHERE id =` would have to name the learner, too.
+## Where this design reaches its limits
+- **QStash** has no limit on the rate of publishing. An upload publishes one message, as it
+  should. The limit you reach first is the plan's number of concurrent deliveries: above 1,000, ask
+  Upstash or use both regions.
+- **The sweep** publishes one message for each waiting session, 16 concurrently, for 40 s of each round. A
+  backlog of millions after an outage would need QStash's batch API, which the sweep does not use yet.
+- **PostgreSQL** on one machine takes more such statements a second than the table asks for, so size is
+  the limit, not the rate: the table has the growth in a year, and backups and indexes get slow somewhere
+  above a terabyte. Before that, move old sessions elsewhere or partition by month. Then spread learners
+  over several machines with Citus or the like, by `userId`. Profiles and sessions are already looked up
+  by `userId`, but a delivery names only its session: its message, and every statement with `WHERE id =`,
+  would also need the learner's id.
 """
 
 
@@ -136,23 +137,23 @@ def _column(sessions: int, m: Measured, cpu_ms: float) -> dict[str, str]:
     speech = [MINUTES * whisper.MODELS[name].usd_per_minute * sessions for name in _defaults("transcription_models")]
     analysis = [_analysis_usd(name) * sessions for name in _defaults("analysis_models")]
     return {
-        "sessions a second, busiest": f"{peak_s:.3g}",
-        "deliveries at once, busiest": f"{at_once:.3g}",
+        "sessions a second at peak": f"{peak_s:.3g}",
+        "concurrent deliveries at peak": f"{at_once:.3g}",
         "`QSTASH_FLOW_CONTROL_PARALLELISM`": f"{parallelism:,}",
         "QStash's plan": plan,
-        "requests a minute to each model, busiest": f"{math.ceil(peak_s * 60):,}",
-        "tokens a minute in and out, busiest (Haiku 4.5)": f"{peak_s * 60 * TOKENS_IN:,.0f} and {peak_s * 60 * TOKENS_OUT:,.0f}",
-        "cores for the application, busiest": f"{cores:.2g}",
+        "requests a minute to each model at peak": f"{math.ceil(peak_s * 60):,}",
+        "tokens a minute in and out at peak (Haiku 4.5)": f"{peak_s * 60 * TOKENS_IN:,.0f} and {peak_s * 60 * TOKENS_OUT:,.0f}",
+        "cores for the application at peak": f"{cores:.2g}",
         "processes": f"{processes}",
-        "memory of them": f"{processes * m.memory_mb / 1000:.1f} GB",
+        "their memory": f"{processes * m.memory_mb / 1000:.1f} GB",
         "connections to the database": f"{processes * CONNECTIONS_A_PROCESS}",
-        "SQL statements a second, busiest": f"{peak_s * (m.delivery_statements + POLLS):,.1f}",
+        "SQL statements a second at peak": f"{peak_s * (m.delivery_statements + POLLS):,.1f}",
         **{
             f"{name} a day": f"${usd:,.2f}" for name, usd in zip(_defaults("transcription_models"), speech, strict=True)
         },
         **{f"{name} a day": f"${usd:,.2f}" for name, usd in zip(_defaults("analysis_models"), analysis, strict=True)},
         "QStash a day": "by plan" if plan.startswith("fixed") else f"${messages * USD_A_MESSAGE:,.2f}",
-        "growth of the database a year": f"{sessions * 365 * STORED_KB / 1_000_000:,.0f} GB",
+        "database growth per year": f"{sessions * 365 * STORED_KB / 1_000_000:,.0f} GB",
     }
 
 
