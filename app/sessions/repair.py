@@ -70,6 +70,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class _Settled:
+    failed: bool
     leased: bool
     lease_left_s: int
 
@@ -80,17 +81,19 @@ _LEFTOVERS, _OWNERS = TypeAdapter(list[Leftover]), TypeAdapter(list[Owner])
 
 async def settle(
     db: Database, session_id: str, message_made_at: datetime | None, *, attempted: bool, lease_s: int
-) -> None:
-    """Fail a session whose message has no retries left, unless it has moved on. Idempotent; no effect if it is unknown.
+) -> bool:
+    """Fail a session whose message has no retries left, unless it has moved on or is unknown. Idempotent; True if it did.
 
     For good if this message's last delivery ``attempted`` what is being settled, otherwise with the promise of another try.
     Raises InvalidState while another delivery holds the lease, Unavailable.
     """
     made_at = as_timestamp(message_made_at or datetime.now(UTC))
     rows = await db.write_rows(SQL["settle"], session_id, NEVER_PROCESSED, NOT_REACHED, made_at, lease_s, attempted)
-    for row in _SETTLED.validate_python(rows):
+    settled = _SETTLED.validate_python(rows)
+    for row in settled:
         if row.leased:
             raise InvalidState(retry_after_s=max(1, row.lease_left_s))
+    return any(row.failed for row in settled)
 
 
 async def drop_recording(db: Database, session_id: str) -> str | None:

@@ -13,7 +13,8 @@ WITH changed AS (
              AND "updatedAt" <= timezone('utc', clock_timestamp()) - make_interval(secs => $5::int))
   RETURNING id
 )
-SELECT s.status IN ('TRANSCRIBING', 'ANALYZING') AND NOT EXISTS (SELECT FROM changed) AS leased,
+SELECT EXISTS (SELECT FROM changed) AS failed,
+       s.status IN ('TRANSCRIBING', 'ANALYZING') AND NOT EXISTS (SELECT FROM changed) AS leased,
        ceil(extract(epoch FROM s."updatedAt" - timezone('utc', clock_timestamp())) + $5::int)::int AS lease_left_s
   FROM speaking_sessions s WHERE s.id = $1
 

@@ -11,6 +11,7 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app import telemetry
 from app.adapters.qstash.queue import Queue, QueueRefused
 from app.errors import NON_RETRYABLE_STATUS, InvalidState, Unavailable
 from app.recordings.deletion import delete_recording
@@ -33,7 +34,7 @@ class ProcessFailed(HTTPEndpoint):
         settings, services = request.state["settings"], request.state["services"]
         failure = parse_failure(await verified_body(request, settings.process_failed_url))
         bind_delivery(request, failure.session_id)
-        await repair.settle(
+        failed = await repair.settle(
             services.database,
             failure.session_id,
             failure.message_made_at,
@@ -41,6 +42,8 @@ class ProcessFailed(HTTPEndpoint):
             attempted=failure.last_status not in (InvalidState.status, NON_RETRYABLE_STATUS),
             lease_s=services.lease_s,
         )
+        if failed:
+            telemetry.active.measure("speaking_coach.sessions", 1, {"outcome": "undelivered"})
         if failure.last_status == NON_RETRYABLE_STATUS:
             # This recording is of no further use. After other failures the sweep or an operator may still need it.
             await delete_recording(services, failure.session_id)

@@ -99,7 +99,7 @@ def test_one_trace_leads_from_the_upload_over_qstash_to_done(
     assert received.headers[0]["content-type"] == "application/x-protobuf"
 
 
-def test_metrics_of_a_done_a_failed_and_a_swept_session(
+def test_metrics_of_a_done_a_failed_an_undelivered_and_a_swept_session(
     world: World, tmp_path: Path, receiver: tuple[Receiver, dict[str, str]]
 ) -> None:
     """Outcomes with their reasons, attempts, audio, tokens, cost, step durations, the sweep and what waits."""
@@ -109,10 +109,13 @@ def test_metrics_of_a_done_a_failed_and_a_swept_session(
     answer["usage"] = {"input_tokens": 1000, "output_tokens": 200}
     world.providers.claude.append(Reply(body=answer))
     with own_process(world, tmp_path / "log", **endpoint, **NEVER) as own:
-        done, failed, waiting = (own.world.upload() for _ in range(3))
+        done, failed, undelivered, waiting = (own.world.upload() for _ in range(4))
         assert own.world.deliver(done).status_code == 200
         world.providers.whisper.append(Reply(400, {"error": {"message": "not audio"}}))
         assert own.world.deliver(failed, 1).status_code == 489
+        # A callback counts once, and not after a delivery that counted itself.
+        for session_id, status in ((failed, 489), (undelivered, 503), (undelivered, 503)):
+            assert own.world.deliver_failure(session_id, status).status_code == 200
         world.database.execute(
             f'UPDATE speaking_sessions SET "createdAt" = "createdAt" - interval \'2 hours\', '
             f"\"updatedAt\" = \"updatedAt\" - interval '1 hour' WHERE id = '{waiting}'"
@@ -124,6 +127,7 @@ def test_metrics_of_a_done_a_failed_and_a_swept_session(
     assert point("speaking_coach.sessions", outcome="done") == Point(1)
     reason = "The recording could not be read as audio"
     assert point("speaking_coach.sessions", outcome="failed", reason=reason, error__type="Permanent") == Point(1)
+    assert point("speaking_coach.sessions", outcome="undelivered") == Point(1)
     assert point("speaking_coach.delivery.attempts") == Point(3, 2)
     assert point("speaking_coach.model.attempts", **WHISPER) == Point(2)
     assert point("speaking_coach.model.attempts", **HAIKU) == Point(1)
@@ -136,13 +140,13 @@ def test_metrics_of_a_done_a_failed_and_a_swept_session(
     calls = point("gen_ai.client.operation.duration", **WHISPER, gen_ai__operation__name="transcription")
     steps = {name: point("speaking_coach.step.duration", step=name) for name in ("claim", "analyze", "publish")}
     assert calls and calls.count == 1 and calls.value > 0
-    assert {name: each.count for name, each in steps.items() if each} == {"claim": 2, "analyze": 1, "publish": 4}
+    assert {name: each.count for name, each in steps.items() if each} == {"claim": 2, "analyze": 1, "publish": 5}
     broken = point("speaking_coach.step.duration", step="transcribe", error__type="Permanent")
     assert broken and broken.count == 1
     assert point("speaking_coach.sweep.runs") == Point(1)
     assert point("speaking_coach.sweep.results", result="published") == Point(1)
     assert point("speaking_coach.sweep.results", result="abandoned") == Point(0)
-    assert point("speaking_coach.backlog") == Point(1)
+    assert point("speaking_coach.backlog") == Point(2)
     oldest = point("speaking_coach.oldest_waiting")
     assert oldest and 7200 <= oldest.value < 7300
     assert (received.units["speaking_coach.step.duration"], received.units["speaking_coach.backlog"]) == (
