@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from inspect import iscoroutinefunction
 from pathlib import Path
 
 try:
@@ -22,23 +23,14 @@ try:
         show,
         sweep,
     )
+    from app.commands.running import with_services
 except ModuleNotFoundError as missing:
     sys.exit(f"error: the package {missing.name} is not installed here: try .venv/bin/python -m app")
 
-COMMANDS = {
-    "serve": serve,
-    "check-settings": check_settings,
-    "doctor": doctor,
-    "sessions": sessions,
-    "show": show,
-    "retry": retry,
-    "dead-letters": dead_letters,
-    "schedule": schedule,
-    "sweep": sweep,
-    "bucket": bucket,
-    "export": export,
-    "forget": forget,
-}
+COMMANDS = (
+    *(serve, check_settings, doctor, sessions, show, retry),
+    *(dead_letters, schedule, sweep, bucket, export, forget),
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,7 +43,8 @@ def parser() -> argparse.ArgumentParser:
         help="settings, where there is such a file; the environment wins (default .env)",
     )
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, module in COMMANDS.items():
+    for module in COMMANDS:
+        name = module.__name__.rpartition(".")[2].replace("_", "-")
         about = (module.__doc__ or "").partition("\n")[0]
         command = parsers.add_parser(name, help=about, description=about)
         module.add_arguments(command)
@@ -68,6 +61,8 @@ def main() -> int:
     # Into the environment, not the settings alone: the database's client reads its own variable there.
     load_dotenv(arguments.env_file)
     try:
+        if iscoroutinefunction(arguments.run):
+            return with_services(arguments.run, arguments)
         return int(arguments.run(arguments))
     except SettingsError as error:
         print(f"error: the settings need attention (.env.example describes them):\n{error}", file=sys.stderr)

@@ -15,7 +15,6 @@ from enum import StrEnum
 
 # QStash retries every answer outside 200..299 but this one with this header: https://upstash.com/docs/qstash/features/retry
 NON_RETRYABLE_STATUS = 489
-NON_RETRYABLE_HEADERS = {"Upstash-NonRetryable-Error": "true"}
 
 # How the sentence in ``errorMessage`` ends: clients read from it whether a FAILED session may still become DONE.
 AGAIN = "It will be tried again automatically."
@@ -68,7 +67,8 @@ class AppError(Exception):
     @property
     def headers(self) -> dict[str, str]:
         """The response headers that belong to this error."""
-        return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+        stop = {"Upstash-NonRetryable-Error": "true"} if self.status == NON_RETRYABLE_STATUS else {}
+        return stop if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s), **stop}
 
 
 class Refused(AppError):
@@ -87,9 +87,6 @@ class InvalidState(AppError):
     status = 400
     code = Code.INVALID_STATE
     message = "Session already processed"
-
-    def __init__(self, retry_after_s: int | None = None) -> None:
-        super().__init__(retry_after_s=retry_after_s)
 
 
 class SessionGone(AppError):
@@ -127,9 +124,6 @@ class StepFailed(AppError):
 class Transient(StepFailed):
     """It may pass by itself. ``retry_after_s`` is the provider's Retry-After in seconds, if it gave one."""
 
-    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
-        super().__init__(message, retry_after_s)
-
 
 class Misconfigured(StepFailed):
     """A wrong key, an empty account, a missing permission, no usable model. ``setting`` names what to look at, for the log."""
@@ -148,7 +142,3 @@ class Permanent(StepFailed):
 
     status = NON_RETRYABLE_STATUS
     outlook = NOT_AGAIN
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return NON_RETRYABLE_HEADERS

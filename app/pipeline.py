@@ -62,7 +62,8 @@ async def run_steps(claimed: Claim, services: Services) -> None:
         with step("delete_audio"):
             await services.storage.delete(claimed.audio_key)
             await checkpoints.mark_audio_deleted(db, claimed)
-    require_speech(text)
+    if not count_words(text):
+        raise Permanent("No speech was detected in the recording")
     # 11 analyze the transcript
     with step("analyze"):
         analysis, usage = await services.claude.analyze(text)
@@ -71,12 +72,6 @@ async def run_steps(claimed: Claim, services: Services) -> None:
     with step("save_results"):
         await checkpoints.save_results(db, claimed, analysis)
     telemetry.active.measure("speaking_coach.sessions", 1, {"outcome": "done"})
-
-
-def require_speech(text: str) -> None:
-    """Raises Permanent for a transcript without words: there is nothing to analyze, now or later."""
-    if not count_words(text):
-        raise Permanent("No speech was detected in the recording")
 
 
 async def drop_audio(claimed: Claim, services: Services) -> None:

@@ -1,6 +1,6 @@
 """Why a request is refused: each reason with its status, code and sentence, and when it happens."""
 
-from app.errors import NON_RETRYABLE_HEADERS, NON_RETRYABLE_STATUS, Code, Refused
+from app.errors import NON_RETRYABLE_STATUS, Code, Refused
 
 
 class Unauthorized(Refused):
@@ -161,10 +161,6 @@ class InvalidMessage(Refused):
     """A signed message does not have the expected form. No retry can change that, so QStash stops."""
 
     status, code, message = NON_RETRYABLE_STATUS, Code.BAD_REQUEST, "Invalid request body"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return NON_RETRYABLE_HEADERS
 
 
 class UploadFailed(Refused):

@@ -8,14 +8,14 @@ from functools import partial
 
 from app import telemetry
 from app.adapters.authjs import AuthJs
-from app.adapters.claude import Claude, close_anthropic, open_anthropic
+from app.adapters.claude import Claude, open_anthropic
 from app.adapters.media import Media
 from app.adapters.qstash.inspection import QueueInspection
 from app.adapters.qstash.queue import close_qstash, open_qstash
 from app.adapters.qstash.signatures import Deliveries
 from app.adapters.r2 import R2
 from app.adapters.s3 import S3
-from app.adapters.whisper import Whisper, close_openai, open_openai
+from app.adapters.whisper import Whisper, open_openai
 from app.database.client import Database
 from app.lazy import LazyClient
 from app.settings import Settings
@@ -54,9 +54,12 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
     r2 = LazyClient(
         partial(S3, s.storage_url, s.r2_access_key_id, s.r2_secret_access_key.get_secret_value()), S3.aclose
     )
-    openai = LazyClient(partial(open_openai, s.openai_api_key.get_secret_value(), s.openai_base_url), close_openai)
+    openai = LazyClient(
+        partial(open_openai, s.openai_api_key.get_secret_value(), s.openai_base_url), lambda client: client.close()
+    )
     anthropic = LazyClient(
-        partial(open_anthropic, s.anthropic_api_key.get_secret_value(), s.anthropic_base_url), close_anthropic
+        partial(open_anthropic, s.anthropic_api_key.get_secret_value(), s.anthropic_base_url),
+        lambda client: client.close(),
     )
     qstash = LazyClient(partial(open_qstash, s.qstash_token.get_secret_value(), s.qstash_url), close_qstash)
     database = Database(s.database_url.get_secret_value())
@@ -77,7 +80,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
                 process_url=s.process_url,
                 failed_url=s.process_failed_url,
                 timeout_s=s.processing_timeout_seconds,
-                flow_control=_flow_control(s),
+                flow_control={"key": s.qstash_flow_control_key, "parallelism": s.qstash_flow_control_parallelism}
+                if s.qstash_flow_control_key
+                else None,
             ),
             deliveries=Deliveries(s.signing_keys),
             authjs=AuthJs(s.auth_secret.get_secret_value(), s.app_url),
@@ -86,12 +91,3 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
             orphan_grace_s=s.orphan_grace_seconds,
             open_uploads=s.open_uploads_per_learner,
         )
-
-
-def _flow_control(settings: Settings) -> dict[str, str | int] | None:
-    if not settings.qstash_flow_control_key:
-        return None
-    return {
-        "key": settings.qstash_flow_control_key,
-        "parallelism": settings.qstash_flow_control_parallelism,
-    }

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from app.adapters.claude import Claude, close_anthropic, open_anthropic
-from app.adapters.whisper import Whisper, close_openai, open_openai
+from app.adapters.claude import Claude, open_anthropic
+from app.adapters.whisper import Whisper, open_openai
 from app.lazy import LazyClient
 from local.migrate import ROOT
 from local.ports import LOOPBACK, free_port
@@ -33,7 +33,7 @@ class NoKey(Exception):
 def analysis_service(name: str) -> Generator[tuple["LazyClient[AsyncAnthropic]", Claude]]:
     """The analysis by the model ``name``, or by the stand-in. Raises NoKey. Close the client when done."""
     with _address(name, "local.analysis", "ANTHROPIC", "https://api.anthropic.com", "") as (key, url):
-        client = LazyClient(lambda: open_anthropic(key, url), close_anthropic)
+        client = LazyClient(lambda: open_anthropic(key, url), lambda client: client.close())
         yield client, Claude(client, _model(name, "local.analysis"))
 
 
@@ -41,7 +41,7 @@ def analysis_service(name: str) -> Generator[tuple["LazyClient[AsyncAnthropic]",
 def speech_service(name: str) -> Generator[tuple["LazyClient[AsyncOpenAI]", Whisper]]:
     """The transcription by the model ``name``, or by the stand-in. Raises NoKey. Close the client when done."""
     with _address(name, "local.speech", "OPENAI", "https://api.openai.com/v1", "/v1") as (key, url):
-        client = LazyClient(lambda: open_openai(key, url), close_openai)
+        client = LazyClient(lambda: open_openai(key, url), lambda client: client.close())
         yield client, Whisper(client, _model(name, "local.speech"))
 
 

@@ -154,8 +154,3 @@ def open_anthropic(api_key: str, base_url: str) -> "AsyncAnthropic":
         # The SDK's own spans may hold transcripts, if a variable of the environment says so.
         open_telemetry=False,
     )
-
-
-async def close_anthropic(client: "AsyncAnthropic") -> None:
-    """Close the client's connections."""
-    await client.close()

@@ -1,10 +1,11 @@
 """Cloudflare R2: recordings are kept here for the minutes until they are transcribed."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import wraps
 from tempfile import SpooledTemporaryFile
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from app.adapters.s3 import PAGE as S3_PAGE
 from app.adapters.s3 import S3
@@ -24,6 +25,18 @@ PREFIX = "sessions/"
 EXPIRES_DAYS = 7
 
 Result = TypeVar("Result")
+Arguments = ParamSpec("Arguments")
+
+
+def _twice(request: Callable[Arguments, Awaitable[Result]]) -> Callable[Arguments, Coroutine[Any, Any, Result]]:
+    @wraps(request)
+    async def repeated(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return await request(*args, **kwargs)
+        except Unavailable:
+            return await request(*args, **kwargs)
+
+    return repeated
 
 
 @dataclass(frozen=True)
@@ -56,53 +69,41 @@ class R2:
     def __init__(self, client: LazyClient[S3], bucket: str) -> None:
         self._client, self._bucket = client, bucket
 
+    @_twice
     async def upload(self, key: str, file: IO[bytes], size_bytes: int, content_type: str) -> None:
         """Store ``file``, read from its start, under ``key``. Overwrites. Raises Unavailable."""
         headers = {"Content-Type": content_type, "Content-Length": str(size_bytes)}
+        file.seek(0)
+        async with await self._request("PUT", key, headers=headers, data=_pieces(file)):
+            pass
 
-        async def put() -> None:
-            file.seek(0)
-            async with await self._request("PUT", key, headers=headers, data=_pieces(file)):
-                pass
-
-        await _twice(put)
-
+    @_twice
     async def download(self, key: str, session_id: str) -> Audio:
         """The recording, in a temporary file that the caller closes. Raises Permanent if it is not there, Unavailable."""
+        async with await self._request("GET", key) as response:
+            if response.status == 404:
+                raise Permanent("The recording is not in storage")
+            return await _spooled(response, session_id)
 
-        async def get() -> Audio:
-            async with await self._request("GET", key) as response:
-                if response.status == 404:
-                    raise Permanent("The recording is not in storage")
-                return await _spooled(response, session_id)
-
-        return await _twice(get)
-
+    @_twice
     async def look(self, key: str) -> Stored | None:
         """What is stored under ``key``, or None. Raises Unavailable."""
-
-        async def head() -> Stored | None:
-            async with await self._request("HEAD", key) as response:
-                if response.status == 404:
-                    return None
-                size = response.headers.get("Content-Length", "")
-                return Stored(int(size) if size.isdecimal() else 0, response.headers.get("Content-Type", ""))
-
-        return await _twice(head)
+        async with await self._request("HEAD", key) as response:
+            if response.status == 404:
+                return None
+            size = response.headers.get("Content-Length", "")
+            return Stored(int(size) if size.isdecimal() else 0, response.headers.get("Content-Type", ""))
 
     async def signed_upload(self, key: str, size_bytes: int, content_type: str, expires_s: int) -> str:
         """A URL for one PUT of exactly that size and type, valid for ``expires_s`` seconds."""
         headers = {"Content-Type": content_type, "Content-Length": str(size_bytes)}
         return (await self._client()).sign("PUT", self._bucket, key, headers, expires_s)
 
+    @_twice
     async def delete(self, key: str) -> None:
         """Delete the object; one that is not there is deleted already. Raises Unavailable."""
-
-        async def delete() -> None:
-            async with await self._request("DELETE", key):
-                pass
-
-        await _twice(delete)
+        async with await self._request("DELETE", key):
+            pass
 
     async def delete_below(self, prefix: str) -> int:
         """Delete every object whose key begins with ``prefix``; how many there were. Raises Unavailable."""
@@ -137,13 +138,6 @@ class R2:
         s3 = await self._client()
         url = s3.sign(method, self._bucket, key, headers or {}, SIGNED_FOR_S)
         return s3.send(method, url, headers, data)
-
-
-async def _twice(request: Callable[[], Awaitable[Result]]) -> Result:
-    try:
-        return await request()
-    except Unavailable:
-        return await request()
 
 
 async def _pieces(file: IO[bytes]) -> AsyncGenerator[bytes, None]:

@@ -146,8 +146,3 @@ def open_openai(api_key: str, base_url: str) -> "AsyncOpenAI":
     # aiohttp below the SDK: less CPU for each request (docs/decisions/cpu.md).
     http = DefaultAioHttpClient(timeout=TIMEOUT_S, event_hooks={"response": [wait_no_longer_than_worth_it]})
     return AsyncOpenAI(api_key=api_key, base_url=base_url, timeout=TIMEOUT_S, max_retries=SDK_RETRIES, http_client=http)
-
-
-async def close_openai(client: "AsyncOpenAI") -> None:
-    """Close the client's connections."""
-    await client.close()

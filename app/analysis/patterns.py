@@ -5,21 +5,13 @@ done by PostgreSQL on the locked row (``sessions/checkpoints.py``), so that sess
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.analysis.shape import Insight
 
 
-class Counted(Protocol):
-    """What the tally needs of an insight."""
-
-    @property
-    def category(self) -> str: ...
-    @property
-    def pattern(self) -> str: ...
-    @property
-    def frequency(self) -> int | None: ...
-
-
-def tally(insights: Iterable[Counted]) -> dict[str, int]:
+def tally(insights: "Iterable[Insight]") -> dict[str, int]:
     """What these insights add to the profile: ``category:pattern`` to its frequency, 1 where none is given.
 
     >>> from types import SimpleNamespace as Insight

@@ -43,12 +43,8 @@ class InvalidAnalysis(Exception):
     """The answer is not JSON, or not of the shape. Carries nothing of the answer."""
 
 
-def _storable(value: object) -> object:
-    return storable(value)[:MAX_TEXT_LENGTH] if isinstance(value, str) else value
-
-
-def _named(value: object) -> object:
-    return storable(value)[:MAX_PATTERN_LENGTH] if isinstance(value, str) else value
+def _cut(max_length: int) -> BeforeValidator:
+    return BeforeValidator(lambda value: storable(value)[:max_length] if isinstance(value, str) else value)
 
 
 def _counted(value: object) -> object:
@@ -69,8 +65,8 @@ MAX_TEXT_LENGTH = 2_000
 MAX_PATTERN_LENGTH = 200
 MAX_EXAMPLES = 20
 MAX_FREQUENCY = 10_000
-Text = Annotated[str, BeforeValidator(_storable)]
-Name = Annotated[str, BeforeValidator(_named)]
+Text = Annotated[str, _cut(MAX_TEXT_LENGTH)]
+Name = Annotated[str, _cut(MAX_PATTERN_LENGTH)]
 
 
 class Insight(BaseModel):

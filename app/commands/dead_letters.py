@@ -6,7 +6,7 @@ Retrying goes through our own guard, which knows what each session still needs, 
 import argparse
 
 from app.commands.retry import retry
-from app.commands.running import CommandError, add_json, print_rows, with_services
+from app.commands.running import CommandError, add_json, print_rows
 from app.services import Services
 from app.settings import Settings
 
@@ -21,29 +21,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace, services: Services, settings: Settings) -> int:
     """Do it; 1 if any could not be retried. Raises SettingsError."""
-
-    async def command(services: Services, settings: Settings) -> int:
-        letters = await services.queue.dead_letters(settings.app_url)
-        if arguments.action == "list":
-            print_rows(letters, COLUMNS, as_json=arguments.json)
-            return 0
-        chosen = [letter for letter in letters if arguments.all or letter["id"] in arguments.ids]
-        if unknown := set(arguments.ids) - {letter["id"] for letter in chosen}:
-            raise CommandError(f"no such dead letter: {', '.join(sorted(unknown))}")
-        if not chosen and not arguments.all:
-            raise CommandError("name dead letters by their ids, or say --all")
-        failed = 0
-        for letter in chosen:
-            problem = None
-            if arguments.action == "retry":
-                session_id = letter["session_id"]
-                problem = await retry(session_id, services) if session_id else "it names no session"
-            if problem is None:
-                await services.queue.delete_dead_letter(letter["id"])
-            failed += problem is not None
-            print(f"{letter['id']}  {problem or 'done'}", flush=True)
-        return 1 if failed else 0
-
-    return with_services(command)
+    letters = await services.queue.dead_letters(settings.app_url)
+    if arguments.action == "list":
+        print_rows(letters, COLUMNS, as_json=arguments.json)
+        return 0
+    chosen = [letter for letter in letters if arguments.all or letter["id"] in arguments.ids]
+    if unknown := set(arguments.ids) - {letter["id"] for letter in chosen}:
+        raise CommandError(f"no such dead letter: {', '.join(sorted(unknown))}")
+    if not chosen and not arguments.all:
+        raise CommandError("name dead letters by their ids, or say --all")
+    failed = 0
+    for letter in chosen:
+        problem = None
+        if arguments.action == "retry":
+            session_id = letter["session_id"]
+            problem = await retry(session_id, services) if session_id else "it names no session"
+        if problem is None:
+            await services.queue.delete_dead_letter(letter["id"])
+        failed += problem is not None
+        print(f"{letter['id']}  {problem or 'done'}", flush=True)
+    return 1 if failed else 0

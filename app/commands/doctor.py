@@ -30,17 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Examine. Raises SettingsError."""
-
-    async def command(services: Services, settings: Settings) -> int:
-        findings = [finding async for finding in examine(services, settings, arguments.since)]
-        rows = [vars(finding) for finding in findings]
-        print_rows(rows, ("point", "verdict", "advice"), as_json=arguments.json)
-        return 1 if any(finding.verdict == "wrong" for finding in findings) else 0
-
     # As "serve" does. What QStash answers is looked at below.
     with suppress(SettingsError):
         take_signing_keys()
-    return with_services(command)
+    return with_services(_report, arguments)
+
+
+async def _report(arguments: argparse.Namespace, services: Services, settings: Settings) -> int:
+    findings = [finding async for finding in examine(services, settings, arguments.since)]
+    rows = [vars(finding) for finding in findings]
+    print_rows(rows, ("point", "verdict", "advice"), as_json=arguments.json)
+    return 1 if any(finding.verdict == "wrong" for finding in findings) else 0
 
 
 async def examine(

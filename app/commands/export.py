@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from app.commands.running import CommandError, with_services
+from app.commands.running import CommandError
 from app.services import Services
 from app.sessions import operator
 from app.settings import Settings
@@ -14,14 +14,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("learner", help="the learner's external id, or id")
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
     """Export. Raises SettingsError."""
-
-    async def command(services: Services, _settings: Settings) -> int:
-        rows = await operator.export(services.database, arguments.learner)
-        if rows is None:
-            raise CommandError("there is no such learner")
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
-        return 0
-
-    return with_services(command)
+    rows = await operator.export(services.database, arguments.learner)
+    if rows is None:
+        raise CommandError("there is no such learner")
+    print(json.dumps(rows, ensure_ascii=False, indent=2))
+    return 0

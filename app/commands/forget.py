@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from app.commands.running import CommandError, with_services
+from app.commands.running import CommandError
 from app.recordings.deletion import folder_of_user
 from app.services import Services
 from app.sessions import operator
@@ -21,27 +21,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
     """Forget. Raises SettingsError."""
-
-    async def command(services: Services, _settings: Settings) -> int:
-        found = await operator.find_learner(services.database, arguments.learner)
-        if found is None:
-            print("there is no such learner (any more)")
-            return 0
-        user_id, sessions = found
-        if not arguments.yes and not _confirmed(user_id, len(sessions)):
-            raise CommandError("nothing was deleted: say --yes")
-        cancelled = 0
-        for session_id in sessions:
-            cancelled += await services.queue.cancel(session_id)
-        await operator.forget(services.database, user_id)
-        # After the rows: an upload that is under way finds its session gone, and deletes what it stored.
-        objects = await services.storage.delete_below(folder_of_user(user_id))
-        print(f"deleted {len(sessions)} sessions, {objects} objects, {cancelled} queued messages\n{LEFT}")
+    found = await operator.find_learner(services.database, arguments.learner)
+    if found is None:
+        print("there is no such learner (any more)")
         return 0
-
-    return with_services(command)
+    user_id, sessions = found
+    if not arguments.yes and not _confirmed(user_id, len(sessions)):
+        raise CommandError("nothing was deleted: say --yes")
+    cancelled = 0
+    for session_id in sessions:
+        cancelled += await services.queue.cancel(session_id)
+    await operator.forget(services.database, user_id)
+    # After the rows: an upload that is under way finds its session gone, and deletes what it stored.
+    objects = await services.storage.delete_below(folder_of_user(user_id))
+    print(f"deleted {len(sessions)} sessions, {objects} objects, {cancelled} queued messages\n{LEFT}")
+    return 0
 
 
 def _confirmed(user_id: str, sessions: int) -> bool:

@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import sys
 
-from app.commands.running import CommandError, seconds, with_services
+from app.commands.running import CommandError, seconds
 from app.services import Services
 from app.sessions import operator, repair
 from app.settings import Settings
@@ -34,30 +34,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only say which sessions these are")
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
     """Retry them; 1 if any could not be retried. Raises SettingsError."""
-
-    async def command(services: Services, _settings: Settings) -> int:
-        sessions = await _chosen(arguments, services)
-        if arguments.dry_run:
-            print("\n".join(sessions) or "no session")
-            return 0
-        if arguments.rate <= 0:
-            raise CommandError("--rate must be above 0")
-        refused = 0
-        for number, session_id in enumerate(sessions, 1):
-            problem = await retry(session_id, services)
-            refused += problem is not None
-            print(f"{number} of {len(sessions)}  {session_id}  {problem or 'published'}", flush=True)
-            if number < len(sessions):
-                await asyncio.sleep(1 / arguments.rate)
-        if not sessions:
-            print("no session to retry")
-        if refused:
-            print(f"error: {refused} of {len(sessions)} could not be retried", file=sys.stderr)
-        return 1 if refused else 0
-
-    return with_services(command)
+    sessions = await _chosen(arguments, services)
+    if arguments.dry_run:
+        print("\n".join(sessions) or "no session")
+        return 0
+    if arguments.rate <= 0:
+        raise CommandError("--rate must be above 0")
+    refused = 0
+    for number, session_id in enumerate(sessions, 1):
+        problem = await retry(session_id, services)
+        refused += problem is not None
+        print(f"{number} of {len(sessions)}  {session_id}  {problem or 'published'}", flush=True)
+        if number < len(sessions):
+            await asyncio.sleep(1 / arguments.rate)
+    if not sessions:
+        print("no session to retry")
+    if refused:
+        print(f"error: {refused} of {len(sessions)} could not be retried", file=sys.stderr)
+    return 1 if refused else 0
 
 
 async def _chosen(arguments: argparse.Namespace, services: Services) -> list[str]:

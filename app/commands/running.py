@@ -18,7 +18,7 @@ from app.logs import configure_logging
 from app.services import Services, open_services
 from app.settings import Settings
 
-Command = Callable[[Services, Settings], Awaitable[int]]
+Command = Callable[[argparse.Namespace, Services, Settings], Awaitable[int]]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -26,7 +26,7 @@ class CommandError(Exception):
     """The command cannot do what it was asked for; the message says why and what to do."""
 
 
-def with_services(command: Command) -> int:
+def with_services(command: Command, arguments: argparse.Namespace) -> int:
     """Run a command on the services; 1 with a sentence where it failed. Raises SettingsError."""
     settings = load()
     configure_logging("console")
@@ -35,7 +35,7 @@ def with_services(command: Command) -> int:
 
     async def run() -> int:
         async with open_services(settings) as services:
-            return await command(services, settings)
+            return await command(arguments, services, settings)
 
     try:
         return asyncio.run(run())

@@ -2,7 +2,7 @@
 
 import argparse
 
-from app.commands.running import add_json, print_rows, seconds, with_services
+from app.commands.running import add_json, print_rows, seconds
 from app.services import Services
 from app.sessions import operator
 from app.settings import Settings
@@ -26,20 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
     """List. Raises SettingsError."""
-
-    async def command(services: Services, _settings: Settings) -> int:
-        a, limit = arguments, max(1, min(arguments.limit, 10_000))
-        if a.broken:
-            broken = await operator.broken_invariants(services.database, services.lease_s, limit)
-            rows, columns = [{"id": id_} for each in broken if each.rule == a.broken for id_ in each.ids], ("id",)
-        elif a.totals:
-            rows, columns = await operator.totals(services.database), ("status", "sessions", "oldest_s")
-        else:
-            wanted = operator.Wanted(a.status, a.older_than, a.learner, a.reason, limit)
-            rows, columns = await operator.list_sessions(services.database, wanted), COLUMNS
-        print_rows(rows, columns, as_json=a.json)
-        return 0
-
-    return with_services(command)
+    a, limit = arguments, max(1, min(arguments.limit, 10_000))
+    if a.broken:
+        broken = await operator.broken_invariants(services.database, services.lease_s, limit)
+        rows, columns = [{"id": id_} for each in broken if each.rule == a.broken for id_ in each.ids], ("id",)
+    elif a.totals:
+        rows, columns = await operator.totals(services.database), ("status", "sessions", "oldest_s")
+    else:
+        wanted = (a.status, a.older_than, a.learner, a.reason, limit)
+        rows, columns = await operator.list_sessions(services.database, *wanted), COLUMNS
+    print_rows(rows, columns, as_json=a.json)
+    return 0

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from app.adapters.qstash.queue import QueueRefused
-from app.commands.running import CommandError, add_json, print_rows, with_services
+from app.commands.running import CommandError, add_json, print_rows
 from app.errors import Unavailable
 from app.services import Services
 from app.sessions import operator
@@ -18,26 +18,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
     """Show it. Raises SettingsError."""
-
-    async def command(services: Services, _settings: Settings) -> int:
-        row = await operator.show(services.database, arguments.session, services.lease_s)
-        if row is None:
-            raise CommandError("there is no such session")
-        stored = await services.storage.look(row["audio_key"]) if row["audio_key"] else None
-        row["audio_bytes"] = stored.size_bytes if stored else None
-        try:
-            events: list[dict[str, Any]] = await services.queue.events(arguments.session)
-        except (Unavailable, QueueRefused):
-            events = [{"state": "QStash did not answer"}]
-        if arguments.json:
-            print(json.dumps({**row, "events": events}, ensure_ascii=False, indent=2))
-            return 0
-        for name, value in row.items():
-            print(f"{name:18}{'-' if value is None else value}")
-        print()
-        print_rows(events, ("time", "state", "message_id", "status", "next_delivery"), as_json=False)
+    row = await operator.show(services.database, arguments.session, services.lease_s)
+    if row is None:
+        raise CommandError("there is no such session")
+    stored = await services.storage.look(row["audio_key"]) if row["audio_key"] else None
+    row["audio_bytes"] = stored.size_bytes if stored else None
+    try:
+        events: list[dict[str, Any]] = await services.queue.events(arguments.session)
+    except (Unavailable, QueueRefused):
+        events = [{"state": "QStash did not answer"}]
+    if arguments.json:
+        print(json.dumps({**row, "events": events}, ensure_ascii=False, indent=2))
         return 0
-
-    return with_services(command)
+    for name, value in row.items():
+        print(f"{name:18}{'-' if value is None else value}")
+    print()
+    print_rows(events, ("time", "state", "message_id", "status", "next_delivery"), as_json=False)
+    return 0

@@ -4,7 +4,6 @@ import argparse
 import json
 from dataclasses import asdict
 
-from app.commands.running import with_services
 from app.recordings.orphans import Orphans, delete_orphans
 from app.services import Services
 from app.settings import Settings
@@ -21,25 +20,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
     """Sweep, and print the counts as JSON. Raises SettingsError."""
-
-    async def command(services: Services, _settings: Settings) -> int:
-        if arguments.dry_run or arguments.delete_orphans:
-            found, after = Orphans(), ""
-            while True:
-                page = await delete_orphans(
-                    services, after, confirmed=arguments.delete_orphans, dry_run=arguments.dry_run
-                )
-                found.deleted, found.kept = found.deleted + page.deleted, found.kept + page.kept
-                found.keys += page.keys
-                if not page.continue_after:
-                    break
-                after = page.continue_after
-            keys = {"keys": found.keys} if arguments.dry_run else {}
-            print(json.dumps({"orphans_deleted": found.deleted, "orphans_kept": found.kept, **keys}))
-            return 0
-        print(json.dumps(asdict(await sweep(services))))
+    if arguments.dry_run or arguments.delete_orphans:
+        found, after = Orphans(), ""
+        while True:
+            page = await delete_orphans(services, after, confirmed=arguments.delete_orphans, dry_run=arguments.dry_run)
+            found.deleted, found.kept = found.deleted + page.deleted, found.kept + page.kept
+            found.keys += page.keys
+            if not page.continue_after:
+                break
+            after = page.continue_after
+        keys = {"keys": found.keys} if arguments.dry_run else {}
+        print(json.dumps({"orphans_deleted": found.deleted, "orphans_kept": found.kept, **keys}))
         return 0
-
-    return with_services(command)
+    print(json.dumps(asdict(await sweep(services))))
+    return 0

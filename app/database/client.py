@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import Awaitable, Callable, Coroutine
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.database.engine import Engine, EngineLost, Interrupted
@@ -20,7 +19,7 @@ Parameter = str | int | bool | None
 
 # A load balancer asks every few seconds and gives up after two.
 READY_TIMEOUT_S = 1.5
-SQL = load_statements(Path(__file__).with_name("client.sql"))
+SQL = load_statements(__file__)
 
 
 class Database:

@@ -19,11 +19,13 @@ class Statement:
     text: str = field(repr=False)
 
 
-def load_statements(file: Path) -> dict[str, Statement]:
-    """The statements of a file by name. Each follows a line ``-- name: claim``; before the first is room for a comment.
+def load_statements(module: str) -> dict[str, Statement]:
+    """The statements of the ``.sql`` file beside ``module`` (its ``__file__``), by name.
 
+    Each follows a line ``-- name: claim``; before the first there may be a comment.
     Raises OSError, ValueError for a file without statements, an empty statement or a name that occurs twice.
     """
+    file = Path(module).with_suffix(".sql")
     _, *parts = _NAME.split(file.read_text("utf-8"))
     # Without comments: the engine prepares what begins with SQL, and each byte goes through four programs.
     bare = (_COMMENT.sub("", text).strip().removesuffix(";") for text in parts[1::2])

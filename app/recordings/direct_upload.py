@@ -4,7 +4,7 @@ A platform may refuse a body long before this service sees it (Vercel at 4.5 MB)
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from app.clock import as_json
@@ -14,49 +14,26 @@ from app.refusals import StoredFileRefused, TooManyOpenUploads, UploadExpired, U
 from app.services import Services
 from app.sessions import owner, repair
 from app.sessions.learner import Learner
-from app.sessions.owner import NewSession, StoredSession
+from app.sessions.owner import Details, NewSession, StoredSession
 
 # Long enough for 50 MiB over a slow line, short of the hour after which the sweep gives the session up.
 EXPIRES_S = 15 * 60
 
 
-@dataclass(frozen=True)
-class Ticket:
-    """A session and the address its recording may be PUT to until ``expires_at`` (ISO 8601, UTC)."""
-
-    session: NewSession
-    url: str
-    expires_at: str
-
-
 async def begin(
-    services: Services,
-    learner: Learner,
-    *,
-    content_type: str,
-    size_bytes: int,
-    duration_s: int,
-    topic: str | None,
-    language: str,
-) -> Ticket:
-    """Make the row and sign an address for exactly this size and type.
+    services: Services, learner: Learner, content_type: str, size_bytes: int, details: Details
+) -> tuple[NewSession, str, str]:
+    """Make the row and sign an address for exactly this size and type; session, address and when it expires.
 
     Raises Unavailable, TooManyOpenUploads.
     """
-    session = await owner.create(
-        services.database,
-        learner,
-        duration_s=duration_s,
-        topic=topic,
-        language=language,
-        ending=extension(content_type),
-    )
+    session = await owner.create(services.database, learner, extension(content_type), **details)
     if await owner.count_open_uploads(services.database, session, EXPIRES_S) > services.open_uploads:
         await owner.delete(services.database, session.id)
         raise TooManyOpenUploads(retry_after_s=EXPIRES_S)
     expires = datetime.fromtimestamp(int(time.time()) + EXPIRES_S, UTC)
     url = await services.storage.signed_upload(session.audio_key, size_bytes, content_type, EXPIRES_S)
-    return Ticket(session, url, as_json(expires))
+    return session, url, as_json(expires)
 
 
 async def complete(services: Services, learner: Learner, session_id: str) -> StoredSession:

@@ -9,23 +9,14 @@ from app.refusals import SessionNotFound
 from app.services import Services
 from app.sessions import owner
 from app.sessions.learner import Learner
-from app.sessions.owner import NewSession
+from app.sessions.owner import Details, NewSession
 
 log = structlog.get_logger()
 
 
-async def store_upload(
-    services: Services, learner: Learner, recording: Recording, *, duration_s: int, topic: str | None, language: str
-) -> NewSession:
+async def store_upload(services: Services, learner: Learner, recording: Recording, details: Details) -> NewSession:
     """Make the row, store the audio, mark UPLOADED, publish. Raises Unavailable, SessionNotFound if it was deleted meanwhile."""
-    session = await owner.create(
-        services.database,
-        learner,
-        duration_s=duration_s,
-        topic=topic,
-        language=language,
-        ending=extension(recording.content_type),
-    )
+    session = await owner.create(services.database, learner, extension(recording.content_type), **details)
     await services.storage.upload(session.audio_key, recording.file, recording.size_bytes, recording.content_type)
     if not await owner.mark_uploaded(services.database, session.id, session.audio_key):
         # Deleted by its owner while the recording was on its way.

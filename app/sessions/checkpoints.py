@@ -6,7 +6,6 @@ docs/decisions/exactly-once.md.
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
@@ -23,7 +22,7 @@ from app.sessions.status import ANALYZING, FAILED, TRANSCRIBING
 if TYPE_CHECKING:
     from app.analysis.shape import Analysis
 
-SQL = load_statements(Path(__file__).with_name("checkpoints.sql"))
+SQL = load_statements(__file__)
 
 
 async def save_transcript(db: Database, claim: Claim, text: str, word_count: int) -> None:

@@ -6,7 +6,6 @@ The states are those of docs/decisions/exactly-once.md.
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from pydantic import TypeAdapter
 
@@ -16,7 +15,7 @@ from app.errors import NOT_AGAIN, InvalidState, Permanent
 from app.refusals import UnknownSession
 from app.sessions.repair import NEVER_PROCESSED
 
-SQL = load_statements(Path(__file__).with_name("claim.sql"))
+SQL = load_statements(__file__)
 # Ends the text of each part of a long recording. A text that ends with it is not a transcript yet, and is never shown.
 END_OF_PART = "\x1e"
 _MILLISECOND = timedelta(milliseconds=1)

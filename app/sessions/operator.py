@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from app.clock import as_timestamp
@@ -11,7 +10,7 @@ from app.database.client import Database, Row
 from app.database.statements import load_statements
 from app.errors import AGAIN, MISCONFIGURED
 
-SQL = load_statements(Path(__file__).with_name("operator.sql"))
+SQL = load_statements(__file__)
 # What must always hold, as the statement "invariants" names it.
 RULES = (
     *("done_with_audio", "done_without_transcript", "done_without_focus"),
@@ -19,21 +18,11 @@ RULES = (
 )
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Which sessions to list: empty or 0 means any. ``older_than_s`` since they changed; ``reason`` is part of the sentence."""
-
-    status: str = ""
-    older_than_s: int = 0
-    learner: str = ""
-    reason: str = ""
-    limit: int = 50
-
-
-async def list_sessions(db: Database, wanted: Wanted) -> list[Row]:
-    """Sessions, the last changed first."""
-    w = wanted
-    return await db.read_rows(SQL["list"], w.status, w.older_than_s, w.learner, w.reason, w.limit)
+async def list_sessions(
+    db: Database, status: str, older_than_s: int, learner: str, reason: str, limit: int
+) -> list[Row]:
+    """Sessions, the last changed first. Empty or 0 means any; ``reason`` is part of the sentence."""
+    return await db.read_rows(SQL["list"], status, older_than_s, learner, reason, limit)
 
 
 async def totals(db: Database) -> list[Row]:

@@ -3,8 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from pydantic import TypeAdapter
 
@@ -15,7 +14,7 @@ from app.refusals import SessionNotFound, UserNotFound
 from app.sessions.learner import Learner
 from app.sessions.status import CREATED
 
-SQL = load_statements(Path(__file__).with_name("owner.sql"))
+SQL = load_statements(__file__)
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,20 @@ class NewSession:
 _NEW = TypeAdapter(list[NewSession])
 
 
-async def create(
-    db: Database, learner: Learner, *, duration_s: int, topic: str | None, language: str, ending: str
-) -> NewSession:
+class Details(TypedDict):
+    """What the learner says of a recording."""
+
+    duration_s: int
+    topic: str | None
+    language: str
+
+
+async def create(db: Database, learner: Learner, ending: str, **details: Unpack[Details]) -> NewSession:
     """Make the session, and the user at the first one. The storage key ends in ``audio.<ending>``. Raises Unavailable."""
     rows = await db.write_rows(
         SQL["create"],
         *(new_cuid(), learner.external_id, learner.email, learner.name),
-        *(new_cuid(), duration_s, language, topic, ending),
+        *(new_cuid(), details["duration_s"], details["language"], details["topic"], ending),
     )
     [session] = _NEW.validate_python(rows)
     return session

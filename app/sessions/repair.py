@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pydantic import TypeAdapter
 
@@ -17,7 +16,7 @@ from app.database.statements import load_statements
 from app.errors import AGAIN, MISCONFIGURED, NOT_AGAIN, InvalidState
 from app.sessions.status import CREATED, FAILED
 
-SQL = load_statements(Path(__file__).with_name("repair.sql"))
+SQL = load_statements(__file__)
 
 # Rows of each kind that one statement takes.
 PAGE = 100

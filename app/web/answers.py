@@ -1,11 +1,10 @@
 """Answers as the contract writes them: compact JSON, and not kept by any cache."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse
 
 from app.clock import as_json
 
@@ -13,16 +12,11 @@ from app.clock import as_json
 ESTIMATED_WAIT_S = 30
 
 
-class CompactJSON(Response):
+class CompactJSON(JSONResponse):
     """JSON without spaces, in UTF-8, non-ASCII unescaped. Everything here is personal or short-lived: ``no-store``."""
-
-    media_type = "application/json"
 
     def __init__(self, content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(content, status, {"cache-control": "no-store", **(headers or {})})
-
-    def render(self, content: Any) -> bytes:
-        return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def accepted(session_id: str, created_at: datetime, status: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from app.recordings.recording import MAX_AUDIO_BYTES
 from app.refusals import AudioTooLarge, InvalidBody, InvalidSize, NotFound, UploadFailed
 from app.sessions.learner import Learner
 from app.web.answers import CompactJSON, accepted
-from app.web.fields import DEFAULT_LANGUAGE, parse_duration, parse_text, require_audio_type
+from app.web.fields import parse_details, parse_duration, require_audio_type
 from app.web.signed import read_capped
 from app.web.state import State
 
@@ -35,29 +35,23 @@ async def begin_direct_upload(request: Request[State], learner: Learner) -> Resp
     if size_bytes > MAX_AUDIO_BYTES:
         raise AudioTooLarge
     content_type = require_audio_type(content_type if isinstance(content_type, str) else "")
-    topic, language = (parse_text(name, announced.get(name)) for name in ("topic", "language"))
+    details = parse_details(duration_s, announced)
     try:
-        ticket = await direct_upload.begin(
-            request.state["services"],
-            learner,
-            content_type=content_type,
-            size_bytes=size_bytes,
-            duration_s=duration_s,
-            topic=topic,
-            language=language or DEFAULT_LANGUAGE,
+        session, url, expires_at = await direct_upload.begin(
+            request.state["services"], learner, content_type, size_bytes, details
         )
     except Unavailable as error:
         log.warning("upload_failed", reason=error.message)
         raise UploadFailed from None
-    bind_contextvars(session_id=ticket.session.id)
+    bind_contextvars(session_id=session.id)
     log.info("upload_begun", audio_bytes=size_bytes)
     upload = {
-        "url": ticket.url,
+        "url": url,
         "method": "PUT",
         "headers": {"content-type": content_type},
-        "expiresAt": ticket.expires_at,
+        "expiresAt": expires_at,
     }
-    return CompactJSON(accepted(ticket.session.id, ticket.session.created_at, "CREATED") | {"upload": upload}, 201)
+    return CompactJSON(accepted(session.id, session.created_at, "CREATED") | {"upload": upload}, 201)
 
 
 async def complete_direct_upload(request: Request[State], learner: Learner, session_id: str) -> Response:

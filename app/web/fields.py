@@ -1,8 +1,10 @@
 """The rules for the values that an upload comes with, as a form or as JSON."""
 
 import re
+from collections.abc import Mapping
 
 from app.refusals import InvalidDuration, InvalidText, WrongType
+from app.sessions.owner import Details
 from app.text import storable
 
 MAX_TEXT_LENGTH = 10_000
@@ -30,6 +32,12 @@ def require_audio_type(content_type: str) -> str:
     if is_header and content_type.lower().startswith("audio/"):
         return content_type
     raise WrongType
+
+
+def parse_details(duration_s: int, fields: Mapping[str, object]) -> Details:
+    """``topic`` and ``language`` beside the duration. Raises InvalidText."""
+    topic, language = (parse_text(name, fields.get(name)) for name in ("topic", "language"))
+    return {"duration_s": duration_s, "topic": topic, "language": language or DEFAULT_LANGUAGE}
 
 
 def parse_text(name: str, value: object) -> str | None:

@@ -61,7 +61,8 @@ class RequestBoundary:
             await send(message)
 
         try:
-            await self._answer(scope, receive, noting_status)
+            refused = head_bytes(scope) > MAX_HEADER_BYTES
+            await (error_response(HeadersTooLarge()) if refused else self._app)(scope, receive, noting_status)
         except ClientDisconnect:
             log.info("client_left")
             status = status or CLIENT_LEFT_STATUS
@@ -77,12 +78,6 @@ class RequestBoundary:
             method, route = _method(scope), _route(scope)
             telemetry.active.answered(method, route, status)
             log.info("request_answered", method=method, route=route, status=status, took_ms=took_ms)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if head_bytes(scope) > MAX_HEADER_BYTES:
-            await error_response(HeadersTooLarge())(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
 
 
 def request_id_of(given: str) -> str:

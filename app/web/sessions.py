@@ -16,7 +16,7 @@ from app.sessions import owner
 from app.sessions.learner import Learner
 from app.web import direct
 from app.web.answers import CompactJSON, accepted
-from app.web.fields import DEFAULT_LANGUAGE, parse_text
+from app.web.fields import parse_details
 from app.web.form import UploadForm, read_upload
 from app.web.state import State
 
@@ -77,16 +77,9 @@ class Completion(HTTPEndpoint):
 async def create_session(request: Request[State], learner: Learner, form: UploadForm) -> Response:
     """Check the form, store the recording, answer 201. Raises Refused."""
     recording, duration_s = form.valid_recording()
-    topic, language = (parse_text(name, form.fields.get(name)) for name in ("topic", "language"))
+    details = parse_details(duration_s, form.fields)
     try:
-        session = await store_upload(
-            request.state["services"],
-            learner,
-            recording,
-            duration_s=duration_s,
-            topic=topic,
-            language=language or DEFAULT_LANGUAGE,
-        )
+        session = await store_upload(request.state["services"], learner, recording, details)
     except Unavailable as error:
         log.warning("upload_failed", reason=error.message)
         raise UploadFailed from None

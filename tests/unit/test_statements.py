@@ -14,10 +14,10 @@ def no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statements, "LOADED", {})
 
 
-def written(directory: Path, text: str) -> Path:
+def written(directory: Path, text: str) -> str:
     file = directory / "some.sql"
     file.write_text(text)
-    return file
+    return str(file)
 
 
 def test_statements_are_found_by_name_and_registered(tmp_path: Path) -> None:
