@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +29,9 @@ from tests.support.world import SECRET, Database, World
 
 # What tests start runs this checkout's packages, wherever the environment's own are installed from.
 os.environ["PYTHONPATH"] = str(ROOT / "packages" / "qstash-on-loopback" / "src")
+# A script that starts the tests in the background makes them ignore Ctrl-C, and with them every program that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # A busy machine is slow, and no failure.
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("busy")
