@@ -1,4 +1,4 @@
-"""What an operator runs: ``python -m app COMMAND``. Each command is a module of app/commands with its own arguments."""
+"""The operator's command line: ``python -m app COMMAND``. Each command is a module of app/commands with its own arguments."""
 
 import argparse
 import sys
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
         "--env-file",
         type=Path,
         default=Path(".env"),
-        help="settings, where there is such a file; the environment wins (default .env)",
+        help="read settings from this file if it exists; the environment takes precedence (default .env)",
     )
     parsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in COMMANDS:
@@ -58,7 +58,7 @@ def main() -> int:
     arguments = line.parse_args()
     if arguments.env_file != line.get_default("env_file") and not arguments.env_file.is_file():
         line.error(f"{arguments.env_file} is not a file")
-    # Into the environment, not the settings alone: the database's client reads its own variable there.
+    # Into os.environ, not only into the settings: Prisma's client reads its own variable from there.
     load_dotenv(arguments.env_file)
     try:
         if iscoroutinefunction(arguments.run):

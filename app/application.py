@@ -33,7 +33,7 @@ def create_app(settings: Settings, open_services: OpenServices = open_services) 
                 log.info("service_started")
                 yield {"settings": settings, "services": services, "uploads": uploads}
         except Exception as error:
-            # Starlette hands uvicorn a whole traceback, of which our log shows nothing.
+            # Starlette reports this to uvicorn as a formatted traceback, whose text our log drops.
             log.error("lifespan_failed", error=type(error).__name__)
             raise
         log.info("service_stopped")
@@ -59,6 +59,6 @@ def create_app(settings: Settings, open_services: OpenServices = open_services) 
         exception_handlers={AppError: on_app_error, HTTPException: on_http_error},
         lifespan=lifespan,
     )
-    # /api/sessions/ is unknown, not a redirect.
+    # /api/sessions/ is answered 404, not redirected.
     app.router.redirect_slashes = False
     return app

@@ -1,4 +1,4 @@
-"""Reads the settings and checks them against each other: each problem is a sentence with the variable and the remedy."""
+"""Reads the settings and cross-checks them. Each problem is a sentence that names the variable and the remedy."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -30,7 +30,7 @@ def load() -> Settings:
 
 
 def read(kind: type[Read]) -> Read:
-    """Those settings of the environment, each checked by itself. Raises SettingsError."""
+    """Settings of that class from the environment, each validated on its own. Raises SettingsError."""
     try:
         return kind()  # pyright: ignore[reportCallIssue]  # its values come from the environment
     except ValidationError as error:
@@ -39,7 +39,7 @@ def read(kind: type[Read]) -> Read:
 
 
 def problems(settings: Settings) -> list[str]:
-    """What is wrong between the settings, though each is well-formed by itself."""
+    """Problems that only a comparison of settings shows, though each is valid on its own."""
     s = settings
     found: list[str] = []
     if not (s.r2_account_id or s.r2_endpoint_url):
@@ -57,7 +57,7 @@ def problems(settings: Settings) -> list[str]:
 
 
 def warnings(settings: Settings) -> list[str]:
-    """What lets the service start, but not do all of its work."""
+    """Problems with which the service can start, but cannot do all of its work."""
     found: list[str] = []
     region = settings.qstash_region
     if not all(settings.signing_keys[""]):
@@ -71,7 +71,7 @@ def warnings(settings: Settings) -> list[str]:
     names = [f"{region}_{name}" for name in ("QSTASH_URL", "QSTASH_TOKEN", *SIGNING_KEYS)] if region else []
     if missing := _missing(settings, names):
         found.append(
-            f"{missing} missing: QSTASH_REGION needs all four; without, the settings of no region count instead"
+            f"{missing} missing: QSTASH_REGION needs all four; without them, the settings without a region are used"
         )
     return found
 
@@ -85,7 +85,7 @@ def _mixed_up_keys(s: Settings) -> list[str]:
     # Shapes: signing keys start with sig_ (https://upstash.com/docs/qstash/howto/signature), Anthropic's keys with sk-ant-.
     secrets = {name.upper(): value.get_secret_value() for name, value in s if isinstance(value, SecretStr)}
     prefixes = ("", *(f"{region}_" for region in REGIONS))
-    # By value: with QSTASH_REGION the plain token is that region's.
+    # Keyed by value: with QSTASH_REGION, the plain token is the same as that region's.
     tokens = {secrets[f"{prefix}QSTASH_TOKEN"]: f"{prefix}QSTASH_TOKEN" for prefix in prefixes}
     found = [
         f"{name} holds a signing key (sig_…): copy {name} from QStash's console"
@@ -97,7 +97,7 @@ def _mixed_up_keys(s: Settings) -> list[str]:
             held = f"holds {tokens[secrets[name]]}" if secrets[name] in tokens else "does not start with sig_"
             found.append(f"{name} {held}: copy {name} from QStash's console")
     if s.openai_api_key.get_secret_value().startswith("sk-ant-"):
-        found.append("OPENAI_API_KEY holds a key of Anthropic's (sk-ant-…): create one at platform.openai.com")
+        found.append("OPENAI_API_KEY holds an Anthropic key (sk-ant-…): create one at platform.openai.com")
     return found
 
 

@@ -1,10 +1,10 @@
-"""Moments on their way into and out of the ``timestamp(3)`` columns, which hold UTC without saying so; the deadline."""
+"""Formats times for SQL and JSON (the ``timestamp(3)`` columns hold UTC without a zone), and holds the delivery's deadline."""
 
 import math
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
-# When the work of the delivery at hand ends, in seconds of ``time.monotonic``.
+# When the current delivery has to end, as a time of ``time.monotonic``.
 deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
@@ -14,7 +14,7 @@ def as_timestamp(moment: datetime) -> str:
 
 
 def as_json(moment: datetime) -> str:
-    """``moment`` as the contract writes dates.
+    """``moment`` in the contract's date format.
 
     >>> as_json(datetime(2026, 2, 18, 9, 30, tzinfo=UTC))
     '2026-02-18T09:30:00.000Z'

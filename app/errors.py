@@ -1,22 +1,23 @@
-"""The error family: what can go wrong, how it is answered, and what may be said about it.
+"""The error family: what can go wrong, how it is answered, and what callers and logs may learn about it.
 
 AppError
-├── Refused            a request that is not served: app/refusals.py names each reason
-├── InvalidState       a delivery of a session that it may not process; QStash may try again
+├── Refused            a request that we do not serve: app/refusals.py lists the reasons
+├── InvalidState       this delivery may not process the session; QStash may try again
 ├── SessionGone        the owner deleted the session while it was being processed
-├── Unavailable        storage, database or queue cannot be reached; usually passes by itself
+├── Unavailable        storage, database or queue cannot be reached; usually temporary
 └── StepFailed         a step of the pipeline failed; the row becomes FAILED
-    ├── Transient      may pass by itself: answered 500, QStash tries again
+    ├── Transient      a retry may succeed: answered 500, QStash tries again
     ├── Misconfigured  a configuration error on our side: answered 500, retried until an operator has corrected it
-    └── Permanent      cannot pass by itself: answered 489, QStash stops
+    └── Permanent      no retry can succeed: answered 489, QStash stops
 """
 
 from enum import StrEnum
 
-# QStash retries every answer outside 200..299 but this one with this header: https://upstash.com/docs/qstash/features/retry
+# QStash retries every answer outside 200..299, except this status with this header:
+# https://upstash.com/docs/qstash/features/retry
 NON_RETRYABLE_STATUS = 489
 
-# How the sentence in ``errorMessage`` ends: clients read from it whether a FAILED session may still become DONE.
+# The end of ``errorMessage``, from which clients can tell whether a FAILED session may still become DONE.
 AGAIN = "It will be tried again automatically."
 NOT_AGAIN = "It will not be tried again."
 MISCONFIGURED = f"The recording could not be processed because of a configuration error on our side. {AGAIN}"
@@ -48,9 +49,9 @@ class Code(StrEnum):
 
 
 class AppError(Exception):
-    """Base of the family. Its text is always one of our own sentences, so it may be logged and stored.
+    """Base class. The message is always one of our own sentences, so it may be logged and stored.
 
-    ``answer`` is the sentence that the caller reads, where that is not the text itself.
+    ``answer`` is the sentence in the response, if that is not the message itself.
     """
 
     status = 500
@@ -72,7 +73,7 @@ class AppError(Exception):
 
 
 class Refused(AppError):
-    """Base of the reasons why a request is not served (app/refusals.py). ``closes``: the connection is closed after it."""
+    """Base class of app/refusals.py. ``closes``: the connection is closed after the response."""
 
     closes = False
 
@@ -82,7 +83,7 @@ class Refused(AppError):
 
 
 class InvalidState(AppError):
-    """A delivery of a session that it may not process; ``retry_after_s`` is the rest of another delivery's lease."""
+    """This delivery may not process the session. ``retry_after_s`` is what is left of another delivery's lease."""
 
     status = 400
     code = Code.INVALID_STATE
@@ -103,13 +104,13 @@ class Unavailable(AppError):
 
 
 class Conflict(AppError):
-    """A constraint of the database forbids a change."""
+    """A database constraint forbids the change."""
 
     message = "The change contradicts what is stored"
 
 
 class StepFailed(AppError):
-    """A step failed. ``sentence`` is what ``errorMessage`` stores: the message, and what comes next. Callers see a fixed one."""
+    """A step of the pipeline failed. ``sentence`` is stored in ``errorMessage``; the response has a fixed one."""
 
     code = Code.PROCESSING_ERROR
     answer = "Processing failed"
@@ -122,11 +123,11 @@ class StepFailed(AppError):
 
 
 class Transient(StepFailed):
-    """It may pass by itself. ``retry_after_s`` is the provider's Retry-After in seconds, if it gave one."""
+    """A retry may succeed. ``retry_after_s`` is the provider's Retry-After in seconds, if it sent one."""
 
 
 class Misconfigured(StepFailed):
-    """A wrong key, an empty account, a missing permission, no usable model. ``setting`` names what to look at, for the log."""
+    """A wrong key, no credit, a missing permission, or no usable model. ``setting`` is the setting to check, for the log."""
 
     def __init__(self, setting: str) -> None:
         super().__init__("A setting of the service is wrong")
@@ -138,7 +139,7 @@ class Misconfigured(StepFailed):
 
 
 class Permanent(StepFailed):
-    """It cannot pass by itself: the audio is missing, too large, refused or without speech."""
+    """No retry can succeed: the audio is missing, too large, refused or without speech."""
 
     status = NON_RETRYABLE_STATUS
     outlook = NOT_AGAIN

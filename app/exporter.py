@@ -1,6 +1,6 @@
-"""Telemetry that is switched on: OpenTelemetry's SDK, and OTLP over HTTP. Imported by app/telemetry.py alone, when asked for.
+"""Telemetry with OpenTelemetry's SDK and OTLP over HTTP. Only app/telemetry.py imports it, and only if telemetry is on.
 
-The providers are this module's own and never the process's, so no library adds spans or attributes to ours.
+The providers are not registered globally, so no library can add spans or attributes to ours.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _PUBLISH = {"messaging.system": "qstash", "messaging.operation.name": "publish",
 
 
 class Exporter(Off):
-    """Sends spans in batches and metrics at intervals, from threads of the SDK's."""
+    """Sends spans in batches and metrics at intervals, from the SDK's own threads."""
 
     on = True
 
@@ -43,20 +43,20 @@ class Exporter(Off):
         resource = Resource.create()
         if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
             resource = resource.merge(Resource({SERVICE_NAME: SCOPE}))
-        # Without the SDK's handlers at exit, which wait for half a minute: stop() waits for FLUSH_S.
+        # Without the SDK's atexit handlers, which may block for 30 s. stop() waits for FLUSH_S at most.
         self._tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
         if _wanted("TRACES"):
             self._tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        # A gauge is sent once for each value, not again and again by a process that was the last to sweep an hour ago.
+        # Send each value of a gauge only once. Otherwise a process would keep sending the values of its last sweep.
         metrics = OTLPMetricExporter(preferred_temporality={Gauge: AggregationTemporality.DELTA})
         readers = [PeriodicExportingMetricReader(metrics)] if _wanted("METRICS") else []
-        # Exemplars cost a tenth of all: only for whoever asks for them by OpenTelemetry's variable.
+        # Exemplars are a tenth of the cost, so they are off unless OpenTelemetry's own variable asks for them.
         exemplars = None if os.environ.get("OTEL_METRICS_EXEMPLAR_FILTER") else AlwaysOffExemplarFilter()
         self._meters = MeterProvider(readers, resource=resource, shutdown_on_exit=False, exemplar_filter=exemplars)
         self._tracer, meter = self._tracers.get_tracer(SCOPE), self._meters.get_meter(SCOPE)
         self._record = {name: _instrument(meter, name, metric) for name, metric in METRICS.items()}
         self._context = TraceContextTextMapPropagator()
-        # Vercel freezes an instance once it has answered, and sets this variable.
+        # Set by Vercel, which freezes an instance once it has responded.
         self._freezes = os.environ.get("VERCEL") == "1"
         self._flushing = threading.Lock()
 
@@ -71,15 +71,15 @@ class Exporter(Off):
         if not span.is_recording():
             return
         bound = get_contextvars()
-        about = {f"speaking_coach.{name}": bound[name] for name in ("session_id", "attempt") if name in bound}
-        about |= {"http.request.method": method.replace("other", "_OTHER"), "http.response.status_code": status}
+        attributes = {f"speaking_coach.{name}": bound[name] for name in ("session_id", "attempt") if name in bound}
+        attributes |= {"http.request.method": method.replace("other", "_OTHER"), "http.response.status_code": status}
         if route != "unknown":
-            about["http.route"] = route
+            attributes["http.route"] = route
             span.update_name(f"{method} {route}")
         if status >= 500:
-            about["error.type"] = str(status)
+            attributes["error.type"] = str(status)
             span.set_status(StatusCode.ERROR)
-        span.set_attributes(allowed_attributes(about))
+        span.set_attributes(allowed_attributes(attributes))
         span.end()
 
     def step(self, name: str) -> AbstractContextManager[None]:
@@ -124,7 +124,7 @@ class Exporter(Off):
         return _Timed(span, lambda took_s, failed: self.measure(metric, took_s, about | failed))
 
     def _flush(self) -> None:
-        # One at a time: while the endpoint does not answer, an export takes longer than anybody waits for it.
+        # One at a time: if the endpoint does not answer, an export outlasts the wait for it, and exports would pile up.
         if self._flushing.acquire(timeout=FLUSH_S):
             try:
                 self._tracers.force_flush()
@@ -150,7 +150,7 @@ class _Timed(AbstractContextManager[None]):
         took_s, failed = time.perf_counter() - self._started, dict[str, str]()
         context.detach(self._token)
         if kind is not None:
-            # An exception is named, never recorded: its message and its traceback may hold private text.
+            # Only the exception's type is recorded: its message and traceback may contain private text.
             failed = {"error.type": kind.__name__}
             self._span.set_attributes(failed)
             self._span.set_status(StatusCode.ERROR)
@@ -171,19 +171,19 @@ def _instrument(meter: Meter, name: str, metric: Metric) -> Callable[..., None]:
 
 
 async def _within_limit(work: Callable[[], None]) -> None:
-    """Do the work in a thread of its own, and wait for it for FLUSH_S at most."""
+    """Do the work in a separate thread, and wait for it for FLUSH_S at most."""
     loop, done = asyncio.get_running_loop(), asyncio.Event()
 
     def run() -> None:
         try:
             work()
         except Exception as error:
-            # An SDK's error quotes whatever it was about.
+            # The SDK's error messages may quote private data.
             log.warning("telemetry_not_exported", error=type(error).__name__)
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed: nobody is waiting any more
             loop.call_soon_threadsafe(done.set)
 
-    # A daemon: the process may end without it.
+    # A daemon thread, so that the process can exit without waiting for it.
     threading.Thread(target=run, daemon=True).start()
     with suppress(TimeoutError):
         await asyncio.wait_for(done.wait(), FLUSH_S)

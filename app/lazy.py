@@ -17,13 +17,13 @@ class LazyClient(Generic[Client]):
         self._lock = asyncio.Lock()
 
     async def __call__(self) -> Client:
-        """The client. Raises what opening it raises, and tries again the next time."""
+        """The client, opened if necessary. Raises whatever opening it raises; the next call tries again."""
         if self._client is None:
             async with self._lock:
                 if self._client is None:
                     self._client = await asyncio.to_thread(self._open)
-                    # What an SDK has loaded stays: the collector need not look through it again and again, for up to a
-                    # tenth of a second during which every request waits (docs/decisions/cpu.md).
+                    # An SDK's objects live as long as the process. Exempt them from garbage collection, which would scan
+                    # them again and again and block every request for up to 0.1 s (docs/decisions/cpu.md).
                     gc.freeze()
         return self._client
 

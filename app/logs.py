@@ -1,4 +1,4 @@
-"""Structured logs that can hold nothing private: only known keys pass, and exceptions are named, never quoted."""
+"""Structured logging that leaks nothing private: only known keys pass, and of an exception only its type is logged."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ from typing import TypeVar
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-# A key that is not here is dropped, so that a careless line cannot leak. None of these holds text from outside.
+# Any other key is dropped, so that a careless log call cannot leak. None of these holds text from outside.
 ALLOWED_KEYS = frozenset(
     [
         *("event", "level", "timestamp", "logger", "error", "code", "reason", "retryable", "dropped_keys"),
@@ -80,11 +80,11 @@ def _log_uncaught(kind: type[BaseException] | None) -> None:
 
 
 def _quieten_libraries() -> None:
-    # Libraries log requests, headers and exception texts. What they say is reduced to who said it and how loudly.
+    # Libraries log requests, headers and exception messages. Of their records only the logger, level and error type are kept.
     root = logging.getLogger()
     root.handlers[:] = [_NameOnly(logging.WARNING)]
     root.setLevel(logging.WARNING)
-    # uvicorn brings handlers of its own, which print tracebacks ("Exception in ASGI application") and query strings.
+    # uvicorn installs its own handlers, which print tracebacks ("Exception in ASGI application") and query strings.
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
@@ -97,7 +97,7 @@ def _quieten_libraries() -> None:
 class _NameOnly(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         kind = record.exc_info[0] if record.exc_info else None
-        # The system's own words for an error, such as "Address already in use" when uvicorn cannot bind.
+        # The operating system's message, such as "Address already in use" when uvicorn cannot bind.
         reason = os.strerror(record.msg.errno) if isinstance(record.msg, OSError) and record.msg.errno else None
         structlog.get_logger().warning(
             "library_logged",

@@ -1,4 +1,4 @@
-"""The application that ``uvicorn app.main:app`` serves: the only module with effects at import."""
+"""The application that ``uvicorn app.main:app`` serves. The only module whose import has side effects."""
 
 import sys
 

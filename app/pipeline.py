@@ -1,6 +1,6 @@
 """The pipeline: what happens to a session between a verified delivery and DONE, top to bottom.
 
-The numbers are the fifteen steps of the packet this service was built from; 1 (verify) and 2 (parse) are in web/signed.py.
+The numbers are those of the fifteen steps in the original specification; 1 (verify) and 2 (parse) are in web/signed.py.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ log = structlog.get_logger()
 
 
 async def process_session(session_id: str, retried: int, services: Services) -> None:
-    """Bring a session to DONE, going on after its last checkpoint, within ``services.timeout_s``.
+    """Bring a session to DONE within ``services.timeout_s``, resuming after its last checkpoint.
 
-    ``retried`` is how often this message was delivered before. Any number of calls, at once or cut off anywhere, end in one
-    transcript, one set of insights, the profile counted once and the audio gone. Raises UnknownSession,
+    ``retried`` is how often this message was delivered before. However many calls run concurrently or are interrupted, the
+    result is one transcript, one set of insights, the profile updated once and the audio deleted. Raises UnknownSession,
     InvalidState if another delivery holds or has taken over the session, Unavailable, or StepFailed after the session was set
     to FAILED.
     """
@@ -48,7 +48,7 @@ async def process_session(session_id: str, retried: int, services: Services) -> 
 
 
 async def run_steps(claimed: Claim, services: Services) -> None:
-    """Steps 5 to 15, those that are not done yet. Every write names the claim's token: once that is lost, nothing changes."""
+    """Those of the steps 5 to 15 that are not done yet. Every write names the claim's token, so a lost claim changes nothing."""
     db, text, step = services.database, claimed.transcript, telemetry.active.step
     if text is None:
         # 5 download the audio, 7 transcribe it
@@ -58,7 +58,7 @@ async def run_steps(claimed: Claim, services: Services) -> None:
         with step("save_transcript"):
             await checkpoints.save_transcript(db, claimed, text, count_words(text))
     if claimed.audio_key and not claimed.audio_deleted:
-        # 9 delete the audio: the transcript is stored, so no delivery that may hold the session by now needs it
+        # 9 delete the audio: the transcript is stored, so no delivery needs it, not even one that has taken over the session
         with step("delete_audio"):
             await services.storage.delete(claimed.audio_key)
             await checkpoints.mark_audio_deleted(db, claimed)
@@ -75,7 +75,7 @@ async def run_steps(claimed: Claim, services: Services) -> None:
 
 
 async def drop_audio(claimed: Claim, services: Services) -> None:
-    """The owner deleted the session while we worked: delete its recording, too. Raises Unavailable."""
+    """Delete the recording of a session that its owner deleted while it was being processed. Raises Unavailable."""
     log.info("session_gone")
     telemetry.active.measure("speaking_coach.sessions", 1, {"outcome": "deleted"})
     if claimed.audio_key:
@@ -83,9 +83,10 @@ async def drop_audio(claimed: Claim, services: Services) -> None:
 
 
 async def record_failure(claimed: Claim, error: Exception, services: Services) -> AppError:
-    """Set the session to FAILED with a safe sentence, and return what to answer: InvalidState if the claim is gone.
+    """Set the session to FAILED with a safe sentence, and return the error to answer with: InvalidState if the claim is lost.
 
-    A database that is down here does not mask the answer: the row keeps its lease, and once that is over a retry claims it.
+    If the database is down, the original failure is answered all the same. The row keeps its lease; a retry claims it
+    once that has expired.
     """
     failure = _as_failure(error)
     setting = failure.setting if isinstance(failure, Misconfigured) else None
@@ -119,5 +120,5 @@ def _as_failure(error: Exception) -> StepFailed:
         return Transient("Processing took too long")
     if isinstance(error, AppError):
         return Transient(error.message)
-    # A defect of ours. Its text may hold anything, so it goes nowhere.
+    # A bug. Its message may contain private text, so it is neither stored nor logged.
     return Transient("Something went wrong while processing the recording")

@@ -1,4 +1,4 @@
-"""The services the application talks to: every client opened once, closed in reverse."""
+"""The services the application talks to: every client is opened once, and closed in reverse order."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -23,7 +23,7 @@ from app.settings import Settings
 
 @dataclass(frozen=True)
 class Services:
-    """What an endpoint or the pipeline may reach.
+    """The services and limits that endpoints and the pipeline use.
 
     ``lease_s`` is how long a claim holds, ``timeout_s`` how long a delivery may work, ``orphan_grace_s`` how old an object
     without a session has to be before it is deleted, all in seconds; ``open_uploads`` is how many direct uploads a learner may
@@ -49,7 +49,7 @@ OpenServices = Callable[[Settings], AbstractAsyncContextManager[Services]]
 
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
-    """All services for the life of the application. An outage fails no start."""
+    """All services for the lifetime of the application. Starts even if one of them is down."""
     s = settings
     r2 = LazyClient(
         partial(S3, s.storage_url, s.r2_access_key_id, s.r2_secret_access_key.get_secret_value()), S3.aclose
@@ -67,7 +67,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
         await stack.enter_async_context(telemetry.exporting())
         for client in (database, r2, openai, anthropic, qstash):
             stack.push_async_callback(client.aclose)
-        # The engine takes a second to start: begin now, without keeping the first answer waiting.
+        # The engine takes a second to start. Start it now, in the background, so that the first request need not wait.
         stack.callback(asyncio.create_task(database.warm_up()).cancel)
         yield Services(
             database=database,

@@ -1,4 +1,4 @@
-"""The types of settings, whose checks say what is wrong in a sentence that goes on from the setting's name."""
+"""The types of settings. A validator's message completes a sentence that starts with the setting's name."""
 
 import re
 from typing import Annotated, Literal, TypeVar
@@ -30,7 +30,7 @@ def _postgresql(value: SecretStr) -> SecretStr:
 def _no_white_space(value: Text) -> Text:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if text != text.strip() or "\n" in text:
-        raise ValueError("begins or ends with white space, or has a line break in it: copy it anew")
+        raise ValueError("begins or ends with white space, or has a line break in it: copy it again")
     return value
 
 
@@ -50,7 +50,7 @@ def _origins(value: str) -> str:
 
 
 def region_name(value: str) -> str:
-    """A region as settings name it, as the JavaScript SDK reads it: US-EAST-1, as deliveries write it, is meant as well."""
+    """A region as it is spelled in settings. Like the JavaScript SDK, it also accepts the spelling of deliveries, US-EAST-1."""
     return value.replace("-", "_").upper()
 
 

@@ -23,10 +23,10 @@ SigningKeys = dict[str, tuple[str, str]]
 
 
 class QueueSettings(BaseSettings):
-    """What the sweep's schedule needs. Raises ``ValidationError``, without values, on a bad one.
+    """What the sweep's schedule needs. Raises ``ValidationError``, without the values, if one is invalid.
 
-    With ``qstash_region``, ``qstash_url`` and ``qstash_token`` are that region's, where both are set, as in QStash's JavaScript
-    SDK (https://upstash.com/docs/qstash/howto/multi-region).
+    If ``qstash_region`` is set and that region's URL and token are too, they replace ``qstash_url`` and ``qstash_token``, as in
+    QStash's JavaScript SDK (https://upstash.com/docs/qstash/howto/multi-region).
     """
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore")
@@ -34,7 +34,7 @@ class QueueSettings(BaseSettings):
     app_url: Url
     qstash_url: Url = "https://qstash.upstash.io"
     qstash_token: RequiredSecret
-    # While one moves between QStash's regions: publish in this one, accept the deliveries of both (docs/operations.md).
+    # For a move between QStash's regions: publish in this one, accept deliveries from both (docs/operations.md).
     qstash_region: Region = ""
     eu_central_1_qstash_url: OptionalUrl = ""
     eu_central_1_qstash_token: Secret = SecretStr("")
@@ -55,12 +55,12 @@ class QueueSettings(BaseSettings):
 
 
 class Settings(QueueSettings):
-    """Every setting of the service; ``.env.example`` documents each. Raises ``ValidationError``, without values, on a bad one."""
+    """Every setting; ``.env.example`` documents each. Raises ``ValidationError``, without the values, if one is invalid."""
 
     database_url: DatabaseUrl
     auth_secret: RequiredSecret = Field(validation_alias=AliasChoices("AUTH_SECRET", "NEXTAUTH_SECRET"))
 
-    # Without both keys the service starts, and refuses every delivery.
+    # Unless both keys are set, the service starts but refuses every delivery.
     qstash_current_signing_key: Secret = SecretStr("")
     qstash_next_signing_key: Secret = SecretStr("")
     eu_central_1_qstash_current_signing_key: Secret = SecretStr("")
@@ -84,24 +84,25 @@ class Settings(QueueSettings):
     transcription_models: Required = "whisper-1,gpt-transcribe"
     analysis_models: Required = "claude-haiku-4-5,claude-haiku-5-5"
 
-    # Longer than the platform lets a request run (300 s on Vercel), so that a lease ends only when its worker is dead.
+    # Longer than the platform lets a request run (300 s on Vercel), so that a lease only expires once its worker is dead.
     processing_lease_seconds: PositiveInt = 330
-    # How long a delivery may work, and QStash waits for it: a little less than the platform's own limit.
+    # How long a delivery may run, and how long QStash waits for it: a little less than the platform's own limit.
     processing_timeout_seconds: PositiveInt = 290
     # Minimum age of an object without a session before the sweep deletes it.
     orphan_grace_seconds: PositiveInt = 3600
     # Maximum number of direct uploads of one learner that are not completed yet.
     open_uploads_per_learner: PositiveInt = 10
-    # Child processes that open learners' recordings, for each worker: an hour of speech takes some three seconds of one core.
+    # Child processes per worker that open learners' recordings. An hour of speech takes about three seconds on one core.
     media_processes: PositiveInt = 1
     media_cpu_seconds: PositiveInt = 20
-    # Address space, 140 MB of which are Python and FFmpeg; an hour of speech takes 40 MB of real memory in all.
+    # Limit on address space, 140 MB of which are Python and FFmpeg. Resident memory for an hour of speech is 40 MB in total.
     media_memory_mb: PositiveInt = 512
-    # Origins whose pages may call with the learner's cookie, comma-separated; empty: only our own.
+    # Comma-separated origins whose pages may send requests with the learner's cookie. Empty: only our own.
     cors_allowed_origins: Origins = ""
-    # A request body is refused when nothing arrives for the first, or when it is incomplete after the second. The first is
-    # less than Next.js's proxyTimeout, which is 30 s unless set and answers in plain text.
+    # A request body is refused if no data arrives for this long. Less than Next.js's proxyTimeout (30 s by default), which
+    # answers in plain text.
     body_idle_seconds: PositiveInt = 25
+    # A request body is refused if it is not complete after this long.
     body_timeout_seconds: PositiveInt = 900
     # Maximum number of concurrent uploads of one learner, in each process. A browser sends one.
     max_uploads_per_learner: PositiveInt = 40
@@ -109,9 +110,10 @@ class Settings(QueueSettings):
 
     @property
     def signing_keys(self) -> SigningKeys:
-        """The current and the next key of each region that has both; under ``""`` those for every other delivery.
+        """The current and next key of each region that has both. The key ``""`` holds the default pair.
 
-        The latter are the plain ones, or without them those of ``qstash_region``.
+        The default pair verifies every other delivery. It comes from the settings without a region or, if one of those is
+        missing, from those of ``qstash_region``.
         """
         regional = {region: self._keys(f"{region.lower()}_") for region in REGIONS if self.qstash_region}
         plain = self._keys("")
@@ -119,7 +121,7 @@ class Settings(QueueSettings):
         return {"": default, **{region: keys for region, keys in regional.items() if all(keys)}}
 
     def regional_account(self, region: str) -> tuple[str, str]:
-        """QStash's address and token of a region; empty where they are not set."""
+        """The QStash URL and token of a region, each empty if not set."""
         if not region:
             return "", ""
         token: SecretStr = getattr(self, f"{region.lower()}_qstash_token")
@@ -133,9 +135,9 @@ class Settings(QueueSettings):
 
     @property
     def allowed_origins(self) -> frozenset[str]:
-        """The origins of ``cors_allowed_origins``, as browsers write them."""
-        named = (origin.strip().rstrip("/").lower() for origin in self.cors_allowed_origins.split(","))
-        return frozenset(origin for origin in named if origin)
+        """The origins of ``cors_allowed_origins``, spelled as browsers send them."""
+        origins = (origin.strip().rstrip("/").lower() for origin in self.cors_allowed_origins.split(","))
+        return frozenset(origin for origin in origins if origin)
 
     @property
     def process_url(self) -> str:
@@ -149,5 +151,5 @@ class Settings(QueueSettings):
 
     @property
     def storage_url(self) -> str:
-        """The S3 address: the one given, or Cloudflare's for the account."""
+        """The S3 endpoint: the configured one, or Cloudflare's for the account."""
         return self.r2_endpoint_url or f"https://{self.r2_account_id}.r2.cloudflarestorage.com"

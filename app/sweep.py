@@ -1,6 +1,6 @@
 """The sweep: republishes the backlog, ends sessions for good, deletes recordings and objects that no session needs.
 
-Every step can be repeated and run twice at once: what is done already is not done again.
+Every step is idempotent and safe to run concurrently.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import structlog
 from app import telemetry
 from app.adapters.qstash.queue import QueueRefused
 from app.errors import Unavailable
-from app.recordings.deletion import delete_recording, folder, left_to_orphans
+from app.recordings.deletion import delete_recording, failures_left_to_orphan_search, folder
 from app.recordings.orphans import delete_orphans
 from app.services import Services
 from app.sessions import operator, repair
@@ -21,17 +21,17 @@ from app.sessions.repair import Backlog
 
 log = structlog.get_logger()
 
-# Time for publishing: a sweep is one request. The next sweep takes the rest.
+# Time limit for publishing, because a sweep is a single request. The next sweep publishes the rest.
 PUBLISH_FOR_S = 40.0
-# Messages published at the same time.
+# Maximum number of concurrent publishes.
 PUBLISH_AT_ONCE = 16
 
 
 @dataclass
 class Swept:
-    """How many sessions were republished, ended or stripped of their recording, and how many objects had no session.
+    """How many sessions were republished or given up, recordings deleted, and objects without a session found.
 
-    ``continue_after`` is the key after which the next round continues, if this one did not reach the bucket's end.
+    ``continue_after`` is the key after which the next round continues, if this one did not reach the end of the bucket.
     """
 
     published: int = 0
@@ -43,20 +43,20 @@ class Swept:
 
 
 async def sweep(services: Services, after: str = "") -> Swept:
-    """One bounded round. ``after`` is where the look at the bucket begins. Raises Unavailable; what was done stays done."""
+    """One bounded round. ``after`` is the key after which to list the bucket. Raises Unavailable; what was done stays done."""
     swept, db = Swept(), services.database
     while ended := await repair.give_up(db, lease_s=services.lease_s):
         swept.abandoned += ended
     await _publish_backlog(services, swept)
     for leftover in await repair.uploads_that_never_came(db):
         if await repair.give_up_upload(db, leftover.session_id):
-            # Not otherwise: it was completed meanwhile, and needs what arrived.
+            # Otherwise it was completed in the meantime, and its recording is needed.
             swept.abandoned += 1
-            with left_to_orphans(leftover.session_id):
+            with failures_left_to_orphan_search(leftover.session_id):
                 at = folder(leftover.user_id, leftover.session_id)
                 swept.audio_deleted += await services.storage.delete_below(at)
     for leftover in await repair.leftover_recordings(db):
-        with left_to_orphans(leftover.session_id):
+        with failures_left_to_orphan_search(leftover.session_id):
             swept.audio_deleted += await delete_recording(services, leftover.session_id)
     found = await delete_orphans(services, after)
     swept.orphans_deleted, swept.orphans_kept, swept.continue_after = found.deleted, found.kept, found.continue_after
@@ -76,7 +76,7 @@ async def _measure(services: Services, counts: dict[str, int]) -> None:
     telemetry.active.measure("speaking_coach.sweep.runs", 1)
     for result, count in counts.items():
         telemetry.active.measure("speaking_coach.sweep.results", count, {"result": result})
-    with suppress(Unavailable):  # the sweep is done
+    with suppress(Unavailable):  # the sweep itself has succeeded
         waiting = await operator.waiting(services.database)
         telemetry.active.measure("speaking_coach.backlog", waiting["sessions"])
         telemetry.active.measure("speaking_coach.oldest_waiting", waiting["oldest_s"])
@@ -99,7 +99,7 @@ async def _publish(services: Services, session: Backlog, limit: asyncio.Semaphor
         try:
             await services.queue.publish(session.session_id, run=f"sweep-{session.version}")
         except (Unavailable, QueueRefused) as error:
-            # Taking it reset its clock: the sweep tries it again in a quarter of an hour.
+            # Taking it from the backlog updated the row, so a later sweep tries again after 15 minutes.
             log.error("publish_failed", session_id=session.session_id, error=type(error).__name__)
             return False
         return True

@@ -1,4 +1,4 @@
-"""Traces and metrics by OpenTelemetry: nothing of it is loaded unless OTEL_EXPORTER_OTLP_ENDPOINT is set.
+"""Traces and metrics with OpenTelemetry, which is only loaded if OTEL_EXPORTER_OTLP_ENDPOINT is set.
 
 OpenTelemetry's own variables configure the rest. docs/observability.md lists spans, metrics and attributes.
 """
@@ -31,7 +31,7 @@ class Metric:
     buckets: tuple[float, ...] | None = None
 
 
-# Those of gen_ai: https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/gen-ai-metrics.md
+# The gen_ai metrics follow https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/gen-ai-metrics.md
 METRICS = {
     "speaking_coach.sessions": Metric("counter", "{session}", ("outcome", "reason", "error.type")),
     "speaking_coach.step.duration": Metric("histogram", "s", ("step", "error.type"), _SECONDS),
@@ -73,7 +73,7 @@ class Off:
         return _NOTHING
 
     def forwarded(self) -> dict[str, dict[str, str]]:
-        """What a published message takes along: its ``headers``, with the current span's context; empty when off."""
+        """Arguments to add to a published message: ``headers`` that propagate the current span. Empty when off."""
         return {}
 
     def model_call(self, operation: str, provider: str, model: str) -> AbstractContextManager[None]:
@@ -87,10 +87,10 @@ class Off:
         """Record a value of a metric. Attributes that are not its own are dropped."""
 
     async def flush(self) -> None:
-        """Export what there is, where the platform may freeze this process after an answer. Takes FLUSH_S at most."""
+        """Export pending data, if the platform may freeze this process after a response. Takes FLUSH_S at most."""
 
     async def stop(self) -> None:
-        """Export what there is, and stop. Takes FLUSH_S at most."""
+        """Export pending data, and stop. Takes FLUSH_S at most."""
 
 
 _NOTHING = nullcontext()
@@ -99,16 +99,16 @@ active = Off()
 
 @asynccontextmanager
 async def exporting() -> AsyncGenerator[None]:
-    """Telemetry for the length of the block, if the environment asks for it. A variable it cannot use fails no start."""
+    """Telemetry for the duration of the block, if the environment asks for it. An invalid variable does not prevent the start."""
     global active
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip() and not disabled:
         try:
-            from app.exporter import Exporter  # noqa: PLC0415  # 0.4 s, which nobody waits for when it is off
+            from app.exporter import Exporter  # noqa: PLC0415  # 0.4 s, only if it is on
 
             active = Exporter()
         except Exception as error:
-            # Its text quotes the variable, which may be a header with a key.
+            # Its message quotes the variable, which may be a header with an API key.
             log.error("telemetry_not_started", error=type(error).__name__)
     try:
         yield

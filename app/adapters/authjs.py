@@ -1,4 +1,4 @@
-"""Who is calling: the session cookie that Auth.js v5 sets, decrypted.
+"""Identifies the caller: decrypts the session cookie that Auth.js v5 sets.
 
 The recipe is Auth.js's own (https://github.com/nextauthjs/next-auth, packages/core/src/jwt.ts): a JWE with ``alg: dir`` and
 ``enc: A256CBC-HS512``, its key made by HKDF-SHA256 from the secret with the cookie's name as salt.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from joserfc.jwk import OctKey
 
 KEY_BYTES = 64
-# Auth.js forgives this much clock difference.
+# Auth.js tolerates this much clock skew.
 CLOCK_TOLERANCE_S = 15
 # PostgreSQL cannot index a key of over 2,704 bytes; identity providers stay below 255 characters.
 MAX_EXTERNAL_ID_LENGTH = 255
@@ -45,7 +45,7 @@ class AuthJs:
         if claims is None or not is_current(claims, time.time()):
             return None
         external_id = claims.get("externalId")
-        # Stored as it is or not at all: two learners must not become one.
+        # Never altered to make it storable: two learners must not become one.
         if not isinstance(external_id, str) or not external_id or storable(external_id) != external_id:
             return None
         if len(external_id) > MAX_EXTERNAL_ID_LENGTH:
@@ -77,8 +77,8 @@ class AuthJs:
 def session_token(cookie_headers: Iterable[str], name: str) -> str:
     """The value of the cookie ``name``, joined if it comes in chunks ``name.0``, ``name.1``, …; empty if it is not there.
 
-    Reads no other cookie, and unquotes nothing: Auth.js never quotes its value, and the unquoting of Python before 3.13
-    takes time that grows with the square of the backslashes.
+    Reads no other cookie and unquotes nothing: Auth.js never quotes its value, and before Python 3.13 unquoting takes time
+    quadratic in the number of backslashes.
     """
     values: dict[str, str] = {}
     for header in cookie_headers:

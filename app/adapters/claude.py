@@ -7,7 +7,7 @@ import structlog
 
 from app import telemetry
 from app.adapters.models import SDK_RETRIES, Models, Usage, refusal
-from app.adapters.retry_after import wait_no_longer_than_worth_it
+from app.adapters.retry_after import leave_long_waits_to_qstash
 from app.analysis import prompt
 from app.analysis.shape import ANSWER_SCHEMA, Analysis, InvalidAnalysis, parse_analysis
 from app.errors import Misconfigured, Transient
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# As telemetry names it.
+# The operation and the provider, as telemetry names them.
 CALL = ("chat", "anthropic")
-# For one attempt. All of them, and the SDK's waiting between them, stay within the delivery's deadline.
+# For one attempt. All attempts, and the SDK's waits between them, stay within the delivery's deadline.
 TIMEOUT_S = 90.0
 
 
@@ -29,7 +29,7 @@ TIMEOUT_S = 90.0
 class AnalysisModel:
     """How a model is called: the limit of its answer in tokens, and whether thinking must be switched off.
 
-    Prices in US dollars a million tokens, of November 2026: https://platform.claude.com/docs/en/about-claude/pricing
+    Prices are in US dollars per million tokens, as of November 2026: https://platform.claude.com/docs/en/about-claude/pricing
     """
 
     name: str
@@ -39,7 +39,7 @@ class AnalysisModel:
     usd_out: float
 
 
-# A name that is not listed is called like the newest family. Haiku 5.5 counts the same text as about 30 % more tokens, and
+# A model that is not listed is called like the newest family. Haiku 5.5 counts the same text as about 30 % more tokens, and
 # thinks by default, which may be switched off at its default effort:
 # https://platform.claude.com/docs/en/models/haiku-5-5/migration-guide
 MODELS = {
@@ -62,7 +62,7 @@ _STOPPED = {
 
 
 def analysis_model(name: str) -> AnalysisModel:
-    """The row of a model."""
+    """The entry of a model, listed or not."""
     return MODELS.get(name) or replace(MODELS["claude-haiku-5-5"], name=name)
 
 
@@ -76,7 +76,7 @@ class Claude:
     async def analyze(self, transcript: str) -> tuple[Analysis, Usage]:
         """The patterns found in ``transcript``, by the first available model, and what that cost.
 
-        Raises Misconfigured if our request is refused, Transient if there is no answer or it is refused, cut off or malformed.
+        Raises Misconfigured if our request is refused, Transient if the answer is missing, a refusal, cut off or malformed.
         """
         client = await self._client()
         from anthropic import AnthropicError, APIConnectionError, APIStatusError, omit  # noqa: PLC0415  # loaded by open_anthropic
@@ -95,19 +95,19 @@ class Claude:
                     )
                     message = await answer.parse()
                     usage = _usage(message, model, answer.retries_taken + 1)
-                    # An answer that cannot be read has been paid for, too.
+                    # Before it is parsed: an unusable answer has been paid for, too.
                     telemetry.active.used(*CALL, usage.logged)
                     return _read(message), usage
             except APIStatusError as error:
                 self._refused(error, model)
             except (AnthropicError, ValueError) as error:  # ValueError: a body that is not JSON
-                # A connection that fails is tried again by the SDK, a broken answer is not.
+                # The SDK retries a failed connection, but not a malformed answer.
                 attempts = SDK_RETRIES + 1 if isinstance(error, APIConnectionError) else 1
                 log.warning("analysis_failed", model=model.name, attempts=attempts)
                 raise Transient("The analysis service did not answer") from None
 
     def _refused(self, error: "APIStatusError", model: AnalysisModel) -> None:
-        # Returns if another model may do better.
+        # Returns if another model should be tried.
         found = refusal(error.status_code, error.body, error.response.headers, error.request.headers)
         telemetry.active.used(*CALL, {"model": model.name, "attempts": found.attempts})
         if found.model_gone:
@@ -117,7 +117,7 @@ class Claude:
         if found.status == 404:
             raise Misconfigured("ANTHROPIC_BASE_URL")
         if found.status == 400 and not found.kinds & {"billing_error"}:
-            # The request, which we make, does not suit the model.
+            # The model does not accept our request.
             raise Misconfigured("ANALYSIS_MODELS")
         raise found.failure("analysis", "ANTHROPIC_API_KEY")
 
@@ -125,7 +125,7 @@ class Claude:
 def _read(message: "Message") -> Analysis:
     if message.stop_reason in _STOPPED:
         raise Transient(_STOPPED[message.stop_reason])
-    # Thinking, if there is any, comes in blocks of its own.
+    # Thinking, if there is any, comes in separate blocks.
     text = "".join(block.text for block in message.content if block.type == "text")
     try:
         return parse_analysis(text)
@@ -143,14 +143,14 @@ def open_anthropic(api_key: str, base_url: str) -> "AsyncAnthropic":
     """A client that retries twice, and waits for each attempt for TIMEOUT_S at most."""
     from anthropic import AsyncAnthropic, DefaultAioHttpClient  # noqa: PLC0415  # 1.3 s: at the first analysis
 
-    # aiohttp below the SDK: less CPU for each request (docs/decisions/cpu.md).
-    http = DefaultAioHttpClient(timeout=TIMEOUT_S, event_hooks={"response": [wait_no_longer_than_worth_it]})
+    # aiohttp as the SDK's transport takes less CPU per request (docs/decisions/cpu.md).
+    http = DefaultAioHttpClient(timeout=TIMEOUT_S, event_hooks={"response": [leave_long_waits_to_qstash]})
     return AsyncAnthropic(
         api_key=api_key,
         base_url=base_url,
         timeout=TIMEOUT_S,
         max_retries=SDK_RETRIES,
         http_client=http,
-        # The SDK's own spans may hold transcripts, if a variable of the environment says so.
+        # Otherwise an environment variable could make the SDK record transcripts in spans of its own.
         open_telemetry=False,
     )

@@ -26,9 +26,9 @@ from app.recordings.silence import Loudness
 NOT_AUDIO = "The recording could not be read as audio"
 UNCUTTABLE = "A long recording must be WebM, Ogg, MP4, MP3, WAV or FLAC"
 _REFUSALS = {"not_audio": NOT_AUDIO, "uncuttable": UNCUTTABLE}
-# CPU time is what stops a file that never ends. This is for a machine so busy that even that takes for ever.
+# The limit on CPU time stops a file that never ends. This one is for a machine too busy to use it up.
 TIMEOUT_S = 120.0
-# How a process ends that the file has broken: a crash, or its CPU time used up.
+# Signals that mean the file is at fault: a crash, or the limit on CPU time.
 _BROKEN_BY_THE_FILE = {
     -signal.SIGXCPU,
     -signal.SIGSEGV,
@@ -37,12 +37,12 @@ _BROKEN_BY_THE_FILE = {
     -signal.SIGILL,
     -signal.SIGABRT,
 }
-# Where Python finds its own library and its temporary files on some platforms. No secret is inherited.
+# What some platforms need for Python to find its library and temporary files. No secret is inherited.
 _INHERITED = ("LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR")
 
 
 class _Cut(BaseModel):
-    """The parts' sizes in bytes, one after the other in the output, and their type."""
+    """The sizes in bytes of the parts, which follow each other in the output, and their content type."""
 
     sizes: Annotated[list[PositiveInt], Field(min_length=1)]
     content_type: Literal["audio/webm", "audio/ogg", "audio/mp4", "audio/mpeg", "audio/wav", "audio/flac"]
@@ -56,7 +56,7 @@ _ANSWER: TypeAdapter[_Cut | _Refused | Loudness] = TypeAdapter(_Cut | _Refused |
 
 
 class Media:
-    """Runs at most ``processes`` at once, each with so many seconds of CPU time and so much memory. Others wait their turn."""
+    """Runs at most ``processes`` concurrently, each with limits on CPU time and memory. Further calls wait their turn."""
 
     def __init__(self, processes: int, cpu_s: int, memory_bytes: int) -> None:
         self._turn = asyncio.Semaphore(processes)
@@ -65,8 +65,8 @@ class Media:
     async def parts(self, audio: Audio, limit_bytes: int, limit_s: float = inf) -> AsyncGenerator[Audio, None]:
         """The recording in parts: files of at most ``limit_bytes`` and ``limit_s`` seconds, in order.
 
-        The same bytes and limits always give the same parts. A recording cut off at its end gives what there is of it.
-        Raises Permanent for what cannot be read or cut, Transient if it could not be tried.
+        The same bytes and limits always give the same parts. A truncated recording yields the parts that exist.
+        Raises Permanent if it cannot be read or cut, Transient if the process could not do its job.
         """
         with TemporaryFile() as output:
             found = await self._run("cut", audio, output, limit_bytes, limit_s)
@@ -101,7 +101,7 @@ class Media:
         except (TimeoutError, OSError):
             raise Transient("The recording could not be cut in time") from None
         except ValueError:
-            # More on one line than any answer has.
+            # The line is longer than any answer.
             raise Permanent(NOT_AUDIO) from None
         return _answer(status, line)
 
@@ -122,10 +122,10 @@ def _answer(status: int, line: bytes) -> "_Cut | _Refused | Loudness":
 
 @asynccontextmanager
 async def _started(job: str, files: tuple[int, int]) -> AsyncGenerator[Process, None]:
-    """A media process, gone at the end of the block whatever ends it."""
+    """A media process, killed at the end of the block if it is still running."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-s", "-m", "app.recordings.media_process", job),
-        # Held open and never written to: its end tells the process that this one is gone.
+        # Kept open and never written to: end of file tells the process that this one has died.
         stdin=PIPE,
         stdout=PIPE,
         # FFmpeg may quote the file.
@@ -133,7 +133,7 @@ async def _started(job: str, files: tuple[int, int]) -> AsyncGenerator[Process, 
         env=_environment(),
         cwd="/",
         pass_fds=files,
-        # Ctrl-C at a terminal stops the service, which finishes what it is at.
+        # Ctrl-C at a terminal must reach only the service, which finishes its work first.
         start_new_session=True,
     )
     try:
@@ -146,12 +146,12 @@ async def _started(job: str, files: tuple[int, int]) -> AsyncGenerator[Process, 
 
 def _environment() -> dict[str, str]:
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    # Packages are found where this process finds them, wherever a platform put them.
+    # Wherever the platform has put the packages, find them where this process does.
     return {**inherited, "PYTHONPATH": os.pathsep.join(str(Path(folder).absolute()) for folder in sys.path)}
 
 
 class _Slice(io.RawIOBase):
-    """Some bytes of a file, as a file."""
+    """A range of a file's bytes, as a read-only file."""
 
     def __init__(self, file: IO[bytes], start: int, size_bytes: int) -> None:
         self._file, self._start, self._size, self._at = file, start, size_bytes, 0

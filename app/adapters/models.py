@@ -1,4 +1,4 @@
-"""What the adapters of OpenAI and Anthropic share: models in order, and what a refusal means. Their SDKs are built alike."""
+"""Shared by the adapters of OpenAI and Anthropic, whose SDKs are alike: the choice of a model, and what a refusal means."""
 
 import re
 import time
@@ -13,14 +13,14 @@ from app.errors import Misconfigured, StepFailed, Transient
 
 log = structlog.get_logger()
 
-# The default of both SDKs: three attempts within seconds, a Retry-After of up to a minute obeyed while it fits the delivery's
+# The default of both SDKs: three attempts within seconds. A Retry-After of up to a minute is honored if it fits the delivery's
 # deadline (retry_after.py).
 SDK_RETRIES = 2
-# How long a retired model is skipped, in seconds. Not for ever: the provider may have answered so by mistake.
+# How long a retired model is skipped, in seconds. Not forever, because the provider's answer may be a mistake.
 SKIPPED_FOR_S = 3600
 
-# Models that the providers have switched off are answered 404 with one of these; whether the key may not use it, they do not
-# say. https://developers.openai.com/api/docs/deprecations, https://platform.claude.com/docs/en/about-claude/model-deprecations
+# Providers answer 404 with one of these for a retired model, and just the same for one that the key may not use.
+# https://developers.openai.com/api/docs/deprecations, https://platform.claude.com/docs/en/about-claude/model-deprecations
 _GONE = {"model_not_found", "not_found_error", "model_deprecated", "deprecated_model"}
 _SAID_TO_BE_GONE = re.compile(
     r"\bmodel\b.{0,200}\b(deprecated|retired|shut ?down|discontinued|no longer)\b", re.IGNORECASE | re.DOTALL
@@ -31,7 +31,7 @@ _NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_a
 
 @dataclass(frozen=True)
 class Usage:
-    """What a call cost: ``audio_s`` seconds of sound or tokens, US dollars by the prices in the table of models."""
+    """What a call used: seconds of audio or tokens, and their cost in US dollars by the prices in the table of models."""
 
     model: str
     attempts: int
@@ -57,7 +57,7 @@ Model = TypeVar("Model", bound=Named)
 
 
 class Models(Generic[Model]):
-    """The models that the ``setting`` names, in its order, without those that are gone."""
+    """The models named in ``setting``, in its order of preference. Retired models are skipped."""
 
     def __init__(self, setting: str, names: str, row: Callable[[str], Model]) -> None:
         self._setting = setting
@@ -66,11 +66,11 @@ class Models(Generic[Model]):
 
     @property
     def all(self) -> list[Model]:
-        """Every model of the setting, gone or not."""
+        """Every model of the setting, retired or not."""
         return self._models
 
     def first(self) -> Model:
-        """The first that is not gone. Raises Misconfigured if none is left."""
+        """The first that is not retired. Raises Misconfigured if none is left."""
         now = time.monotonic()
         for model in self._models:
             if self._gone_until.get(model.name, 0) <= now:
@@ -78,11 +78,11 @@ class Models(Generic[Model]):
         raise Misconfigured(self._setting)
 
     def forget(self) -> None:
-        """Ask for every model again."""
+        """Forget which models were skipped."""
         self._gone_until.clear()
 
     def skip(self, model: Model) -> None:
-        """Skip a model that its provider says is gone. Logged once an hour, however many calls find out."""
+        """Skip a model that its provider says is retired. Logged at most once an hour per model."""
         now = time.monotonic()
         if self._gone_until.get(model.name, 0) <= now:
             self._gone_until[model.name] = now + SKIPPED_FOR_S
@@ -91,7 +91,7 @@ class Models(Generic[Model]):
 
 @dataclass(frozen=True)
 class Refusal:
-    """An answer of a provider that is no success. ``kind`` is its machine code; nothing of its text is kept."""
+    """An error response of a provider. ``kinds`` are its machine-readable codes; none of its text is kept."""
 
     status: int
     kinds: frozenset[str]
@@ -108,7 +108,7 @@ class Refusal:
 
 
 def refusal(status: int, body: object, headers: Mapping[str, str], request_headers: Mapping[str, str]) -> Refusal:
-    """Read an error answer. ``body`` is what the SDK made of it: the inner error of OpenAI's, the outer of Anthropic's."""
+    """Parse an error response. ``body`` is what the SDK exposes: for OpenAI the inner error object, for Anthropic the whole."""
     error = _mapping(_mapping(body).get("error")) or _mapping(body)
     kinds = frozenset(str(error[name]) for name in ("code", "type") if error.get(name))
     gone = (status == 404 and bool(kinds & _GONE)) or (status == 400 and _says_gone(error, kinds))

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse
 
 CHUNK_BYTES = 256 * 1024
-# For a URL that is used at once.
+# For a URL that is used immediately.
 SIGNED_FOR_S = 300
 
-# Every recording is below this; the last net deletes what is left there after a week.
+# The key prefix of every recording. A lifecycle rule, the last safety net, deletes what is left there after a week.
 PREFIX = "sessions/"
 EXPIRES_DAYS = 7
 
@@ -41,7 +41,7 @@ def _twice(request: Callable[Arguments, Awaitable[Result]]) -> Callable[Argument
 
 @dataclass(frozen=True)
 class Stored:
-    """What is known of an object without its bytes."""
+    """An object's metadata."""
 
     size_bytes: int
     content_type: str
@@ -64,7 +64,7 @@ class Rules:
 
 
 class R2:
-    """The bucket. Every request is repeatable, and is repeated once if storage does not answer."""
+    """The bucket. Every request is idempotent, and is repeated once if storage does not answer."""
 
     def __init__(self, client: LazyClient[S3], bucket: str) -> None:
         self._client, self._bucket = client, bucket
@@ -155,7 +155,7 @@ async def _spooled(response: "ClientResponse", session_id: str) -> Audio:
         raise
     size_bytes = file.tell()
     if size_bytes != response.content_length:
-        # Part of a recording would pass for a short one, and be deleted as transcribed.
+        # A truncated recording would be transcribed as if it were complete, and then be deleted.
         file.close()
         raise Unavailable("The recording arrived incomplete from storage")
     file.seek(0)

@@ -11,14 +11,14 @@ from app.clock import deadline
 
 # QStash ignores a Retry-After of more than a day: https://upstash.com/docs/qstash/features/retry
 LONGEST_S = 86_400
-# An HTTP date has 29 characters. Parsing takes time that grows with the square of the length.
+# An HTTP date has 29 characters. Parsing takes time quadratic in the length.
 MAX_LENGTH = 64
-# For an SDK's own retry, in seconds. QStash waits longer than that without holding a worker.
+# The longest wait of an SDK's own retry, in seconds. QStash can wait longer without occupying a worker.
 LONGEST_WAIT_S = 60
 
 
 class Response(Protocol):
-    """What httpx's hooks are given, of the version that the SDK brings along."""
+    """What a response hook receives, from whichever version of httpx the SDK uses."""
 
     @property
     def headers(self) -> MutableMapping[str, str]: ...
@@ -30,11 +30,11 @@ def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> in
     return math.ceil(seconds) if 0 <= seconds <= LONGEST_S else None  # not for nan, either
 
 
-async def wait_no_longer_than_worth_it(response: Response) -> None:
+async def leave_long_waits_to_qstash(response: Response) -> None:
     """Tell the SDK that got ``response`` to raise instead of waiting past LONGEST_WAIT_S or the delivery's deadline.
 
-    A hook of the HTTP clients below the SDKs of OpenAI and Anthropic, which would sleep as long as they are told. The header:
-    their ``_should_retry``.
+    A response hook for the HTTP clients of OpenAI's and Anthropic's SDKs, which would sleep for as long as they are told. Their
+    ``_should_retry`` reads the header that it sets.
     """
     left_s = deadline.get() - time.monotonic()
     if _asked_s(response.headers) > min(LONGEST_WAIT_S, left_s):
@@ -42,7 +42,7 @@ async def wait_no_longer_than_worth_it(response: Response) -> None:
 
 
 def _asked_s(headers: Mapping[str, str], now: datetime | None = None) -> float:
-    # Seconds, whatever many; nan if there is no readable Retry-After.
+    # In seconds, without an upper limit; nan if there is no readable Retry-After.
     value = headers.get("retry-after", "").strip()
     if not value or len(value) > MAX_LENGTH:
         return math.nan

@@ -1,7 +1,7 @@
-"""A client for anything that speaks S3: botocore signs, which needs no network; aiohttp sends.
+"""A client for any S3-compatible storage: botocore signs requests, which needs no network, and aiohttp sends them.
 
-So nothing waits in a thread and no recording is held in memory, at a third of the CPU of a call of boto3's own
-(docs/decisions/cpu.md). boto3 lists objects and reads and writes a bucket's rules; it is loaded when that is first asked for.
+This way no request occupies a thread, no recording is held in memory, and a call takes a third of boto3's CPU
+(docs/decisions/cpu.md). boto3 only lists objects and reads and writes the bucket's rules; it is loaded on first use.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CONNECT_TIMEOUT_S = 3
-# Without a byte of the answer.
+# The longest time without a byte of the answer.
 READ_TIMEOUT_S = 20
-# Objects in one answer, the most that S3 gives.
+# Objects per page, the most that S3 returns.
 PAGE = 1000
 # R2's only one; other stores take any. https://developers.cloudflare.com/r2/api/s3/api/
 REGION = "auto"
@@ -42,7 +42,7 @@ class S3:
         import boto3  # noqa: PLC0415  # for sweeps and commands only
         from botocore.config import Config  # noqa: PLC0415  # the same
 
-        # A session of its own: the one that boto3 shares must not be used by two threads at once.
+        # A session of our own, because boto3's default session is not thread-safe.
         return boto3.Session().client(  # pyright: ignore[reportUnknownMemberType]  # its stubs cover only S3
             "s3",
             endpoint_url=self._url,
@@ -67,7 +67,7 @@ class S3:
         from aiohttp import ClientSession, ClientTimeout  # noqa: PLC0415  # 0.17 s: at the first use of storage
 
         limits = ClientTimeout(TRANSFER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S, sock_read=READ_TIMEOUT_S)
-        # The bytes as they are: never asked for, nor taken as, compressed.
+        # The bytes as they are stored: compression is neither requested nor decoded.
         return ClientSession(timeout=limits, auto_decompress=False, headers={"Accept-Encoding": "identity"})
 
     def sign(self, method: str, bucket: str, key: str, headers: Mapping[str, str], expires_s: int) -> str:
@@ -83,7 +83,7 @@ class S3:
     async def send(
         self, method: str, url: str, headers: Mapping[str, str] | None, data: Any
     ) -> "AsyncGenerator[ClientResponse, None]":
-        """The answer to a signed request: of a status below 300, or 404. Raises Unavailable."""
+        """The answer to a signed request, if its status is below 300 or 404. Raises Unavailable."""
         from aiohttp import ClientError  # noqa: PLC0415  # loaded by then
         from yarl import URL  # noqa: PLC0415  # loaded by then
 
@@ -142,7 +142,7 @@ class S3:
                 "NoSuchCORSConfiguration",
             ):
                 return []
-            raise Unavailable("The storage does not say its rules") from None
+            raise Unavailable("Storage does not return its rules") from None
         except (BotoCoreError, OSError):
             raise Unavailable("The storage did not answer") from None
 
@@ -173,7 +173,7 @@ class S3:
             await asyncio.to_thread(lambda: self._boto.put_bucket_cors(Bucket=bucket, CORSConfiguration=cors))
         except (BotoCoreError, ClientError, OSError):
             raise Unavailable(
-                "The storage did not take its rules: the key must be allowed to administer the bucket"
+                "Storage did not accept the rules: the key must be allowed to administer the bucket"
             ) from None
 
     async def aclose(self) -> None:

@@ -7,7 +7,7 @@ import structlog
 
 from app import telemetry
 from app.adapters.models import SDK_RETRIES, Models, Usage, refusal
-from app.adapters.retry_after import wait_no_longer_than_worth_it
+from app.adapters.retry_after import leave_long_waits_to_qstash
 from app.errors import Misconfigured, Permanent, Transient
 from app.lazy import LazyClient
 from app.recordings.recording import Audio
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# As telemetry names it: there is no well-known name for a transcription.
+# The operation and the provider, as telemetry names them. There is no well-known name for a transcription.
 CALL = ("transcription", "openai")
 LANGUAGE = "en"
 # "Files can be up to 25 MB": the guide above.
 MAX_FILE_BYTES = 25 * 1024 * 1024
-# For one attempt. All of them, and the SDK's waiting between them, stay within the delivery's deadline.
+# For one attempt. All attempts, and the SDK's waits between them, stay within the delivery's deadline.
 TIMEOUT_S = 180.0
 # Statuses that mean the file itself is refused.
 _REFUSALS = {400, 413, 415, 422}
@@ -31,9 +31,9 @@ _REFUSALS = {400, 413, 415, 422}
 
 @dataclass(frozen=True)
 class SpeechModel:
-    """How a model is called: ``languages`` as a list or one, whether the prompt continues a text, its limits of a file.
+    """How a model is called: whether it takes a list of ``languages``, whether a prompt ``continues`` a text, its file limits.
 
-    The price is in US dollars a minute, of November 2026.
+    The price is in US dollars per minute, as of November 2026.
     """
 
     name: str
@@ -45,7 +45,7 @@ class SpeechModel:
     max_file_s: float | None = None
 
 
-# A name that is not listed is called like the newest family. Prices: https://developers.openai.com/api/docs/models
+# A model that is not listed is called like the newest family. Prices: https://developers.openai.com/api/docs/models
 MODELS = {
     model.name: model
     for model in (
@@ -58,7 +58,7 @@ MODELS = {
 
 
 def speech_model(name: str) -> SpeechModel:
-    """The row of a model."""
+    """The entry of a model, listed or not."""
     return MODELS.get(name) or replace(MODELS["gpt-transcribe"], name=name)
 
 
@@ -76,7 +76,7 @@ class Whisper:
     def __init__(self, client: "LazyClient[AsyncOpenAI]", models: str) -> None:
         self._client = client
         self.models = Models("TRANSCRIPTION_MODELS", models, speech_model)
-        # Of all models together, so that a recording is cut at the same places whichever of them transcribes it.
+        # The lowest limits of all models, so that a recording is cut at the same places whichever of them transcribes it.
         self.max_file_bytes = min((model.max_file_bytes for model in self.models.all), default=0)
         self.max_file_s = min((model.max_file_s for model in self.models.all if model.max_file_s), default=None)
 
@@ -105,13 +105,13 @@ class Whisper:
             except APIStatusError as error:
                 self._refused(error, model)
             except (OpenAIError, ValueError) as error:  # ValueError: a body that is not JSON
-                # A connection that fails is tried again by the SDK, a broken answer is not.
+                # The SDK retries a failed connection, but not a malformed answer.
                 attempts = SDK_RETRIES + 1 if isinstance(error, APIConnectionError) else 1
                 log.warning("transcription_failed", model=model.name, attempts=attempts)
                 raise Transient("The transcription service did not answer") from None
 
     def _refused(self, error: "APIStatusError", model: SpeechModel) -> None:
-        # Returns if another model may do better.
+        # Returns if another model should be tried.
         found = refusal(error.status_code, error.body, error.response.headers, error.request.headers)
         telemetry.active.used(*CALL, {"model": model.name, "attempts": found.attempts})
         if found.model_gone:
@@ -120,7 +120,7 @@ class Whisper:
         log.warning("transcription_failed", model=model.name, status=found.status, attempts=found.attempts)
         if found.status in _REFUSALS and not found.kinds & {"billing_hard_limit_reached"}:
             if found.status == 400 and found.parameter not in (None, "file"):
-                # Not the file: the request, which we make.
+                # Not the file but our request is at fault.
                 raise Misconfigured("TRANSCRIPTION_MODELS")
             raise Permanent("The recording could not be read as audio")
         if found.status == 404:
@@ -129,7 +129,7 @@ class Whisper:
 
 
 def _read(response: object, model: SpeechModel, attempts: int) -> Transcription:
-    # Typed by the SDK, sent by a server.
+    # The SDK declares these types, but does not check what the server sent.
     text: object = getattr(response, "text", None)
     if not isinstance(text, str):
         raise Transient("The transcription came in an unexpected form")
@@ -143,6 +143,6 @@ def open_openai(api_key: str, base_url: str) -> "AsyncOpenAI":
     """A client that retries twice, and waits for each attempt for TIMEOUT_S at most."""
     from openai import AsyncOpenAI, DefaultAioHttpClient  # noqa: PLC0415  # 0.55 s: at the first transcription
 
-    # aiohttp below the SDK: less CPU for each request (docs/decisions/cpu.md).
-    http = DefaultAioHttpClient(timeout=TIMEOUT_S, event_hooks={"response": [wait_no_longer_than_worth_it]})
+    # aiohttp as the SDK's transport takes less CPU per request (docs/decisions/cpu.md).
+    http = DefaultAioHttpClient(timeout=TIMEOUT_S, event_hooks={"response": [leave_long_waits_to_qstash]})
     return AsyncOpenAI(api_key=api_key, base_url=base_url, timeout=TIMEOUT_S, max_retries=SDK_RETRIES, http_client=http)

@@ -1,4 +1,4 @@
-"""The shape of an analysis: what is asked of the model, and what of its answer is accepted."""
+"""The shape of an analysis: the schema that the model is given, and the validation of its answer."""
 
 import json
 import math
@@ -33,14 +33,14 @@ def _object(properties: dict[str, object]) -> dict[str, object]:
     }
 
 
-# Every field is asked for; what is accepted (below) is what the original accepted, which lets four of them be absent.
+# The model must give every field. The validation below accepts what the original accepted: four of them may be absent.
 ANSWER_SCHEMA = _object(
     {"insights": {"type": "array", "items": _object(_INSIGHT)}, "focusNext": _TEXT, "summary": _TEXT}
 )
 
 
 class InvalidAnalysis(Exception):
-    """The answer is not JSON, or not of the shape. Carries nothing of the answer."""
+    """The answer is not JSON, or does not have the expected shape. Contains none of its text."""
 
 
 def _cut(max_length: int) -> BeforeValidator:
@@ -48,20 +48,20 @@ def _cut(max_length: int) -> BeforeValidator:
 
 
 def _counted(value: object) -> object:
-    # The column holds whole numbers: 2.5 is cut to 2, here, so that the profile counts 2 as well.
+    # The column is an integer. 2.5 is truncated to 2 here, so that the profile counts 2 as well.
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return min(MAX_FREQUENCY, max(0, math.trunc(value)))
     return value
 
 
-def _few(value: object) -> object:
+def _first_examples(value: object) -> object:
     return cast(list[object], value)[:MAX_EXAMPLES] if isinstance(value, list) else value
 
 
-# What is too long is cut, what is out of range is clamped: the words are still of use to the learner, and to refuse them
-# would be to pay for another answer of the same kind.
+# Long text is truncated and numbers out of range are clamped: the answer is still useful to the learner, and refusing it would
+# only mean paying for another one like it.
 MAX_TEXT_LENGTH = 2_000
-# The name of a habit, and so the key of the profile and a label of the chart.
+# The name of a habit, which is also its key in the profile and its label in the chart.
 MAX_PATTERN_LENGTH = 200
 MAX_EXAMPLES = 20
 MAX_FREQUENCY = 10_000
@@ -79,7 +79,7 @@ class Insight(BaseModel):
     detail: Text = Field(repr=False)
     frequency: Annotated[int, BeforeValidator(_counted)] | None = None
     severity: Literal["high", "medium", "low"] | None = None
-    examples: Annotated[list[Text], BeforeValidator(_few)] | None = Field(None, repr=False)
+    examples: Annotated[list[Text], BeforeValidator(_first_examples)] | None = Field(None, repr=False)
     suggestion: Text | None = Field(None, repr=False)
 
     @field_validator("frequency", "severity", "examples", "suggestion", mode="before")
@@ -92,7 +92,7 @@ class Insight(BaseModel):
 
 
 class Analysis(BaseModel):
-    """A whole answer. The summary is asked for and checked, but no column stores it."""
+    """A complete answer. The summary is requested and validated, but no column stores it."""
 
     model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
 
@@ -102,7 +102,7 @@ class Analysis(BaseModel):
 
 
 def parse_analysis(text: str) -> Analysis:
-    """The analysis in a model's answer, with or without a ```` ```json ```` fence round it. Raises InvalidAnalysis."""
+    """The analysis in a model's answer, with or without a ```` ```json ```` fence around it. Raises InvalidAnalysis."""
     try:
         answer: Any = json.loads(_unfenced(text), parse_constant=_not_json)
         return Analysis.model_validate(answer)

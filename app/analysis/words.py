@@ -4,7 +4,7 @@ import re
 from unicodedata import normalize
 
 # Letters and digits, joined by an apostrophe or a hyphen inside: "don't" and "well-known" are one word, a lone dash is none.
-# Digits are joined by point and comma as well: "3.5" and "1,000" are one.
+# A point or a comma joins digits as well: "3.5" and "1,000" are one word.
 _WORD = re.compile(r"[^\W_]+(?:(?:['\u2019\u2018\-\u2010\u2011]|(?<=\d)[.,](?=\d))[^\W_]+)*")
 
 

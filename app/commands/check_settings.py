@@ -11,7 +11,7 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 
 def run(_arguments: argparse.Namespace) -> int:
-    """0 when a start would succeed; what is incomplete is said all the same. Raises SettingsError."""
+    """0 if the service would start; warnings are printed either way. Raises SettingsError."""
     for sentence in warnings(load()):
         print(f"warning: {sentence}", file=sys.stderr)
     print("the settings are complete")

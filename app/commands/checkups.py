@@ -1,6 +1,6 @@
-"""What ``doctor`` looks at within: database, storage, sessions.
+"""The internal checks of ``doctor``: database, storage, sessions.
 
-Each checkup gives one or more findings; none changes anything but an object of its own.
+Each returns one or more findings. None changes anything, except for an object of its own.
 """
 
 import time
@@ -20,13 +20,13 @@ from app.settings import Settings
 Verdict = Literal["fine", "wrong", "unknown"]
 TABLES = 6
 MAX_SKEW_S = 2.0
-# For a request to somebody else.
+# For a request to another service.
 TIMEOUT_S = 10
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One point: its verdict, and what to do unless it is fine."""
+    """The verdict on one point, and what to do unless it is fine."""
 
     point: str
     verdict: Verdict
@@ -34,7 +34,7 @@ class Finding:
 
 
 def judged(point: str, advice: str) -> Finding:
-    """Wrong, with what to do, or fine."""
+    """A finding: wrong if there is advice, otherwise fine."""
     return Finding(point, "wrong" if advice else "fine", advice)
 
 
@@ -45,7 +45,7 @@ async def database(services: Services, _settings: Settings) -> list[Finding]:
 
 
 def judge_database(found: Mapping[str, Any], asked_at: float) -> list[Finding]:
-    """What the database says of itself (``operator.facts``), asked at that Unix time."""
+    """Judge the database by its own facts (``operator.facts``), as of the Unix time ``asked_at``."""
     skew_s = abs(float(found["now"]) - asked_at)
     free = found["max_connections"] - found["connections"]
     missing = "tables are missing: run prisma migrate deploy on the Next.js side"
@@ -81,7 +81,7 @@ async def storage(services: Services, _settings: Settings) -> list[Finding]:
 
 
 async def sessions(services: Services, _settings: Settings) -> list[Finding]:
-    """What must never be."""
+    """Invariants that sessions break."""
     broken = await operator.broken_invariants(services.database, services.lease_s)
     return [
         Finding(f"sessions {each.rule}", "wrong", f"{_counted(each)}; all: python -m app sessions --broken {each.rule}")
@@ -98,7 +98,7 @@ async def objects(services: Services, _settings: Settings) -> list[Finding]:
 
 
 async def profiles(services: Services, since: datetime | None) -> list[Finding]:
-    """Whether the profiles of learners made since then count what their sessions do."""
+    """Whether the profiles of learners created since then add up to what their sessions count."""
     if since is None:
         return [
             Finding("profiles", "unknown", "not compared: give --since, the day from which on this service made them")

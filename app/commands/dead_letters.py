@@ -1,6 +1,6 @@
 """List, retry or delete what QStash has given up.
 
-Retrying goes through our own guard, which knows what each session still needs, and then deletes the dead letter.
+A retry goes through our own checks, which know what each session still needs, and then deletes the dead letter.
 """
 
 import argparse
@@ -14,7 +14,7 @@ COLUMNS = ("id", "failed_at", "status", "session_id", "path")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to do with which."""
+    """The action, and the dead letters it applies to."""
     parser.add_argument("action", choices=["list", "retry", "delete"])
     parser.add_argument("ids", nargs="*", metavar="ID", help="dead letters, as list shows them")
     parser.add_argument("--all", action="store_true", help="every dead letter of this service")

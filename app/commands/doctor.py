@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Examine. Raises SettingsError."""
-    # As "serve" does. What QStash answers is looked at below.
+    """Run every check. Raises SettingsError."""
+    # As ``serve`` does. If QStash does not give them, a check below reports it.
     with suppress(SettingsError):
         take_signing_keys()
     return with_services(_report, arguments)
@@ -46,7 +46,7 @@ async def _report(arguments: argparse.Namespace, services: Services, settings: S
 async def examine(
     services: Services, settings: Settings, since: datetime | None = None
 ) -> AsyncGenerator[Finding, None]:
-    """Every point, one after the other; a check that cannot be made is unknown, and stops no other."""
+    """The findings of every check, in order. A check that cannot run is reported as unknown, and does not stop the others."""
 
     async def profiles(services: Services, _settings: Settings) -> list[Finding]:
         return await checkups.profiles(services, since)

@@ -34,7 +34,7 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
     for session_id in sessions:
         cancelled += await services.queue.cancel(session_id)
     await operator.forget(services.database, user_id)
-    # After the rows: an upload that is under way finds its session gone, and deletes what it stored.
+    # After the rows, so that an upload in progress finds its session gone and deletes what it stored.
     objects = await services.storage.delete_below(folder_of_user(user_id))
     print(f"deleted {len(sessions)} sessions, {objects} objects, {cancelled} queued messages\n{LEFT}")
     return 0

@@ -1,4 +1,4 @@
-"""What ``doctor`` looks at outside, besides QStash: our own address, the models."""
+"""The external checks of ``doctor``, except for QStash: our own address, the models."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -42,7 +42,7 @@ async def _round_trip(client: httpx.AsyncClient, settings: Settings, region: str
 
 
 async def models(_services: Services, settings: Settings) -> list[Finding]:
-    """Whether each model is there, and until when."""
+    """Whether each model is available, and until when."""
     s = settings
     openai = {"authorization": f"Bearer {s.openai_api_key.get_secret_value()}"}
     anthropic = {"x-api-key": s.anthropic_api_key.get_secret_value(), "anthropic-version": "2023-06-01"}
@@ -69,7 +69,7 @@ async def _model(client: httpx.AsyncClient, url: str, name: str, headers: dict[s
 
 
 def judge_end(point: str, ends: str, today: date) -> Finding:
-    """Whether a model is there for a while; ``ends`` is the provider's date, or empty."""
+    """Whether a model remains available for a while. ``ends`` is the provider's shutdown date, or empty."""
     try:
         soon = bool(ends) and date.fromisoformat(ends[:10]) < today + ENDS_SOON
     except ValueError:

@@ -1,4 +1,4 @@
-"""What ``doctor`` asks QStash: token and region, signing keys, clock, the sweep's schedule, how many messages wait."""
+"""The checks of ``doctor`` on QStash: token and region, signing keys, clock, the sweep's schedule, how many messages wait."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -14,7 +14,7 @@ from app.settings import REGIONS, Settings
 
 # The schedule runs every ten minutes.
 SCHEDULE_LATE_AFTER = timedelta(minutes=30)
-# A session takes a quarter of a minute or so: with more than this for each slot, the last waits half an hour.
+# A session takes about 15 s. With more than this per slot, the last one waits for half an hour.
 MAX_WAITING_PER_SLOT = 120
 # https://upstash.com/docs/qstash/howto/multi-region
 REGION_URLS = {"EU_CENTRAL_1": "https://qstash.upstash.io", "US_EAST_1": "https://qstash-us-east-1.upstash.io"}
@@ -35,7 +35,7 @@ async def qstash(services: Services, settings: Settings) -> list[Finding]:
             Finding("qstash", "fine", f"messages are published in {_place(settings)}"),
             _signing_keys("qstash signing keys", settings, region, answer),
         ]
-        # The other region's messages still arrive while one moves.
+        # During a move, messages of the other region still arrive.
         for other in REGIONS:
             account = settings.regional_account(other)
             if region and other != region and all(account) and (theirs := await _ask(client, *account)) is not None:
@@ -50,7 +50,7 @@ async def qstash(services: Services, settings: Settings) -> list[Finding]:
 
 
 def judge_schedule(schedule: dict[str, Any] | None, sweep_url: str, now: datetime) -> Finding:
-    """Whether QStash calls the sweep, and has done so lately. ``schedule`` is as ``find_schedule`` has it."""
+    """Whether QStash calls the sweep, and has done so lately. ``schedule`` is what ``find_schedule`` returned."""
     point, install = "qstash schedule", "run python -m app schedule install"
     if schedule is None or schedule["destination"] != sweep_url:
         return Finding(point, "wrong", f"the sweep is not scheduled: {install}")
@@ -64,7 +64,7 @@ def judge_schedule(schedule: dict[str, Any] | None, sweep_url: str, now: datetim
 
 
 def judge_queue(waiting: int | None, parallelism: int) -> Finding:
-    """How many messages QStash holds back in flow control; None without a flow-control key, or where QStash does not say."""
+    """Whether too many messages wait in flow control. ``waiting`` is None without a flow-control key, or if that is unknown."""
     if waiting is None:
         return Finding("qstash queue", "unknown", "its length is known only with QSTASH_FLOW_CONTROL_KEY")
     slow = waiting > MAX_WAITING_PER_SLOT * parallelism
@@ -73,7 +73,7 @@ def judge_queue(waiting: int | None, parallelism: int) -> Finding:
 
 
 def clock_advice(date: str) -> str:
-    """What is wrong with our clock by the header ``Date`` of an answer; empty if nothing is, or there is none."""
+    """What is wrong with our clock, judged by the ``Date`` header of an answer; empty if nothing is, or without that header."""
     try:
         skew_s = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
@@ -92,7 +92,7 @@ async def _ask(client: httpx.AsyncClient, url: str, token: str) -> httpx.Respons
 
 
 async def _why_refused(client: httpx.AsyncClient, settings: Settings) -> str:
-    # The other region's token is refused with the same words as a wrong one: ask there, too.
+    # QStash refuses the other region's token just like a wrong one, so ask the other region, too.
     prefix, token = _prefix(settings), settings.qstash_token.get_secret_value()
     whether = "and the other region did not answer"
     for region in REGIONS:
@@ -102,7 +102,7 @@ async def _why_refused(client: httpx.AsyncClient, settings: Settings) -> str:
             return f"{prefix}QSTASH_TOKEN is of the region {region}: set {prefix}QSTASH_URL={url}, and its signing keys"
         if answer is not None:
             whether = "and no other region knows it"
-    return f"{prefix}QSTASH_TOKEN is refused, {whether}: copy it anew from the QStash console"
+    return f"{prefix}QSTASH_TOKEN is refused, {whether}: copy it again from the QStash console"
 
 
 def _prefix(settings: Settings) -> str:
@@ -125,7 +125,7 @@ def _signing_keys(point: str, settings: Settings, region: str, answer: httpx.Res
         return Finding(point, "unknown", f"QStash answered {answer.status_code}")
     prefix = f"{region}_" if regional else ""
     names = f"{prefix}QSTASH_CURRENT_SIGNING_KEY and {prefix}QSTASH_NEXT_SIGNING_KEY"
-    return judged(point, "" if same else f"{names} are not the account's: copy both anew")
+    return judged(point, "" if same else f"{names} are not the account's: copy both again")
 
 
 async def _find_schedule(services: Services) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from app.settings import QueueSettings
 
 @asynccontextmanager
 async def open_queue(settings: QueueSettings) -> AsyncGenerator[QueueInspection, None]:
-    """Publishes nothing: what a message would need is left empty."""
+    """A queue that cannot publish sessions: what their messages would need is left empty."""
     client = LazyClient(
         partial(open_qstash, settings.qstash_token.get_secret_value(), settings.qstash_url), close_qstash
     )
@@ -29,7 +29,7 @@ async def open_queue(settings: QueueSettings) -> AsyncGenerator[QueueInspection,
 def take_signing_keys() -> None:
     """Put the account's signing keys into the environment, if neither is set there. Raises SettingsError.
 
-    With QSTASH_REGION nothing is asked: there are two accounts, and each setting says whose it is.
+    With QSTASH_REGION, QStash is not asked: there are two accounts, and each has settings of its own.
     """
     if any(os.environ.get(name) for name in (*SIGNING_KEYS, "QSTASH_REGION")):
         return

@@ -1,6 +1,7 @@
 """Process FAILED sessions again, after the cause is gone.
 
-A message replayed from QStash's dead letter queue is a first delivery, which FAILED refuses; this publishes a new one.
+A message replayed from QStash's dead letter queue counts as a first delivery, which a FAILED session refuses. So this command
+publishes a new message.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from app.settings import Settings
 
 
 async def retry(session_id: str, services: Services) -> str | None:
-    """Take the session back to UPLOADED and publish it; repeatable. None, or why not. Raises Unavailable, QueueRefused."""
+    """Set the session to UPLOADED and publish it. Returns None, or why not. Repeatable. Raises Unavailable, QueueRefused."""
     version = await repair.reopen(services.database, session_id)
     if version is None:
         return "only a FAILED session with its recording or its transcript left can be retried"
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("sessions", nargs="*", default=[], metavar="SESSION", help="ids of sessions")
     which.add_argument("--failed-since", type=seconds, metavar="TIME", help="all that failed within the last 2h, 3d")
     which.add_argument(
-        "--misconfigured", action="store_true", help="all that failed by a configuration error on our side"
+        "--misconfigured", action="store_true", help="all that failed because of a configuration error on our side"
     )
     parser.add_argument("--rate", type=float, default=10, help="sessions a second at most (default 10)")
     parser.add_argument("--dry-run", action="store_true", help="only say which sessions these are")

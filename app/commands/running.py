@@ -1,4 +1,4 @@
-"""What the commands share: services for their length, times as people write them, rows as columns or JSON."""
+"""Shared by the commands: running with services, parsing times, printing rows as columns or JSON."""
 
 import argparse
 import asyncio
@@ -27,10 +27,10 @@ class CommandError(Exception):
 
 
 def with_services(command: Command, arguments: argparse.Namespace) -> int:
-    """Run a command on the services; 1 with a sentence where it failed. Raises SettingsError."""
+    """Run a command with the services. If it fails, print a sentence and return 1. Raises SettingsError."""
     settings = load()
     configure_logging("console")
-    # The log belongs to the service; here a sentence says what went wrong.
+    # To standard error: standard output is for the command's result.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.stderr))
 
     async def run() -> int:
@@ -61,16 +61,16 @@ def seconds(text: str) -> int:
     """A length of time such as 90s, 15m, 2h or 7d."""
     found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
     if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is no length of time: write 90s, 15m, 2h or 7d")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration: write 90s, 15m, 2h or 7d")
     return int(found[1]) * _UNITS[found[2]]
 
 
 def moment(text: str) -> datetime:
-    """A day, or a time, in UTC where it names no zone."""
+    """A day or a time, in UTC if it names no zone."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date: write it as 2026-11-24") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date: write it as 2026-11-24") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
@@ -88,5 +88,5 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_
 def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    # A terminal must not be told what to do by what is stored.
+    # Stored text must not send control characters to the terminal.
     return "" if value is None else "".join(c if c.isprintable() else "?" for c in str(value))

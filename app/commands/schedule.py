@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command; 1 with a sentence where QStash did not do it. Raises SettingsError."""
+    """Run the command. If QStash does not do it, print a sentence and return 1. Raises SettingsError."""
     action, cron = arguments.action, arguments.cron
     try:
         asyncio.run(change(action, cron, read(QueueSettings)))

@@ -10,11 +10,11 @@ import uvicorn
 from app.checks import load
 from app.commands.queue import take_signing_keys
 
-# Idle connections are closed after so long, in seconds.
+# Seconds after which an idle connection is closed.
 KEEP_ALIVE_S = 5
 # On SIGTERM deliveries in flight are finished: an attempt takes 290 s at most.
 GRACEFUL_SHUTDOWN_S = 300
-# Connections that wait to be accepted.
+# Maximum number of connections waiting to be accepted.
 BACKLOG = 1024
 MAX_HEAD_BYTES = 32 * 1024
 

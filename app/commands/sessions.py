@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which sessions."""
     parser.add_argument("--status", default="", type=str.upper, help="such as FAILED")
     parser.add_argument(
-        "--older-than", default=0, type=seconds, metavar="TIME", help="not changed for so long: 15m, 2h, 7d"
+        "--older-than", default=0, type=seconds, metavar="TIME", help="unchanged for at least this long: 15m, 2h, 7d"
     )
     parser.add_argument("--learner", default="", help="external id or id")
     parser.add_argument("--reason", default="", help="part of the sentence that the learner reads")

@@ -1,4 +1,4 @@
-"""Sweep now: publish the backlog, end what was tried in vain, delete what no session needs."""
+"""Sweep now: publish the backlog, give up on sessions that cannot succeed, delete what no session needs."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from app.sweep import sweep
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to do of it."""
+    """How much of a sweep to run."""
     parser.add_argument("--dry-run", action="store_true", help="list orphaned recordings, and change nothing")
     parser.add_argument(
         "--delete-orphans",

@@ -1,4 +1,4 @@
-"""The only way to PostgreSQL: Prisma Client Python on an engine that is replaced when it is lost."""
+"""All access to PostgreSQL: Prisma Client Python on a query engine that is replaced if it dies or hangs."""
 
 import asyncio
 import contextlib
@@ -34,9 +34,9 @@ class Database:
         self._closed = False
 
     async def read(self, call: "Callable[[Prisma], Awaitable[T]]") -> T:
-        """The result of a call that changes nothing; repeated once if the engine or its connection is lost under it.
+        """The result of a read-only call, repeated once if the engine or its connection is lost during it.
 
-        Raises Unavailable when there is still no answer.
+        Raises Unavailable if there is still no answer.
         """
         try:
             return await self.write(call)
@@ -44,7 +44,7 @@ class Database:
             return await self.write(call)
 
     async def write(self, call: "Callable[[Prisma], Awaitable[T]]") -> T:
-        """The result of a call that changes something. Never repeated: when it fails, it may have taken effect.
+        """The result of a call that writes. Never repeated: a call that fails may still have taken effect.
 
         Raises Unavailable when PostgreSQL or the engine does not answer or refuses the statement, Conflict when a
         constraint forbids the change.
@@ -57,11 +57,11 @@ class Database:
             raise
 
     async def read_rows(self, sql: Statement, *parameters: Parameter) -> list[Row]:
-        """The rows of a statement that changes nothing. Otherwise like ``read``."""
+        """The rows of a read-only statement. Otherwise like ``read``."""
         return await self.read(_rows(sql, parameters))
 
     async def write_rows(self, sql: Statement, *parameters: Parameter) -> list[Row]:
-        """The rows that a changing statement returns. Otherwise like ``write``."""
+        """The rows returned by a statement that writes. Otherwise like ``write``."""
         return await self.write(_rows(sql, parameters))
 
     async def ready(self) -> None:
@@ -75,12 +75,12 @@ class Database:
         _result(self._probe)
 
     async def warm_up(self) -> None:
-        """Start the engine before it is needed. Raises nothing: the first statement reports a failure."""
+        """Start the engine before it is needed. Never raises: the first statement reports a failure."""
         with contextlib.suppress(Unavailable):
             await self._started()
 
     async def aclose(self) -> None:
-        """Stop the engine and close the connection; what comes later is refused. Idempotent."""
+        """Stop the engine and close the connection; later calls are refused. Idempotent."""
         self._closed = True
         tasks: list[asyncio.Task[Any]] = [task for task in (self._starting, self._probe) if task is not None]
         for task in tasks:
@@ -116,14 +116,14 @@ class Database:
 
 
 def _rows(sql: Statement, parameters: tuple[Parameter, ...]) -> "Callable[[Prisma], Awaitable[list[Row]]]":
-    # Prisma wants a literal, so that no values are formatted into SQL. A Statement comes from a file.
+    # Typed as LiteralString by Prisma, to keep values out of the SQL. A Statement's text comes from a file.
     text: Any = sql.text
     return lambda client: client.query_raw(text, *parameters)
 
 
 def _background(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     task = asyncio.create_task(work)
-    # Its error is raised where it is awaited. If nothing awaits it any more, asyncio must not log it.
+    # Whoever awaits the task gets its error. Retrieve it here as well, or asyncio would log it if nobody awaits the task.
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return task
 

@@ -1,4 +1,4 @@
-"""One query engine: the process, Prisma's client on top of it, and what its errors mean to us."""
+"""One query engine: its process, Prisma's client on top of it, and the translation of its errors into ours."""
 
 import asyncio
 import os
@@ -23,34 +23,34 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = structlog.get_logger()
 
-# The engine answers a statement well within this, or the connection below it is dead.
+# If a statement takes longer than this, its connection is dead.
 STATEMENT_TIMEOUT_S = 20.0
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 3.0
-# The engine answers only with this token: its port is open to every user of the machine.
+# The engine requires this token, because its port is open to every user of the machine.
 _TOKEN = secrets.token_urlsafe(24)
-# The engines of this process that are starting: one for each event loop.
+# One entry per engine that this process is starting; each event loop has its own.
 _starting: list[int] = []
-_telling = threading.Lock()
+_variables_lock = threading.Lock()
 
 
 class Interrupted(Unavailable):
-    """The connection to PostgreSQL was lost under a statement: it may or may not have taken effect."""
+    """The connection to PostgreSQL was lost during a statement, which may or may not have taken effect."""
 
 
 class EngineLost(Interrupted):
-    """The engine is gone, or hangs: it has to be replaced."""
+    """The engine has died or hangs, and must be replaced."""
 
 
 class Engine:
-    """A running engine. Made by ``start``; ``stop`` ends its process."""
+    """A running engine. Created by ``start``; ``stop`` ends its process."""
 
     def __init__(self, client: "Prisma", transport: "EngineTransport") -> None:
         self._client, self._transport = client, transport
 
     @classmethod
     async def start(cls, url: str) -> "Engine":
-        """Start an engine for the database at ``url``. Raises Unavailable; leaves no process behind, cancelled or not."""
+        """Start an engine for the database at ``url``. Raises Unavailable. Leaves no process behind, even if cancelled."""
         # 0.3 s of imports, kept off the path to the first health answer and off the event loop.
         await asyncio.to_thread(import_module, "prisma.client")
         from prisma import Prisma  # noqa: PLC0415  # 0.5 s, loaded by the thread above
@@ -58,14 +58,14 @@ class Engine:
         from app.database.transport import EngineTransport  # noqa: PLC0415  # imports httpx and aiohttp, 0.2 s
 
         transport = EngineTransport(_TOKEN, proves=_is_hosted())
-        # Its type omits what is handed on to httpx.AsyncClient: transport is one of that class's arguments.
+        # Prisma passes this on to httpx.AsyncClient, which takes a transport. Prisma's own type omits it.
         http: Any = {"transport": transport}
-        # Prisma's own limit is longer than ours: when it strikes, Prisma waits for the engine's end on the event loop.
+        # Longer than our own limit: when Prisma's expires, it blocks the event loop until the engine has ended.
         client = Prisma(datasource={"url": url}, http=http, connect_timeout=timedelta(seconds=6 * START_TIMEOUT_S))
         engine = cls(client, transport)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                with _told_whose_it_is():
+                with _engine_variables():
                     await client.connect()
         except BaseException as error:
             await engine.stop()
@@ -76,7 +76,7 @@ class Engine:
         return engine
 
     async def run(self, call: "Callable[[Prisma], Awaitable[T]]") -> T:
-        """The result of ``call`` on the client. Raises Conflict, Unavailable; of these EngineLost and Interrupted."""
+        """The result of ``call`` on the client. Raises Conflict, Unavailable or its subclasses EngineLost and Interrupted."""
         from httpx import TransportError  # noqa: PLC0415  # loaded by start
         from prisma import errors  # noqa: PLC0415  # loaded by start
 
@@ -100,7 +100,7 @@ class Engine:
             self._transport.kill()
         await self._transport.aclose()
         try:
-            # Prisma waits for its process with a blocking call.
+            # In a thread, because Prisma blocks while it waits for the process.
             limit = timedelta(seconds=STOP_TIMEOUT_S)
             await asyncio.to_thread(lambda: asyncio.run(self._client.disconnect(timeout=limit)))
         except Exception as error:
@@ -108,7 +108,7 @@ class Engine:
 
 
 def _is_hosted() -> bool:
-    # engine/query-engine is a script; Prisma's own binary tells neither its process id nor that it knows a token.
+    # engine/query-engine is a script. Prisma's own binary reports no process id and cannot prove that it knows the token.
     try:
         with Path(os.environ.get("PRISMA_QUERY_ENGINE_BINARY", "")).open("rb") as file:
             return file.read(2) == b"#!"
@@ -117,19 +117,19 @@ def _is_hosted() -> bool:
 
 
 @contextmanager
-def _told_whose_it_is() -> Generator[None, None, None]:
-    # Prisma gives the engine our environment. The engine ends with the process named here, even if that dies first.
-    told = {"PRISMA_ENGINE_PARENT": str(os.getpid()), "PRISMA_ENGINE_TOKEN": _TOKEN}
-    with _telling:
-        os.environ.update(told)
+def _engine_variables() -> Generator[None, None, None]:
+    # Prisma passes our environment on to the engine. The engine exits when the process named here does, even if that is killed.
+    variables = {"PRISMA_ENGINE_PARENT": str(os.getpid()), "PRISMA_ENGINE_TOKEN": _TOKEN}
+    with _variables_lock:
+        os.environ.update(variables)
         _starting.append(1)
     try:
         yield
     finally:
-        with _telling:
+        with _variables_lock:
             _starting.pop()
             # Another thread's engine may still be starting.
-            for name in () if _starting else told:
+            for name in () if _starting else variables:
                 os.environ.pop(name, None)
 
 

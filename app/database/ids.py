@@ -1,7 +1,8 @@
-"""Row ids as Prisma's ``@default(cuid())`` makes them: 25 characters, ordered by time within a process.
+"""Row ids in the format of Prisma's ``@default(cuid())``: 25 characters, ordered by time within a process.
 
-Statements that insert by SQL bring their own ids. Format: https://github.com/paralleldrive/cuid ("c", time, counter,
-fingerprint, random). The published Python port is unmaintained and draws from ``random``.
+Inserts in raw SQL need them, because PostgreSQL does not know this default. Format:
+https://github.com/paralleldrive/cuid ("c", time, counter, fingerprint, random). The published Python port is unmaintained and
+uses ``random``, which is predictable.
 """
 
 import itertools

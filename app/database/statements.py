@@ -1,4 +1,4 @@
-"""SQL that stays SQL: named statements in ``.sql`` files beside the code that uses them, read once at import."""
+"""Named SQL statements in ``.sql`` files next to the code that uses them, read once at import."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from pathlib import Path
 _NAME = re.compile(r"^-- name: (\w+)[ \t]*$", re.MULTILINE)
 _COMMENT = re.compile(r"^[ \t]*--.*\n", re.MULTILINE)
 
-# Every statement that was loaded, by "file.name": a test prepares each against the migrated tables.
+# Every loaded statement, by "file.name". A test prepares each against the migrated tables.
 LOADED: dict[str, "Statement"] = {}
 
 
@@ -27,7 +27,7 @@ def load_statements(module: str) -> dict[str, Statement]:
     """
     file = Path(module).with_suffix(".sql")
     _, *parts = _NAME.split(file.read_text("utf-8"))
-    # Without comments: the engine prepares what begins with SQL, and each byte goes through four programs.
+    # Comments are stripped: the engine only prepares text that begins with SQL, and every byte passes through four programs.
     bare = (_COMMENT.sub("", text).strip().removesuffix(";") for text in parts[1::2])
     texts = dict(zip(parts[::2], bare, strict=True))
     if not texts or len(texts) < len(parts) // 2 or not all(texts.values()):

@@ -1,4 +1,4 @@
-"""HTTP from Prisma's client to its engine through aiohttp: httpx's own transport costs twice the CPU of a statement."""
+"""HTTP from Prisma's client to its engine, through aiohttp: with httpx's own transport a statement takes twice the CPU."""
 
 import asyncio
 import hmac
@@ -9,16 +9,16 @@ import signal
 import httpx
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
-# The engine is on this machine: it takes a connection at once or not at all.
+# The engine is on this machine: it accepts a connection immediately or not at all.
 CONNECT_TIMEOUT_S = 5.0
 PROBE_TIMEOUT_S = 1.0
 
 
 class EngineTransport(httpx.AsyncBaseTransport):
-    """What Prisma's client is given as ``http={"transport": ...}``. Used by one event loop; ``token`` goes with each query.
+    """Passed to Prisma's client as ``http={"transport": ...}``. For one event loop. ``token`` is sent with each query.
 
-    ``pid`` is the engine's process id, once it has told it. Only a child of this process is spoken to, and, if the engine
-    ``proves`` itself, as the one of this repository does, only after it has shown that it knows the token.
+    ``pid`` is the engine's process id, once the engine has reported it. Queries are sent only to a child of this process. If
+    the engine ``proves`` itself, as this repository's does, it must first prove that it knows the token.
     """
 
     def __init__(self, token: str, *, proves: bool) -> None:
@@ -30,7 +30,7 @@ class EngineTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One request. Raises httpx.TransportError if there is no complete answer. The caller sets the time limit."""
-        # Prisma says "localhost", which would be looked up each time a connection is made.
+        # Prisma uses "localhost", which would be resolved again for each new connection.
         self._origin = f"http://127.0.0.1:{request.url.port}"
         if request.url.path == "/status":
             return await self._status()
@@ -40,7 +40,7 @@ class EngineTransport(httpx.AsyncBaseTransport):
         return await self._send(request.method, request.url.raw_path.decode(), request.content, headers)
 
     async def responds(self) -> bool:
-        """Whether the engine itself answers, whatever PostgreSQL does. Takes a second at most."""
+        """Whether the engine itself answers, regardless of PostgreSQL. Takes a second at most."""
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 return (await self._status()).is_success
@@ -48,12 +48,12 @@ class EngineTransport(httpx.AsyncBaseTransport):
             return False
 
     def kill(self) -> None:
-        """Kill the engine, hung or not. The process id is still the engine's: only we can reap our child."""
+        """Kill the engine, even if it hangs. Its process id cannot have been reused, because only we reap our children."""
         if self.pid is not None and _is_our_child(self.pid):
             os.kill(self.pid, signal.SIGKILL)
 
     async def aclose(self) -> None:
-        """Close the connections; what still waits on them fails. Idempotent."""
+        """Close the connections; pending requests fail. Idempotent."""
         self._closed = True
         session, self._session = self._session, None
         if session is not None:
@@ -64,9 +64,9 @@ class EngineTransport(httpx.AsyncBaseTransport):
         nonce = secrets.token_hex(16)
         response = await self._send("GET", "/status", b"", {"x-engine-nonce": nonce})
         if response.is_success:
-            pid, given = _told(response)
-            proof = hmac.new(self._token.encode(), nonce.encode(), "sha256").hexdigest()
-            is_proven = hmac.compare_digest(given.encode("utf-8", "replace"), proof.encode())
+            pid, proof = _parsed_status(response)
+            expected = hmac.new(self._token.encode(), nonce.encode(), "sha256").hexdigest()
+            is_proven = hmac.compare_digest(proof.encode("utf-8", "replace"), expected.encode())
             if (self._proves and not is_proven) or (pid is not None and not _is_our_child(pid)):
                 raise httpx.ConnectError("another process listens on the engine's port")
             self.pid = pid
@@ -81,7 +81,7 @@ class EngineTransport(httpx.AsyncBaseTransport):
         except (ClientError, ConnectionError, RuntimeError) as error:
             raise httpx.ReadError(type(error).__name__) from None
         except asyncio.CancelledError:
-            # aiohttp cancels requests on a connection that it closes: for the caller that is a lost engine.
+            # aiohttp cancels the requests on a connection that it closes. To the caller, that means the engine is lost.
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
@@ -100,17 +100,17 @@ class EngineTransport(httpx.AsyncBaseTransport):
         return self._session
 
 
-def _told(response: httpx.Response) -> tuple[int | None, str]:
+def _parsed_status(response: httpx.Response) -> tuple[int | None, str]:
     try:
-        told = response.json()
-        pid, proof = told.get("pid"), str(told.get("proof"))
+        status = response.json()
+        pid, proof = status.get("pid"), str(status.get("proof"))
     except (ValueError, AttributeError):
         return None, ""
     return pid if isinstance(pid, int) else None, proof
 
 
 def _is_our_child(pid: int) -> bool:
-    # macOS has waitid since Python 3.13 only.
+    # Python has no waitid on macOS before 3.13.
     if not hasattr(os, "waitid"):
         return True
     try:

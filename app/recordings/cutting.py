@@ -1,7 +1,7 @@
-"""Cuts a recording that is too long for one call into parts, at pauses, without encoding anything again.
+"""Cuts a recording that is too long for one call into parts, at pauses and without re-encoding.
 
-The packets are copied, so each sounds as it did; only the seconds before a cut are decoded, to find out where it is quiet.
-Time and memory are linear in the number of packets: some files are made of nothing else.
+Packets are copied unchanged. Only the seconds before a cut are decoded, to find the quietest spot. Time and memory are linear in
+the number of packets, because a hostile file may consist of millions of tiny ones.
 """
 
 from collections import deque
@@ -10,13 +10,13 @@ from itertools import accumulate
 from math import ceil, inf
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from app.recordings.sound import FULL_SCALE, Ear, NotAudio, Part, Source, opened
+from app.recordings.sound import FULL_SCALE, Decoder, NotAudio, Part, Source, opened
 
 if TYPE_CHECKING:
     from app.recordings.sound import Sound
 
-# A cut is chosen from so much sound, or from this share of the limit where that is less; as much again is kept free, for a
-# container may take more room than the one before.
+# A cut is placed within this much sound, or within this share of a part's limit if that is less. The same share again is left
+# free, because the new container may have more overhead than the original.
 WINDOW_S = 30.0
 WINDOW_SHARE = 0.04
 # The shortest packets in use are Opus's, 2.5 ms (https://www.rfc-editor.org/rfc/rfc6716, section 2.1.4).
@@ -25,7 +25,7 @@ WINDOW_PACKETS = 12_000
 OVERHEAD_BYTES = 8
 # About the length of a pause between two sentences.
 PAUSE_S = 0.4
-# Far beyond any recording that may be uploaded: 50 MiB of the thinnest speech codec are some 20 hours.
+# Far more than any permitted upload needs: with the most compact speech codec, 50 MiB are about 20 hours.
 MAX_PARTS = 200
 
 
@@ -34,14 +34,14 @@ class Uncuttable(Exception):
 
 
 def cut(file: IO[bytes], limit_bytes: int, limit_s: float = inf) -> Iterator[tuple[Part, int, str]]:
-    """The parts of a recording in order: each open until the next is asked for, with its size in bytes and content type.
+    """The parts of a recording in order, each open until the next is requested, with its size in bytes and content type.
 
     A part is a file of its own of at most ``limit_bytes``, and of at most ``limit_s`` seconds. The same bytes and limits always
-    give the same parts, so that a part's number means the same at every attempt. Raises NotAudio, Uncuttable.
+    give the same parts, so that a part's number means the same in every attempt. Raises NotAudio, Uncuttable.
     """
     with opened(file) as source:
         total = sum(piece.share for piece in _pieces(source, limit_bytes, limit_s))
-    # All parts of about one length: a last one of a few seconds would be hard to understand.
+    # Parts of about equal length, because a last one of only a few seconds would be hard to transcribe.
     count = ceil(total / (1 - 2 * WINDOW_SHARE))
     if count == 0:
         raise NotAudio
@@ -56,7 +56,7 @@ def cut(file: IO[bytes], limit_bytes: int, limit_s: float = inf) -> Iterator[tup
 
 
 class _Piece(NamedTuple):
-    """A packet, its time in ticks, and how much of a part it takes up: the greater of its shares in the limits."""
+    """A packet, its time in ticks, and its share of a part's limit in bytes or in seconds, whichever is greater."""
 
     at: int
     packet: "Sound"
@@ -73,7 +73,7 @@ def _pieces(source: Source, limit_bytes: int, limit_s: float) -> Iterator[_Piece
 
 def _parts(source: Source, pieces: Iterator[_Piece], total: float, count: int) -> Iterator[Part]:
     window_ticks = WINDOW_S / source.tick_s if source.tick_s else inf
-    # The last seconds, of which it is not decided yet in which part they are.
+    # The last seconds, which may still go into this part or into the next.
     window: deque[_Piece] = deque()
     read = in_window = 0.0
     number = 1
@@ -109,18 +109,18 @@ def _move(window: "deque[_Piece]", part: Part) -> float:
 
 def _quietest(source: Source, window: "deque[_Piece]") -> int:
     """How many packets come before the middle of the quietest PAUSE_S."""
-    # What came before the window was never decoded.
+    # The packets before the window were not decoded.
     source.restart_decoder()
-    ear = Ear()
-    sums = [0.0, *accumulate(_loudness(piece.packet, ear) for piece in window)]
+    decoder = Decoder()
+    sums = [0.0, *accumulate(_loudness(piece.packet, decoder) for piece in window)]
     span_s = (window[-1].at - window[0].at) * source.tick_s
-    # In one packet at least, and never the whole window.
+    # At least one packet, and never the whole window.
     pause = max(1, min(len(window) // 2, round(PAUSE_S * len(window) / max(span_s, PAUSE_S))))
     at = min(range(len(sums) - pause), key=lambda start: sums[start + pause] - sums[start])
     return max(1, at + pause // 2)
 
 
-def _loudness(packet: "Sound", ear: Ear) -> float:
-    """The mean amplitude of a packet; loud if it cannot be decoded alone."""
-    samples = ear.samples(packet)
+def _loudness(packet: "Sound", decoder: Decoder) -> float:
+    """The mean amplitude of a packet; FULL_SCALE if it cannot be decoded on its own."""
+    samples = decoder.samples(packet)
     return sum(map(abs, samples)) / len(samples) if samples else FULL_SCALE

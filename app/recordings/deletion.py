@@ -14,18 +14,18 @@ log = structlog.get_logger()
 
 
 def folder_of_user(user_id: str) -> str:
-    """Where all objects of a learner are, and no other."""
+    """The key prefix of all objects of a learner, and of no others."""
     return f"sessions/{user_id}/"
 
 
 def folder(user_id: str, session_id: str) -> str:
-    """Where all objects of a session are, and no other."""
+    """The key prefix of all objects of a session, and of no others."""
     return f"{folder_of_user(user_id)}{session_id}/"
 
 
 @contextmanager
-def left_to_orphans(session_id: str) -> Generator[None]:
-    """What storage does not delete now stops nothing else: the sweep finds objects that no session needs (orphans.py)."""
+def failures_left_to_orphan_search(session_id: str) -> Generator[None]:
+    """Log a failed deletion and carry on: the sweep finds objects that no session needs (orphans.py)."""
     try:
         yield
     except Unavailable:
@@ -35,17 +35,17 @@ def left_to_orphans(session_id: str) -> Generator[None]:
 async def delete_session(services: Services, learner: Learner, session_id: str) -> None:
     """Delete a learner's session: every object of it, then its rows.
 
-    Storage that is down does not keep the session: the sweep finds objects without a row. Raises UserNotFound,
+    If storage is down, the rows are deleted anyway: the sweep finds objects without a session. Raises UserNotFound,
     SessionNotFound, Unavailable if the database is down.
     """
     stored = await owner.find_stored(services.database, learner, session_id)
-    with left_to_orphans(session_id):
+    with failures_left_to_orphan_search(session_id):
         await services.storage.delete_below(folder(stored.user_id, session_id))
     await owner.delete(services.database, session_id)
 
 
 async def delete_recording(services: Services, session_id: str) -> bool:
-    """Delete the recording of a session that is over. False while it may still be processed. Idempotent. Raises Unavailable."""
+    """Delete the recording of a finished session. False while it may still be processed. Idempotent. Raises Unavailable."""
     key = await repair.drop_recording(services.database, session_id)
     if key is None:
         return False

@@ -1,6 +1,6 @@
-"""Uploads that go from the browser straight to storage: a signed URL, then a check of what arrived.
+"""Uploads straight from the browser to storage: sign a URL, then check what arrived.
 
-A platform may refuse a body long before this service sees it (Vercel at 4.5 MB); a PUT to storage bypasses it.
+A platform may refuse large bodies before this service sees them (Vercel: over 4.5 MB). A PUT to storage bypasses it.
 """
 
 import time
@@ -16,14 +16,14 @@ from app.sessions import owner, repair
 from app.sessions.learner import Learner
 from app.sessions.owner import Details, NewSession, StoredSession
 
-# Long enough for 50 MiB over a slow line, short of the hour after which the sweep gives the session up.
+# Long enough for 50 MiB over a slow connection, and less than the hour after which the sweep gives up the session.
 EXPIRES_S = 15 * 60
 
 
 async def begin(
     services: Services, learner: Learner, content_type: str, size_bytes: int, details: Details
 ) -> tuple[NewSession, str, str]:
-    """Make the row and sign an address for exactly this size and type; session, address and when it expires.
+    """Create the row and sign a URL for exactly this size and type; the session, the URL and when it expires (ISO 8601, UTC).
 
     Raises Unavailable, TooManyOpenUploads.
     """
@@ -37,7 +37,7 @@ async def begin(
 
 
 async def complete(services: Services, learner: Learner, session_id: str) -> StoredSession:
-    """Check what was stored, mark UPLOADED, publish. Idempotent; the session as it is then.
+    """Check what was stored, mark UPLOADED, publish. Returns the session as it is afterwards. Idempotent.
 
     Raises UserNotFound, SessionNotFound, UploadIncomplete, UploadExpired, StoredFileRefused, Unavailable.
     """
@@ -50,11 +50,11 @@ async def complete(services: Services, learner: Learner, session_id: str) -> Sto
     if stored is None:
         raise UploadIncomplete
     if not 0 < stored.size_bytes <= MAX_AUDIO_BYTES or not stored.content_type.lower().startswith("audio/"):
-        # The signed address does not let it come to this; a store that ignores the signature would.
+        # The signed URL prevents this, unless the store ignores its signature.
         if await repair.give_up_upload(services.database, session_id):
             await services.storage.delete(session.audio_key)
         raise StoredFileRefused
-    # Of two calls at once the second finds it UPLOADED, so it is published once.
+    # Of two concurrent calls, the second finds the session UPLOADED, so it is published only once.
     if await owner.mark_uploaded(services.database, session_id, session.audio_key):
         await publish(services, session_id)
     return replace(session, status="UPLOADED")

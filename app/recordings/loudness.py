@@ -7,22 +7,22 @@ from statistics import median
 from typing import IO
 
 from app.recordings.silence import Loudness
-from app.recordings.sound import FULL_SCALE, LISTENING_RATE, Ear, NotAudio, opened
+from app.recordings.sound import FULL_SCALE, LISTENING_RATE, Decoder, NotAudio, opened
 
 BLOCK_S = 0.1
-# Digital silence, whose level has no logarithm: the step of 16 bits.
+# The level of digital silence, whose logarithm is undefined: about one step of a 16-bit sample.
 FLOOR_DB = -90.0
 
 
 def loudness(file: IO[bytes]) -> Loudness:
-    """Decode the whole recording. Raises NotAudio."""
+    """Measure the whole recording. Raises NotAudio."""
     block = int(LISTENING_RATE * BLOCK_S)
     levels: list[float] = []
     pending = array("h")
     with opened(file) as source:
-        ear = Ear()
+        decoder = Decoder()
         for _, packet in source.packets():
-            pending.extend(ear.samples(packet))
+            pending.extend(decoder.samples(packet))
             while len(pending) >= block:
                 levels.append(_level_db(pending[:block]))
                 del pending[:block]

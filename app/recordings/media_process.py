@@ -1,7 +1,7 @@
 """The process that opens one learner's file: ``python -m app.recordings.media_process JOB``, started by app/adapters/media.py.
 
-It limits itself before it loads the media library, does one job, and prints one line of JSON: the result, or ``refused``. A file
-that breaks it is that file's trouble; what is not the file's doing ends in another exit status than 0.
+It limits itself before it loads the media library, does one job, and prints one line of JSON: the result, or ``refused``. A
+crash, or the CPU limit, counts against the file. Any failure that is not the file's fault ends with a non-zero exit status.
 """
 
 import errno
@@ -15,16 +15,16 @@ from pathlib import Path
 from shutil import copyfileobj
 from typing import IO, Any, TypedDict
 
-# A few for Python and the part at hand.
+# A few for Python and for the current part.
 MAX_OPEN_FILES = 64
-# What containers may add to the parts of a recording, beside the recording's own size.
+# What containers may add to the parts of a recording, on top of its own size.
 OVERHEAD_BYTES = 16 * 1024 * 1024
-# Polls and uploads come first.
+# A lower priority than the service, whose polls and uploads come first.
 NICE = 5
 
 
 class Job(TypedDict):
-    """What to do: ``cut`` or ``loudness``. Descriptors are open files; ``output`` takes the parts, one after the other."""
+    """``do`` is ``cut`` or ``loudness``. ``recording`` and ``output`` are file descriptors; parts are appended to ``output``."""
 
     do: str
     recording: int
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _die_with_the_parent() -> None:
-    # The parent holds the other end of standard input and writes nothing: whatever ends it, this read returns.
+    # The parent keeps standard input open and never writes to it, so this read returns when the parent ends, however it ends.
     os.read(0, 1)
     os._exit(1)
 
@@ -58,16 +58,16 @@ def _limit(job: Job) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
     file_bytes = os.fstat(job["recording"]).st_size + OVERHEAD_BYTES
     limits = {
-        # SIGXCPU says why the process ended; a second later SIGKILL follows.
+        # SIGXCPU tells the parent why the process ended. If it does not end, SIGKILL follows a second later.
         resource.RLIMIT_CPU: (job["cpu_s"], job["cpu_s"] + 1),
         resource.RLIMIT_AS: (job["memory_bytes"], job["memory_bytes"]),
         resource.RLIMIT_FSIZE: (file_bytes, file_bytes),
         resource.RLIMIT_NOFILE: (MAX_OPEN_FILES, MAX_OPEN_FILES),
-        # A memory dump would hold the learner's voice.
+        # A core dump would contain the learner's voice.
         resource.RLIMIT_CORE: (0, 0),
     }
     for limit, soft_and_hard in limits.items():
-        # Not every system has each of them; Linux does.
+        # Not every system has all of them; Linux does.
         with suppress(OSError, ValueError):
             resource.setrlimit(limit, soft_and_hard)
 
@@ -87,7 +87,7 @@ def _result(job: Job) -> dict[str, Any]:
             return {"refused": "uncuttable"}
         raise
     except Exception:
-        # Whatever hostile bytes make of the media library: it is the file.
+        # Whatever the media library raises on hostile bytes, the file is to blame.
         return {"refused": "not_audio"}
 
 

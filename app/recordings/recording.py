@@ -1,4 +1,4 @@
-"""A recording on its way through the service: a file, its type, the names it goes by."""
+"""A recording as it passes through the service: its file, content type and file name."""
 
 from dataclasses import dataclass, field
 from typing import IO
@@ -8,7 +8,7 @@ SPOOL_BYTES = 1024 * 1024
 # The contract's limit for an upload: one byte more is refused.
 MAX_AUDIO_BYTES = 50 * 1024 * 1024
 
-# Whisper goes by the file name's ending: https://platform.openai.com/docs/guides/speech-to-text
+# Whisper tells the format from the file name's extension: https://platform.openai.com/docs/guides/speech-to-text
 _ENDINGS = {
     "x-m4a": "m4a",
     "x-wav": "wav",
@@ -22,7 +22,7 @@ _ENDINGS = {
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording as it arrived: its type as the browser wrote it, its bytes, how many."""
+    """An uploaded recording: the content type that the browser sent, its bytes, and their number."""
 
     content_type: str
     file: IO[bytes] = field(repr=False)
@@ -40,13 +40,13 @@ class Audio:
 
     @property
     def filename(self) -> str:
-        """The name Whisper sees: the original's, with an ending of the recording's own type."""
+        """The file name sent to Whisper: the original's, but with the extension of the recording's own type."""
         kind = extension(self.content_type)
         return f"session-{self.session_id}.{_ENDINGS.get(kind, kind)}"
 
 
 def extension(content_type: str) -> str:
-    """The second half of a mime type before any parameter, in lower case; ``webm`` if there is none.
+    """The subtype of a MIME type, without parameters and in lower case; ``webm`` if there is none.
 
     >>> extension("audio/webm;codecs=opus"), extension("audio/mpeg"), extension("audio/")
     ('webm', 'mpeg', 'webm')

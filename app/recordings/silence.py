@@ -1,6 +1,7 @@
 """Whether a recording holds speech at all, judged by how loud it is: docs/decisions/silence.md has the measurements.
 
-Whisper writes "you" or "Thank you." for a muted microphone, and a learner would read about words that nobody said.
+Whisper hallucinates "you" or "Thank you." for a muted microphone, and the learner would get insights about words that nobody
+said.
 """
 
 from dataclasses import dataclass
@@ -15,21 +16,21 @@ class Loudness:
     median_db: float
 
 
-# Fewer words than this in so many seconds or more: nobody presses a button to say so little.
+# A transcript is suspicious with fewer words than this in a recording of at least LONG_S: nobody records to say so little.
 FEW_WORDS = 5
 LONG_S = 10.0
-# A voice so quiet that half of its words are lost is 5 dB louder than this at its loudest (docs/decisions/silence.md).
+# Even a voice so quiet that half of its words are lost peaks 5 dB above this (docs/decisions/silence.md).
 SILENCE_DB = -70.0
-# In a steady noise: a voice as loud as the noise rises 3 dB above it.
+# For steady noise: a voice as loud as the noise raises the level by 3 dB.
 STEADY_DB = 1.5
 
 
 def is_suspicious(text: str, duration_s: int | None) -> bool:
-    """Whether a transcript may have been made of silence, so that the sound is worth a look. ``duration_s`` is the page's."""
+    """Whether a transcript may be of silence, so that the loudness is worth measuring. ``duration_s`` is the browser's."""
     return 0 < len(text.split()) < FEW_WORDS and (duration_s is None or duration_s >= LONG_S)
 
 
 def is_silent(sound: Loudness) -> bool:
-    """Whether nothing was said in LONG_S or more: no sound, or nothing above a steady hiss or hum."""
+    """Whether nobody speaks in a recording of at least LONG_S: it has no sound, or nothing above a steady hiss or hum."""
     nothing = sound.loudest_db < SILENCE_DB or sound.loudest_db - sound.median_db < STEADY_DB
     return sound.seconds >= LONG_S and nothing

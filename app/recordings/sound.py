@@ -1,4 +1,4 @@
-"""PyAV behind a few plain functions: a recording's packets, what they sound like, and files made of them.
+"""A thin layer over PyAV: reads the packets of a recording, decodes them to samples, writes them to new files.
 
 Runs in the media process only (app/recordings/media_process.py): FFmpeg parses hostile bytes here.
 """
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     Sound = Packet[AudioStream]
 
-# FFmpeg's name for what it reads → what is written, and its type. FFmpeg opens nothing else: a playlist, for example, could
-# name other files.
+# FFmpeg's name of the input format → the output format and its content type. FFmpeg opens nothing else: a playlist, for
+# example, could refer to other files.
 CONTAINERS = {
     "matroska,webm": ("webm", "audio/webm"),
     "ogg": ("ogg", "audio/ogg"),
@@ -39,7 +39,7 @@ CONTAINERS = {
 LISTENING_RATE = 8_000
 # The largest amplitude of a sample.
 FULL_SCALE = 1 << 15
-# Time that passes without a packet is shortened to this.
+# Longer gaps between packets are shortened to this.
 MAX_GAP_S = 30.0
 
 
@@ -48,7 +48,7 @@ class NotAudio(Exception):
 
 
 class UnknownContainer(NotAudio):
-    """A recording, perhaps, but in a container that is not one of ``CONTAINERS``."""
+    """The file may be a recording, but its container is not one of ``CONTAINERS``."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +68,20 @@ class Source:
     def packets(self) -> "Iterator[tuple[int, Sound]]":
         """The packets that hold sound, in order, each with its time in ticks: from 0, never backwards, without long gaps.
 
-        Of a damaged file, those before the damage. Raises NotAudio.
+        Of a damaged file, only those before the damage. Raises NotAudio.
         """
         max_gap = int(MAX_GAP_S / self.tick_s) if self.tick_s else 0
         clock = duration = 0
         before: int | None = None
         try:
             for packet in self.container.demux(self.stream):
-                # The last one, of no size, marks the end.
+                # An empty packet marks the end.
                 if not packet.size or packet.is_corrupt:
                     continue
                 at = packet.pts
                 if before is not None:
-                    passed = duration if at is None or at < before else at - before
-                    clock += min(passed, max_gap)
+                    elapsed = duration if at is None or at < before else at - before
+                    clock += min(elapsed, max_gap)
                 before, duration = at, packet.duration or 0
                 yield clock, packet
         except OutOfMemory:
@@ -90,16 +90,16 @@ class Source:
             return
 
     def restart_decoder(self) -> None:
-        """Decode what comes next without what came before."""
+        """Decode the next packets independently of those before."""
         self.stream.codec_context.flush_buffers()
 
 
 @contextmanager
 def opened(file: IO[bytes]) -> Generator[Source, None, None]:
-    """Read ``file`` from its start. Raises NotAudio, also in place of every FFmpegError inside the block."""
+    """Open ``file`` from its start. Raises NotAudio, which also replaces any FFmpegError inside the block."""
     file.seek(0)
     try:
-        # Metadata of any encoding is read over.
+        # Metadata in an invalid encoding is no reason to refuse a file.
         options = {"format_whitelist": ",".join(CONTAINERS)}
         with av.open(file, "r", metadata_errors="replace", options=options) as container:
             if not container.streams.audio:
@@ -114,7 +114,7 @@ def opened(file: IO[bytes]) -> Generator[Source, None, None]:
 
 
 class Part:
-    """A file that takes packets; the first one's time is its zero."""
+    """A new file that packets are written to, with times relative to the first one."""
 
     def __init__(self, source: Source) -> None:
         name = source.name
@@ -126,7 +126,7 @@ class Part:
         self._start: int | None = None
 
     def write(self, at: int, packet: "Sound") -> None:
-        """Append a packet of that time, in ticks."""
+        """Append a packet whose time is ``at``, in ticks."""
         if self._start is None:
             self._start = at
         packet.pts = packet.dts = at - self._start
@@ -139,7 +139,7 @@ class Part:
         return self._start is None
 
     def finish(self) -> int:
-        """Close the container; the file's size in bytes, the file at its start."""
+        """Close the container, rewind the file and return its size in bytes."""
         self._container.close()
         size_bytes = self.file.seek(0, 2)
         self.file.seek(0)
@@ -151,14 +151,14 @@ class Part:
         self.file.close()
 
 
-class Ear:
+class Decoder:
     """Decodes packets to samples: one channel, LISTENING_RATE, between -FULL_SCALE and FULL_SCALE."""
 
     def __init__(self) -> None:
         self._resampler = AudioResampler(format="s16", layout="mono", rate=LISTENING_RATE)
 
     def samples(self, packet: "Sound") -> "array[int]":
-        """What a packet sounds like; empty if it cannot be decoded by itself."""
+        """The samples of a packet; empty if it cannot be decoded on its own."""
         samples = array("h")
         try:
             for frame in cast("list[Any]", packet.decode()):

@@ -1,4 +1,4 @@
-"""From a stored recording to its text: download, and one call to Whisper; for a long one, one call for each part."""
+"""Transcribes a stored recording: downloads it and calls Whisper, once or, if it is long, once for each part."""
 
 from contextlib import aclosing, closing
 from math import inf
@@ -41,7 +41,7 @@ async def transcribe(claim: Claim, services: Services) -> str:
 
 
 def _fits(audio: Audio, claim: Claim, whisper: Whisper) -> bool:
-    # The length is what the browser said. If it said too little, the model refuses the file.
+    # The length is what the browser reported. If that is too low, the model refuses the file.
     length_s = claim.duration_s or 0
     return audio.size_bytes <= whisper.max_file_bytes and (whisper.max_file_s is None or length_s <= whisper.max_file_s)
 
@@ -59,7 +59,7 @@ def _log_usage(audio: Audio, usages: list[Usage]) -> None:
 
 
 async def _transcribe_parts(audio: Audio, claim: Claim, services: Services) -> tuple[str, list[Transcription]]:
-    """As above, each part a checkpoint: those that an earlier delivery has stored are cut off, but not transcribed again."""
+    """As ``transcribe``, with a checkpoint after each part. Parts stored by an earlier delivery are not transcribed again."""
     heard: list[Transcription] = []
     texts = list(claim.parts)
     number = 0
@@ -80,7 +80,7 @@ async def _is_silent(audio: Audio, services: Services) -> bool:
     try:
         silent = is_silent(await services.media.loudness(audio))
     except StepFailed:
-        # What cannot be measured is taken as it was heard.
+        # If the loudness cannot be measured, the transcript stands.
         return False
     if silent:
         log.info("silence_detected")
@@ -88,6 +88,6 @@ async def _is_silent(audio: Audio, services: Services) -> bool:
 
 
 def _tail(text: str) -> str:
-    """The last words, as many as Whisper looks at: it goes on in the same spelling, in the middle of a sentence."""
+    """The last words, as many as Whisper considers, so that it continues in mid-sentence and with the same spelling."""
     tail = text[-PROMPT_CHARACTERS:]
     return tail if tail == text else tail.partition(" ")[2]

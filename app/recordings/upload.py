@@ -1,4 +1,4 @@
-"""From a recording that has arrived to a session that QStash will deliver."""
+"""Stores an uploaded recording, and publishes its session to QStash."""
 
 import structlog
 
@@ -15,11 +15,11 @@ log = structlog.get_logger()
 
 
 async def store_upload(services: Services, learner: Learner, recording: Recording, details: Details) -> NewSession:
-    """Make the row, store the audio, mark UPLOADED, publish. Raises Unavailable, SessionNotFound if it was deleted meanwhile."""
+    """Create the row, store the audio, mark UPLOADED, publish. Raises Unavailable, SessionNotFound if deleted in the meantime."""
     session = await owner.create(services.database, learner, extension(recording.content_type), **details)
     await services.storage.upload(session.audio_key, recording.file, recording.size_bytes, recording.content_type)
     if not await owner.mark_uploaded(services.database, session.id, session.audio_key):
-        # Deleted by its owner while the recording was on its way.
+        # Deleted by its owner during the upload.
         await services.storage.delete(session.audio_key)
         raise SessionNotFound
     await publish(services, session.id)
@@ -27,7 +27,7 @@ async def store_upload(services: Services, learner: Learner, recording: Recordin
 
 
 async def publish(services: Services, session_id: str) -> None:
-    """Have QStash deliver the session. If it cannot, or refuses us, the upload is kept and the sweep publishes it later."""
+    """Publish the session to QStash. If QStash is down or refuses, the upload is kept and the sweep publishes it later."""
     try:
         await services.queue.publish(session_id)
     except Unavailable:

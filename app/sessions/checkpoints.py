@@ -50,14 +50,14 @@ async def mark_audio_deleted(db: Database, claim: Claim) -> None:
 
 
 async def save_results(db: Database, claim: Claim, analysis: "Analysis") -> None:
-    """Store insights and focus, add to the profile, set DONE: all of it once. Raises as ``save_transcript``."""
+    """Store insights and focus, add to the profile and set DONE, all exactly once. Raises as ``save_transcript``."""
     insights = json.dumps([{"id": new_cuid(), **insight.model_dump()} for insight in analysis.insights])
     patterns = json.dumps(tally(analysis.insights))
     await _change(db, SQL["save_results"], claim, analysis.focus_next, insights, new_cuid(), patterns)
 
 
 async def fail(db: Database, claim: Claim, sentence: str) -> None:
-    """Set FAILED with a sentence that is safe to show. Raises as ``save_transcript``, and has then changed nothing."""
+    """Set FAILED with a sentence that is safe to show. Raises as ``save_transcript``, in which case nothing has changed."""
     fence, now = [*claim.fence], claim.next_token()
     updated = await db.write(
         lambda client: client.speakingsession.update_many(

@@ -2,7 +2,7 @@
 -- the claim holds, and writes the next token ($4).
 
 -- name: save_transcript
--- Checkpoint (a): the transcript and the status stand or fall together.
+-- Checkpoint (a): the transcript and the status are saved together or not at all.
 WITH session AS (
   UPDATE speaking_sessions SET status = 'ANALYZING', "updatedAt" = $4::text::timestamp
    WHERE id = $1 AND status = 'TRANSCRIBING' AND "updatedAt" IN ($2::text::timestamp, $3::text::timestamp)

@@ -1,4 +1,4 @@
-"""Claims a session for one delivery: for the length of a lease, with a fencing token.
+"""Claims a session for one delivery: for the duration of a lease, with a fencing token.
 
 The states are those of docs/decisions/exactly-once.md.
 """
@@ -25,8 +25,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 class Claim:
     """A claimed session: what is known of it, which checkpoints it has passed, and the token that fences every effect.
 
-    ``token`` is the row's ``updatedAt`` as this delivery wrote it last. ``parts`` are the texts of a long recording's first
-    parts, while ``transcript`` is not there yet.
+    ``token`` is the row's ``updatedAt`` as this delivery wrote it last. ``parts`` are the texts of those parts of a long
+    recording that are transcribed already, as long as ``transcript`` is None.
     """
 
     session_id: str
@@ -47,7 +47,7 @@ class Claim:
         return self.token, self._attempted
 
     def next_token(self) -> datetime:
-        """The token that the next write sets: PostgreSQL's time at the claim, carried on by this process's monotonic clock.
+        """The token that the next write sets: PostgreSQL's time at the claim, advanced by this process's monotonic clock.
 
         A write whose answer is lost may have taken effect, so from now on the row may carry this token.
         """
@@ -78,7 +78,7 @@ _ROWS = TypeAdapter(list[_Row])
 
 
 async def claim(db: Database, session_id: str, *, retried: int, lease_s: int) -> Claim | None:
-    """Claim the session for this delivery; None if it is DONE and this is a retry, so there is nothing to do.
+    """Claim the session for this delivery. None if it is DONE and this is a retry: there is nothing left to do.
 
     ``retried`` is how often QStash has delivered this message before. Raises UnknownSession, Permanent for a retry of a
     session that has failed for good, InvalidState for one that this delivery may not process, Unavailable.

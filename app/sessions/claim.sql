@@ -1,8 +1,9 @@
 -- name: claim
 -- One statement decides and claims. Two deliveries at once: the second waits for the row, finds it under a fresh lease and
 -- claims nothing. The lease is "updatedAt" plus $3 seconds, by PostgreSQL's clock alone. The token is the "updatedAt" written
--- here: later than any this row ever had, whatever a clock does. A retry takes no FAILED session whose sentence says that it
--- will not be tried again ($4); $5 is the one of sessions that nobody could try, which a late message may still save.
+-- here: later than any before it on this row, even if the clock jumps back. A retry does not take a FAILED session whose sentence
+-- says that it will not be tried again ($4), except for $5: the sentence of sessions that were never processed, which a late
+-- message may still rescue.
 WITH transcribed AS (
   SELECT text FROM transcripts WHERE "sessionId" = $1 AND right(text, 1) <> E'\x1e'
 ), claimed AS (

@@ -1,4 +1,4 @@
-"""Who is signed in."""
+"""The signed-in learner."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What an operator asks of sessions and learners. Every function raises Unavailable."""
+"""Operators' queries about sessions and learners, and the deletion of a learner. Every function raises Unavailable."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from app.database.statements import load_statements
 from app.errors import AGAIN, MISCONFIGURED
 
 SQL = load_statements(__file__)
-# What must always hold, as the statement "invariants" names it.
+# The invariants, named as in the statement "invariants".
 RULES = (
     *("done_with_audio", "done_without_transcript", "done_without_focus"),
     *("waiting_over_an_hour", "lease_over_for_ten_minutes"),
@@ -21,7 +21,10 @@ RULES = (
 async def list_sessions(
     db: Database, status: str, older_than_s: int, learner: str, reason: str, limit: int
 ) -> list[Row]:
-    """Sessions, the last changed first. Empty or 0 means any; ``reason`` is part of the sentence."""
+    """Sessions, the most recently changed first. A filter that is empty or 0 means any.
+
+    ``older_than_s``: seconds since the last change. ``reason``: part of the sentence.
+    """
     return await db.read_rows(SQL["list"], status, older_than_s, learner, reason, limit)
 
 
@@ -31,30 +34,30 @@ async def totals(db: Database) -> list[Row]:
 
 
 async def waiting(db: Database) -> Row:
-    """The backlog: how many ``sessions`` wait to be processed or tried again, and how long the oldest has, ``oldest_s``."""
+    """The backlog: how many ``sessions`` wait for a first or another try, and how long the oldest has waited (``oldest_s``)."""
     [row] = await db.read_rows(SQL["waiting"], AGAIN)
     return row
 
 
 async def show(db: Database, session_id: str, lease_s: int) -> Row | None:
-    """What is stored of a session, without a word of it."""
+    """What is stored for a session, except its transcript and insights."""
     rows = await db.read_rows(SQL["show"], session_id, lease_s)
     return rows[0] if rows else None
 
 
 async def failed_since(db: Database, seconds: int) -> list[str]:
-    """FAILED sessions that can be processed again, the oldest first."""
+    """Sessions that failed within the last ``seconds`` and can be processed again, the oldest first."""
     return [row["session_id"] for row in await db.read_rows(SQL["failed_since"], seconds)]
 
 
 async def misconfigured(db: Database) -> list[str]:
-    """Sessions that failed by a configuration error, the oldest first."""
+    """Sessions that failed because of a configuration error, the oldest first."""
     return [row["session_id"] for row in await db.read_rows(SQL["misconfigured"], MISCONFIGURED)]
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A rule that must always hold and does not: how often, and the first ids."""
+    """An invariant that does not hold: how many rows break it, and the first ids."""
 
     rule: str
     count: int
@@ -62,13 +65,13 @@ class Broken:
 
 
 async def broken_invariants(db: Database, lease_s: int, limit: int = 3) -> list[Broken]:
-    """Rules that sessions break, with up to ``limit`` ids of each."""
+    """The invariants that sessions break, with up to ``limit`` ids of each."""
     rows = await db.read_rows(SQL["invariants"], lease_s, limit)
     return [Broken(row["rule"], row["sessions"], json.loads(row["ids"])) for row in rows]
 
 
 async def wrong_profiles(db: Database, since: datetime, limit: int = 3) -> Broken | None:
-    """Learners made since then whose profile counts less than their sessions do, with up to ``limit`` ids of users."""
+    """Learners created since then whose profile counts less than their sessions do, with up to ``limit`` user ids."""
     rows = await db.read_rows(SQL["wrong_profiles"], as_timestamp(since), limit)
     return Broken("profile_below_sessions", rows[0]["learners"], json.loads(rows[0]["ids"])) if rows else None
 
@@ -86,7 +89,7 @@ async def find_learner(db: Database, learner: str) -> tuple[str, list[str]] | No
 
 
 async def forget(db: Database, user_id: str) -> bool:
-    """Delete a learner; every row of theirs goes with it. False if there is none."""
+    """Delete a learner; all of their rows are deleted by cascade. False if there is no such learner."""
     return bool(await db.write_rows(SQL["forget"], user_id))
 
 

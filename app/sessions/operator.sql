@@ -1,4 +1,4 @@
--- What an operator asks. No statement selects a transcript, an insight or an e-mail address but "export".
+-- Operators' queries. No statement selects a transcript, an insight or an e-mail address but "export".
 
 -- name: list
 SELECT s.id, s.status::text AS status, u."externalId" AS learner, s."durationSecs" AS duration_s,
@@ -51,7 +51,7 @@ SELECT id AS session_id FROM speaking_sessions
  WHERE status = 'FAILED' AND "errorMessage" = $1 ORDER BY "updatedAt" LIMIT 10000
 
 -- name: invariants
--- What must never be: how many sessions break each rule, and which (at most $2). $1 is the lease in seconds.
+-- The invariants: how many sessions break each rule, and which (at most $2). $1 is the lease in seconds.
 WITH broken AS (
   SELECT 'done_with_audio' AS rule, id FROM speaking_sessions
    WHERE status = 'DONE' AND "audioUrl" IS NOT NULL AND "audioDeletedAt" IS NULL
@@ -73,8 +73,8 @@ SELECT rule, count(*)::int AS sessions, array_to_json((array_agg(id ORDER BY id)
   FROM broken GROUP BY rule ORDER BY rule
 
 -- name: wrong_profiles
--- Learners made since $1 whose profile counts less than the insights of their DONE sessions. Never the other way round: the
--- part of a deleted session stays. Numbers alone are compared; a profile of another shape counts as empty.
+-- Learners made since $1 whose profile counts less than the insights of their DONE sessions. A higher count is no error: a
+-- deleted session's share stays. Only numbers are compared; a profile of another shape counts as empty.
 WITH sums AS (
   SELECT s."userId" AS user_id, i.category || ':' || i.pattern AS key, sum(coalesce(i.frequency, 1)) AS expected
     FROM users u JOIN speaking_sessions s ON s."userId" = u.id JOIN insights i ON i."sessionId" = s.id
@@ -106,7 +106,7 @@ SELECT u.id AS user_id, array_to_json(ARRAY(SELECT s.id FROM speaking_sessions s
 DELETE FROM users WHERE id = $1 RETURNING id
 
 -- name: facts
--- What a doctor wants to know of the database.
+-- Facts about the database, for ``doctor``.
 SELECT (SELECT count(*)::int FROM information_schema.tables
          WHERE table_schema = current_schema()
            AND table_name IN ('users', 'user_consents', 'speaking_sessions', 'transcripts', 'insights', 'pattern_profiles')) AS tables,

@@ -19,7 +19,7 @@ SQL = load_statements(__file__)
 
 @dataclass(frozen=True)
 class NewSession:
-    """A session just made: CREATED, its recording not stored yet. ``audio_key`` is where it will be."""
+    """A session just created, its recording not stored yet. ``audio_key`` is where it will be."""
 
     id: str
     user_id: str
@@ -39,7 +39,7 @@ class Details(TypedDict):
 
 
 async def create(db: Database, learner: Learner, ending: str, **details: Unpack[Details]) -> NewSession:
-    """Make the session, and the user at the first one. The storage key ends in ``audio.<ending>``. Raises Unavailable."""
+    """Create the session, and the user if it is their first. The storage key ends in ``audio.<ending>``. Raises Unavailable."""
     rows = await db.write_rows(
         SQL["create"],
         *(new_cuid(), learner.external_id, learner.email, learner.name),
@@ -55,7 +55,7 @@ async def mark_uploaded(db: Database, session_id: str, audio_key: str) -> bool:
 
 
 async def count_open_uploads(db: Database, session: NewSession, opened_within_s: int) -> int:
-    """How many uploads the learner has open, up to and with this one. Raises Unavailable."""
+    """How many uploads the learner has open, up to and including this one. Raises Unavailable."""
     return await db.read(
         lambda client: client.speakingsession.count(
             where={
@@ -72,7 +72,7 @@ async def count_open_uploads(db: Database, session: NewSession, opened_within_s:
 
 @dataclass(frozen=True)
 class StoredSession:
-    """A learner's session as far as completing and deleting it goes."""
+    """What completing or deleting a learner's session needs to know about it."""
 
     user_id: str
     status: str

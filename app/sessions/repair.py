@@ -1,6 +1,6 @@
 """Changes outside a delivery: messages without retries left, the backlog, abandoned uploads, leftover recordings.
 
-Each function is one statement that looks and changes at once, so each may be repeated and run twice at the same time.
+Each function is one statement that checks and changes atomically, so it is safe to repeat and to run concurrently.
 """
 
 import json
@@ -18,17 +18,17 @@ from app.sessions.status import CREATED, FAILED
 
 SQL = load_statements(__file__)
 
-# Rows of each kind that one statement takes.
+# Maximum number of rows that one statement takes.
 PAGE = 100
-# Long enough for QStash to have delivered, short enough for someone who waits.
+# Long enough for QStash to have delivered, short enough for a learner who is waiting.
 UNDELIVERED_AFTER_S = 15 * 60
-# After the lease is over, so that a retry that QStash has under way comes first.
+# Added to the lease, so that a retry already scheduled by QStash comes first.
 LEASE_MARGIN_S = 60
-# QStash's last retry comes half an hour after the first delivery; then the sweep goes on, hourly.
+# QStash's last retry comes half an hour after the first delivery. From then on the sweep retries hourly.
 FAILED_RETRY_AFTER_S = 3600
-# Longer than an outage of a day. Another attempt after two days of failures would fail, too.
+# Outlasts an outage of a day. After two days of failures, another attempt would fail, too.
 TRANSIENT_GIVE_UP_AFTER_S = 2 * 24 * 3600
-# For a session that could not be processed, or failed by a configuration error: as long as the bucket keeps recordings.
+# For sessions that were never processed or failed because of a configuration error: as long as the bucket keeps recordings.
 GIVE_UP_AFTER_S = 7 * 24 * 3600
 # The recording of a session that failed for good is kept for an operator's retry.
 FAILED_AUDIO_KEPT_S = 24 * 3600
@@ -42,7 +42,7 @@ NEVER_UPLOADED = f"The upload was not completed. {NOT_AGAIN}"
 
 @dataclass(frozen=True)
 class Backlog:
-    """A session taken to be republished. ``version`` changes each time it is taken."""
+    """A session taken from the backlog for republishing. ``version`` changes each time it is taken."""
 
     session_id: str
     version: str
@@ -58,7 +58,7 @@ class Leftover:
 
 @dataclass(frozen=True)
 class Owner:
-    """What the database knows of the session that an object's key names."""
+    """What the database knows about the session named in an object's key."""
 
     user_id: str
     session_id: str
@@ -83,7 +83,8 @@ async def settle(
 ) -> bool:
     """Fail a session whose message has no retries left, unless it has moved on or is unknown. Idempotent; True if it did.
 
-    For good if this message's last delivery ``attempted`` what is being settled, otherwise with the promise of another try.
+    The failure is final if this message's last delivery got to process the session (``attempted``). Otherwise its sentence
+    promises another try.
     Raises InvalidState while another delivery holds the lease, Unavailable.
     """
     made_at = as_timestamp(message_made_at or datetime.now(UTC))
@@ -96,9 +97,9 @@ async def settle(
 
 
 async def drop_recording(db: Database, session_id: str) -> str | None:
-    """Mark the recording of a session that is over as deleted; the key of the object to delete, if any. Idempotent.
+    """Mark the recording of a finished session as deleted, and return the key of the object to delete. Idempotent.
 
-    None as well while the session may still be processed. Raises Unavailable.
+    None if there is no object, or while the session may still be processed. Raises Unavailable.
     """
     rows = await db.write_rows(SQL["drop_recording"], session_id, AGAIN)
     key: str | None = rows[0]["audio_key"] if rows else None
@@ -106,9 +107,9 @@ async def drop_recording(db: Database, session_id: str) -> str | None:
 
 
 async def take_backlog(db: Database, *, lease_s: int, waiting: bool = False) -> list[Backlog]:
-    """A page of sessions that need another message, each now UPLOADED. Raises Unavailable.
+    """Set a page of sessions that need another message to UPLOADED, and return them. Raises Unavailable.
 
-    ``waiting``: QStash holds messages back, so that an UPLOADED session is taken only after a day.
+    ``waiting``: QStash is holding messages back, so an UPLOADED session is only taken after a day.
     """
     undelivered_s = TRANSIENT_GIVE_UP_AFTER_S // 2 if waiting else UNDELIVERED_AFTER_S
     lease_over_s = lease_s + LEASE_MARGIN_S
@@ -117,7 +118,7 @@ async def take_backlog(db: Database, *, lease_s: int, waiting: bool = False) -> 
 
 
 async def give_up(db: Database, *, lease_s: int) -> int:
-    """End a page of sessions that failed for two days or waited for a week; how many there were. Raises Unavailable."""
+    """Give up a page of sessions that failed for two days or waited for a week. Returns their number. Raises Unavailable."""
     rows = await db.write_rows(
         SQL["give_up"],
         *(NEVER_PROCESSED, AGAIN, NOT_AGAIN, GIVE_UP_AFTER_S),
@@ -130,7 +131,7 @@ async def give_up(db: Database, *, lease_s: int) -> int:
 async def give_up_upload(db: Database, session_id: str) -> bool:
     """Fail a session whose recording never arrived or was refused. False if it is no longer CREATED. Raises Unavailable.
 
-    The recording counts as deleted from here on, so that nobody reopens the session while what arrived is being deleted.
+    The recording counts as deleted from now on, so that nobody reopens the session while its object is being deleted.
     """
     return bool(
         await db.write(
@@ -149,20 +150,20 @@ async def uploads_that_never_came(db: Database) -> list[Leftover]:
 
 
 async def leftover_recordings(db: Database) -> list[Leftover]:
-    """Sessions that are over and whose recording is still stored. Raises Unavailable."""
+    """Finished sessions whose recording is still stored. Raises Unavailable."""
     rows = await db.read_rows(SQL["leftover_recordings"], FAILED_AUDIO_KEPT_S, AGAIN, PAGE)
     return _LEFTOVERS.validate_python(rows)
 
 
 async def owners_of(db: Database, sessions: Iterable[tuple[str, str]]) -> list[Owner]:
-    """What is known of the sessions, given as (user, session), that keys of the bucket name. Raises Unavailable."""
+    """What the database knows about sessions named in keys of the bucket, given as (user, session). Raises Unavailable."""
     return _OWNERS.validate_python(await db.read_rows(SQL["owners_of"], json.dumps(sorted(set(sessions)))))
 
 
 async def reopen(db: Database, session_id: str) -> str | None:
-    """Take a FAILED session back to UPLOADED; its new version. None if it is not FAILED, or nothing is left to resume from.
+    """Set a FAILED session back to UPLOADED, and return its new version. Raises Unavailable.
 
-    Repeatable: a session that is UPLOADED already counts as reopened. Raises Unavailable.
+    None if it is not FAILED, or nothing is left to resume from. Repeatable: an UPLOADED session counts as reopened already.
     """
     rows = await db.write_rows(SQL["reopen"], session_id)
     version: str | None = rows[0]["version"] if rows else None

@@ -34,8 +34,8 @@ SELECT s."audioUrl" AS audio_key FROM speaking_sessions s
 
 -- name: take_backlog
 -- Sessions to be published again: UPLOADED, and not delivered for $1 seconds; under a claim that is $2 seconds old; FAILED $3
--- seconds ago with the promise ($4) of another try. Taking a session moves it out of the next look; SKIP LOCKED lets two
--- sweeps at once share the work. Rows written by others (another key, a later version's status) are left alone.
+-- seconds ago with the promise ($4) of another try. A session that is taken is not found by the next sweep; SKIP LOCKED lets
+-- concurrent sweeps share the work. Rows written by others (another key, a later version's status) are left alone.
 WITH due AS (
   SELECT id FROM speaking_sessions s
    WHERE starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
@@ -55,9 +55,9 @@ UPDATE speaking_sessions s SET status = 'UPLOADED', "errorMessage" = NULL,
 RETURNING s.id AS session_id, (extract(epoch FROM s."updatedAt") * 1000)::bigint::text AS version
 
 -- name: give_up
--- Sessions without hope become FAILED for good ($1), or lose the promise of another try ($2 becomes $3): those that wait,
--- after $4 seconds; those that failed, except by a configuration error (its sentence is $5), after $6 seconds. Not while
--- QStash may still deliver: for $9 seconds after a failure, and for $10 after a session was reopened.
+-- Gives up sessions: they become FAILED for good ($1), or lose the promise of another try ($2 becomes $3). Waiting ones after
+-- $4 seconds; failed ones, unless because of a configuration error (its sentence is $5), after $6 seconds. Not while QStash may
+-- still deliver: for $9 seconds after a failure, and for $10 after a session was reopened.
 WITH due AS (
   SELECT id FROM speaking_sessions
    WHERE starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
@@ -106,7 +106,7 @@ SELECT id AS session_id, "userId" AS user_id FROM speaking_sessions
 
 -- name: owners_of
 -- For each session of a page of the bucket ($1: a JSON array of [user, session]): does its user exist, does the session, and
--- may its recording go? Only a session that is over needs none; a status of a later version may need it.
+-- may its recording be deleted? Only a finished session needs none; one in a status of a later version may need it.
 SELECT k.user_id, k.session_id, u.id IS NOT NULL AS user_known, s.id IS NOT NULL AS session_known,
        coalesce(s.status = 'DONE' OR s.status = 'FAILED' AND s."audioDeletedAt" IS NOT NULL, false) AS over
   FROM (SELECT e ->> 0 AS user_id, e ->> 1 AS session_id FROM jsonb_array_elements($1::text::jsonb) AS t (e)) k

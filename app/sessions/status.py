@@ -1,7 +1,7 @@
-"""The statuses of a session, as Prisma's typed calls take them.
+"""The statuses of a session, typed for Prisma's calls.
 
-Plain strings to Python, so that nothing here waits for the import of Prisma (0.3 s); tests/unit/test_house.py compares them
-with the schema's enum.
+At run time they are plain strings, so that nothing has to import Prisma (0.3 s). tests/unit/test_house.py compares them with
+the schema's enum.
 """
 
 from typing import TYPE_CHECKING, cast

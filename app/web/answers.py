@@ -1,4 +1,4 @@
-"""Answers as the contract writes them: compact JSON, and not kept by any cache."""
+"""Response bodies in the contract's form: compact JSON that no cache may store."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 
 from app.clock import as_json
 
-# What the frontend shows a learner as the time until the first look.
+# Seconds until it is worth checking a session for the first time, as the frontend tells the learner.
 ESTIMATED_WAIT_S = 30
 
 
@@ -20,7 +20,7 @@ class CompactJSON(JSONResponse):
 
 
 def accepted(session_id: str, created_at: datetime, status: str) -> dict[str, Any]:
-    """What the frontend is told of a session that waits to be processed."""
+    """The response body for a session that is waiting to be processed."""
     return {
         "id": session_id,
         "status": status,

@@ -1,4 +1,4 @@
-"""POST /api/internal/process-failed and POST /api/internal/sweep: for what deliveries leave behind. Called by QStash, signed."""
+"""POST /api/internal/process-failed and /api/internal/sweep: cleanup after deliveries. Signed calls from QStash."""
 
 import base64
 import json
@@ -38,14 +38,14 @@ class ProcessFailed(HTTPEndpoint):
             services.database,
             failure.session_id,
             failure.message_made_at,
-            # A delivery that is answered 489 has set FAILED itself: a session that is not FAILED was reopened since.
+            # A delivery answered with 489 has set FAILED itself, so a session that is not FAILED has been reopened since.
             attempted=failure.last_status not in (InvalidState.status, NON_RETRYABLE_STATUS),
             lease_s=services.lease_s,
         )
         if failed:
             telemetry.active.measure("speaking_coach.sessions", 1, {"outcome": "undelivered"})
         if failure.last_status == NON_RETRYABLE_STATUS:
-            # This recording is of no further use. After other failures the sweep or an operator may still need it.
+            # Nothing can be done with this recording. After other failures the sweep or an operator may still need it.
             await delete_recording(services, failure.session_id)
         log.info("message_used_up", status=failure.last_status)
         return CompactJSON({"ok": True})
@@ -55,7 +55,7 @@ class Sweep(HTTPEndpoint):
     """/api/internal/sweep"""
 
     async def post(self, request: Request[State]) -> Response:
-        """One round of the sweep, with counts, and another at once if the bucket has more. Raises Refused, Unavailable."""
+        """Run one round of the sweep, answer its counts; request another if the bucket has more. Raises Refused, Unavailable."""
         settings, services = request.state["settings"], request.state["services"]
         swept = await run_sweep(services, parse_after(await verified_body(request, settings.sweep_url)))
         if swept.continue_after:
@@ -73,7 +73,7 @@ class Sweep(HTTPEndpoint):
 
 
 async def continue_sweep(queue: Queue, url: str, after: str) -> None:
-    """Have the sweep called again. If QStash does not take that, the next scheduled one begins at the front."""
+    """Have QStash call the sweep again. If it does not accept that, the next scheduled sweep starts from the beginning."""
     try:
         await queue.publish_sweep(url, after)
     except (Unavailable, QueueRefused):
@@ -90,7 +90,7 @@ class UsedUp:
 
 
 def parse_failure(body: bytes) -> UsedUp:
-    """What a failure callback says. Raises InvalidMessage. The fields: https://upstash.com/docs/qstash/features/callbacks"""
+    """Parse a failure callback. Raises InvalidMessage. The fields: https://upstash.com/docs/qstash/features/callbacks"""
     try:
         callback: Any = json.loads(body)
         source = base64.b64decode(callback["sourceBody"])
@@ -102,7 +102,7 @@ def parse_failure(body: bytes) -> UsedUp:
 
 
 def _moment(milliseconds: object) -> datetime | None:
-    # A number, or one in a string: the documentation has both.
+    # A number or a numeric string: the documentation shows both.
     try:
         return datetime.fromtimestamp(float(str(milliseconds)[:20]) / 1000, UTC)
     except (ValueError, OverflowError, OSError):

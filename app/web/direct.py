@@ -21,12 +21,12 @@ from app.web.state import State
 log = structlog.get_logger()
 
 MAX_BODY_BYTES = 64 * 1024
-# Other versions of the frontend send other JSON here: none of it may pass for the start of a direct upload.
+# Other versions of the frontend send other JSON here. None of it may be mistaken for the start of a direct upload.
 FIELDS = {"contentType", "size", "duration", "topic", "language"}
 
 
 async def begin_direct_upload(request: Request[State], learner: Learner) -> Response:
-    """Answer with the address to put the recording at. Raises Refused."""
+    """Answer with the URL to upload the recording to. Raises Refused."""
     announced = _parse(await read_capped(request, MAX_BODY_BYTES))
     duration_s = parse_duration(_number(announced.get("duration")))
     content_type, size_bytes = announced.get("contentType"), announced.get("size")
@@ -57,7 +57,7 @@ async def begin_direct_upload(request: Request[State], learner: Learner) -> Resp
 async def complete_direct_upload(request: Request[State], learner: Learner, session_id: str) -> Response:
     """The recording is stored: process it. Raises Refused."""
     if (await read_capped(request, MAX_BODY_BYTES)).strip() not in (b"", b"{}"):
-        # Later versions of the frontend complete a recording in chunks here: that is an endpoint we do not have.
+        # Later versions of the frontend complete chunked recordings at this path, which we do not support.
         raise NotFound
     session = await direct_upload.complete(request.state["services"], learner, session_id)
     bind_contextvars(session_id=session_id)
@@ -71,13 +71,13 @@ def _parse(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         announced = None
     if not isinstance(announced, dict) or announced.keys() - FIELDS or not {"contentType", "size"} & announced.keys():
-        # Whatever it is, it is no request for a direct upload.
+        # Not a request for a direct upload.
         raise InvalidBody
     return announced  # pyright: ignore[reportUnknownVariableType]  # JSON
 
 
 def _number(value: object) -> str:
-    # A number, or one in a string as forms have it; the rest is nothing, which is refused.
+    # A number, or a numeric string as in a form. Anything else becomes empty, which is refused.
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return ""
     return str(value)

@@ -13,7 +13,7 @@ _HTTP_ERRORS: dict[int, AppError] = {404: NotFound(), 405: MethodNotAllowed()}
 
 
 def error_response(error: AppError) -> Response:
-    """An error as the contract writes it."""
+    """The response for an error, as the contract defines it."""
     body = {"error": error.answer or error.message, "code": error.code.value}
     return CompactJSON(body, error.status, error.headers)
 

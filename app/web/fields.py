@@ -1,4 +1,4 @@
-"""The rules for the values that an upload comes with, as a form or as JSON."""
+"""Validation of an upload's fields, whether they come as a form or as JSON."""
 
 import re
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from app.sessions.owner import Details
 from app.text import storable
 
 MAX_TEXT_LENGTH = 10_000
-# The frontend always sends it, too.
+# This is also what the frontend always sends.
 DEFAULT_LANGUAGE = "en"
 # The longest that browsers send is about 40: audio/webm;codecs="opus,vorbis".
 MAX_TYPE_LENGTH = 100
 MAX_INT4 = 2**31 - 1
 
-# Where the pattern below does not match, it takes time that grows with the square of the length.
+# If the pattern below does not match, it takes time quadratic in the length.
 MAX_NUMBER_LENGTH = 100
 _DECIMAL = re.compile(r"\s*\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 
@@ -27,7 +27,7 @@ def parse_duration(text: str) -> int:
 
 
 def require_audio_type(content_type: str) -> str:
-    """The type as it is. Raises WrongType if it is not one of audio, or cannot be a header of the stored object."""
+    """The type, unchanged. Raises WrongType if it is not an audio type, or cannot be a header of the stored object."""
     is_header = len(content_type) <= MAX_TYPE_LENGTH and content_type.isascii() and content_type.isprintable()
     if is_header and content_type.lower().startswith("audio/"):
         return content_type

@@ -12,10 +12,10 @@ from app.recordings.recording import MAX_AUDIO_BYTES, SPOOL_BYTES, Recording
 from app.refusals import AudioTooLarge, InvalidBody, MissingAudio
 from app.web.fields import parse_duration, require_audio_type
 
-# Past the limit the rest is read and thrown away, so that the other fields are seen first and the browser reads our answer
-# instead of a reset connection; past this the connection is not worth it.
+# Audio beyond its own limit is read and discarded, so that the other fields are checked first and the browser gets our answer
+# instead of a connection reset. Beyond this limit we stop reading.
 MAX_BODY_BYTES = 2 * MAX_AUDIO_BYTES
-# More than any field may have, in UTF-8. A longer value is cut here and then refused by the field's own rule.
+# More than any field may have, in UTF-8. A longer value is truncated here and then refused by the field's own rule.
 MAX_FIELD_BYTES = 64 * 1024
 MAX_PARTS = 100
 # Each write is handed to a thread, which costs as much CPU as parsing 64 KiB, so several chunks are written at once.
@@ -26,7 +26,7 @@ _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,\-./:=? ]{1,70}")
 
 @dataclass
 class UploadForm:
-    """A parsed form. Of parts with the same name the first counts, as with the browser's own FormData.get."""
+    """A parsed form. If parts have the same name, the first counts, as with the browser's own FormData.get."""
 
     data: FormData = field(repr=False)
 
@@ -63,12 +63,12 @@ async def read_upload(content_type: str, body: AsyncIterator[bytes]) -> UploadFo
 
 
 class _UploadParser(MultiPartParser):
-    """Starlette's parser with our limits: one recording up to its limit is kept, fields are cut, a cut body is refused."""
+    """Starlette's parser with our limits: it keeps one recording, truncates fields and refuses an incomplete body."""
 
     spool_max_size = SPOOL_BYTES
 
     def __init__(self, boundary: str, body: AsyncIterator[bytes]) -> None:
-        # Only the boundary is passed on: the parser would decode the fields with any codec that the caller names.
+        # Pass on only the boundary: the parser would decode the fields with any charset that the caller names.
         headers = Headers({"content-type": f'multipart/form-data; boundary="{boundary}"'})
         super().__init__(headers, self._whole(body), max_files=MAX_PARTS, max_fields=MAX_PARTS)
         self._recording: UploadFile | None = None
@@ -90,7 +90,7 @@ class _UploadParser(MultiPartParser):
 
     def on_headers_finished(self) -> None:
         super().on_headers_finished()
-        # Private, but there is no other way from a parser's callbacks to the part at hand; test_fields.py pins it.
+        # Private, but a parser's callbacks have no other way to get the current part. test_fields.py pins it.
         part = self._current_part
         if part.field_name == "audio" and self._recording is None:
             self._recording = part.file

@@ -14,7 +14,7 @@ class Alive(HTTPEndpoint):
     """/api/health"""
 
     async def get(self, _request: Request[State]) -> Response:
-        """Answers as long as the process does. Asks nothing else."""
+        """Answers as long as the process is alive. Checks nothing else."""
         return CompactJSON({"status": "ok"})
 
 
@@ -22,7 +22,7 @@ class Ready(HTTPEndpoint):
     """/api/health/ready"""
 
     async def get(self, request: Request[State]) -> Response:
-        """Asks the database a real question. Raises NotReady when it does not answer."""
+        """Runs a real query. Raises NotReady if the database does not answer."""
         try:
             await request.state["services"].database.ready()
         except Unavailable:

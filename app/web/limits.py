@@ -12,7 +12,7 @@ from app.sessions.learner import Learner
 
 
 class BodyTimeLimits:
-    """Answers 408 when nothing of a body arrives for ``idle_s``, or it is incomplete after ``total_s``."""
+    """Answers 408 if no data of a body arrives for ``idle_s``, or if it is incomplete after ``total_s``."""
 
     def __init__(self, app: ASGIApp, idle_s: float, total_s: float) -> None:
         self._app, self._idle_s, self._total_s = app, idle_s, total_s
@@ -22,19 +22,19 @@ class BodyTimeLimits:
             await self._app(scope, receive, send)
             return
         now = asyncio.get_running_loop().time
-        ends, whole = now() + self._total_s, False
+        ends, complete = now() + self._total_s, False
 
         async def receive_in_time() -> Message:
-            nonlocal whole
-            if whole:
-                # The body is complete: the next message is the disconnect, which has no limit.
+            nonlocal complete
+            if complete:
+                # The next message is the disconnect, which has no time limit.
                 return await receive()
             try:
                 async with asyncio.timeout_at(min(ends, now() + self._idle_s)):
                     message = await receive()
             except TimeoutError:
                 raise RequestTimeout from None
-            whole = not message.get("more_body", False)
+            complete = not message.get("more_body", False)
             return message
 
         await self._app(scope, receive_in_time, send)
@@ -49,7 +49,7 @@ class UploadSlots:
 
     @contextmanager
     def one_for(self, learner: Learner) -> Generator[None, None, None]:
-        """Hold a slot for the length of the block. Raises TooManyUploads if the learner has none left."""
+        """Hold a slot for the duration of the block. Raises TooManyUploads if the learner has none left."""
         key = learner.external_id
         if self._taken[key] >= self._most:
             raise TooManyUploads

@@ -1,4 +1,4 @@
-"""The outermost layer: a request id, one log line for each request, and an answer for what nothing else caught."""
+"""The outermost layer: a request id, one log line per request, and an answer for exceptions that nothing else caught."""
 
 import asyncio
 import re
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 # The session cookie has up to 4 KB for each chunk, and few browsers send more than 16 KB in all.
 MAX_HEADER_BYTES = 32 * 1024
-# What nginx logs for a client that hung up. It is logged only, never sent.
+# What nginx logs for a client that closed the connection. Only logged, never sent.
 CLIENT_LEFT_STATUS = 499
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -51,10 +51,10 @@ class RequestBoundary:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                # JSON is to be read as JSON, whatever a learner has put into it.
+                # Browsers must not sniff another type, whatever text a learner has put into the JSON.
                 MutableHeaders(scope=message).update({"x-request-id": request_id, "x-content-type-options": "nosniff"})
                 if telemetry.active.on:
-                    # Before the answer: the platform may freeze the process behind it.
+                    # Before the answer is sent: the platform may freeze the process right after it.
                     telemetry.active.answered(_method(scope), _route(scope), status)
                     if scope["method"] == "POST":
                         await telemetry.active.flush()
@@ -67,7 +67,7 @@ class RequestBoundary:
             log.info("client_left")
             status = status or CLIENT_LEFT_STATUS
         except (Exception, asyncio.CancelledError) as error:
-            # Its text may hold anything, so only its type is logged.
+            # Its message may contain private text, so only its type is logged.
             log.error("request_crashed", error=type(error).__name__)
             if not status:
                 await error_response(AppError())(scope, receive, noting_status)
@@ -86,7 +86,7 @@ def request_id_of(given: str) -> str:
 
 
 def head_bytes(scope: Scope) -> int:
-    """About how long the request line and the headers are."""
+    """The approximate size of the request line and headers."""
     headers = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
     return headers + len(scope.get("raw_path") or b"") + len(scope["query_string"])
 

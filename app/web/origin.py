@@ -1,4 +1,4 @@
-"""Which pages may call: our own, those behind a rewrite of ours, and those the settings name."""
+"""Which sites' pages may call: our own, those behind a rewrite of ours, and those named in the settings."""
 
 from urllib.parse import urlsplit
 
@@ -17,11 +17,11 @@ PREFLIGHT_MAX_AGE_S = 600
 
 
 class OriginGuard:
-    """Refuses what another site's page sends with a learner's cookie. Requests without an Origin are not a page's.
+    """Refuses requests that another site's page sends with a learner's cookie. Without an Origin, no page has sent it.
 
-    A browser says where a page is from (Origin, Sec-Fetch-Site) and lets no page change that:
-    https://fetch.spec.whatwg.org/#origin-header. A rewrite passes on the name that the browser asked for as X-Forwarded-Host,
-    which no page can add without our permission.
+    A browser reports where a page comes from (Origin, Sec-Fetch-Site), and no page can change that:
+    https://fetch.spec.whatwg.org/#origin-header. A rewrite passes on the host that the browser requested as X-Forwarded-Host, a
+    header that no page can add without our permission.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -30,12 +30,12 @@ class OriginGuard:
         self._own_host = urlsplit(settings.app_url).netloc.lower()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and not self._may(Request(scope)):
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and not self._is_allowed(Request(scope)):
             await error_response(ForbiddenOrigin())(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    def _may(self, request: Request) -> bool:
+    def _is_allowed(self, request: Request) -> bool:
         origin = request.headers.get("origin", "").lower()
         if not origin or request.headers.get("sec-fetch-site") == "same-origin":
             return True
@@ -47,12 +47,12 @@ class OriginGuard:
 def _host(origin: str) -> str | None:
     try:
         return urlsplit(origin).netloc
-    except ValueError:  # "http://[" looks like an IPv6 address and is none
+    except ValueError:  # "http://[" starts like an IPv6 address but is not one
         return None
 
 
 def cors(settings: Settings) -> list[Middleware]:
-    """The layer that tells browsers which other pages may call with cookies; none if the settings name no origin."""
+    """The middleware that tells browsers which other sites may call with cookies; none if the settings name no origin."""
     if not settings.allowed_origins:
         return []
     layer = Middleware(

@@ -1,7 +1,7 @@
-"""uvicorn's HTTP protocol with limits for the head of a request, and our error body for what uvicorn itself refuses.
+"""uvicorn's HTTP protocol with limits on the head of a request, and our error body for requests that uvicorn itself refuses.
 
 ``uvicorn --http app.web.protocol:BoundedProtocol``. It needs httptools, which the ``server`` extra installs. Without it
-use uvicorn's h11 with ``--h11-max-incomplete-event-size 32768``; what is not HTTP is then answered in plain text.
+use uvicorn's h11 with ``--h11-max-incomplete-event-size 32768``; invalid HTTP is then answered in plain text.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ from app.web.middleware import MAX_HEADER_BYTES
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections whose head is too long or does not arrive in time; uvicorn itself would wait for ever."""
+    """Closes connections whose head is too long or does not arrive in time; uvicorn itself would wait forever."""
 
-    # From the connection, or the answer before, to the end of the headers; also for the rest of a refused body.
+    # From the start of the connection, or the previous answer, to the end of the headers. Also for the rest of a refused body.
     head_timeout_s = 20.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -32,7 +32,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._cancel_timer()
 
     def data_received(self, data: bytes) -> None:
-        # Only what is head from its first byte to its last is counted: the same data may hold a body, or whole requests.
+        # Count only data that is head from its first byte to its last: other data may also contain a body, or whole requests.
         self._only_head = self._in_head
         super().data_received(data)
         if self._only_head and not self.transport.is_closing():
@@ -68,7 +68,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         if self._is_answering:
-            return  # the end of that answer starts the time anew
+            return  # the end of that answer restarts the timer
         if self._head_bytes and not self.transport.is_closing():
             self._refuse(RequestTimeout())
         else:

@@ -32,7 +32,7 @@ class Sessions(HTTPEndpoint):
     """/api/sessions"""
 
     async def post(self, request: Request[State]) -> Response:
-        """Store a recording and have it processed; or, for a JSON body, say where it may be stored."""
+        """Store a recording and have it processed. For a JSON body, answer with a URL to upload it to."""
         learner = caller(request)
         content_type = request.headers.get("content-type", "")
         with request.state["uploads"].one_for(learner):
@@ -61,7 +61,7 @@ class Session(HTTPEndpoint):
         return CompactJSON(await owner.find(request.state["services"].database, learner, _session_id(request)))
 
     async def delete(self, request: Request[State]) -> Response:
-        """Delete what is stored of the recording, then the rows."""
+        """Delete the stored recording, then the rows."""
         await delete_session(request.state["services"], caller(request), _session_id(request))
         return CompactJSON({"ok": True})
 
@@ -70,7 +70,7 @@ class Completion(HTTPEndpoint):
     """/api/sessions/{session_id}/complete"""
 
     async def post(self, request: Request[State]) -> Response:
-        """The recording was put into storage."""
+        """Complete a direct upload: the recording is in storage."""
         return await direct.complete_direct_upload(request, caller(request), _session_id(request))
 
 
@@ -97,7 +97,7 @@ def caller(request: Request[State]) -> Learner:
 
 
 def _number(request: Request[State], name: str, default: int) -> int:
-    # As JavaScript's parseInt reads it; of repeated parameters the first counts.
+    # Like JavaScript's parseInt. If a parameter is repeated, the first counts.
     values = request.query_params.getlist(name)
     digits = re.match(r"\s*([+-]?[0-9]{1,18})", values[0]) if values else None
     return int(digits[1]) if digits else default
@@ -106,6 +106,6 @@ def _number(request: Request[State], name: str, default: int) -> int:
 def _session_id(request: Request[State]) -> str:
     session_id: str = request.path_params["session_id"]
     if len(session_id) > MAX_ID_LENGTH or not session_id.isascii() or not session_id.isprintable():
-        # No row has such an id, and PostgreSQL would not even take a NUL.
+        # No row has such an id, and PostgreSQL would refuse a NUL.
         return ""
     return session_id

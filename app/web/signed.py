@@ -10,14 +10,14 @@ from structlog.contextvars import bind_contextvars
 from app.refusals import BodyTooLarge, InvalidMessage
 from app.web.state import State
 
-# Our own messages are under 100 bytes; a failure callback quotes one, and our answer to it.
+# Our own messages are under 100 bytes. A failure callback quotes one, and our answer to it.
 MAX_BODY_BYTES = 64 * 1024
-# Any other id may hold anything, and is not logged.
+# Any other id could contain anything, so it is not logged.
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 async def verified_body(request: Request[State], url: str) -> bytes:
-    """1: the raw bytes, capped, and signed by QStash for ``url``.
+    """Step 1: the raw body, limited in size, and verified to be signed by QStash for ``url``.
 
     Raises MissingSignature, InvalidSignature, NotConfigured, BodyTooLarge.
     """
@@ -39,7 +39,7 @@ async def read_capped(request: Request[State], limit_bytes: int) -> bytes:
 
 
 def parse_session_id(body: bytes) -> str:
-    """2: the session a message names. Raises InvalidMessage: one of another shape will never have the right one."""
+    """Step 2: the id of the session that a message names. Raises InvalidMessage, because no retry can fix a malformed message."""
     try:
         message: Any = json.loads(body)
         session_id = message["sessionId"]
@@ -52,7 +52,7 @@ def parse_session_id(body: bytes) -> str:
 
 
 def bind_delivery(request: Request[State], session_id: str) -> int:
-    """Name the delivery in every log line from here on; return how often its message was delivered before."""
+    """Bind the delivery's ids to every later log line, and return how often its message was delivered before."""
     header = request.headers.get("upstash-retried", "0")
     retried = int(header) if header.isascii() and header.isdecimal() and len(header) < 6 else 0
     ids = {"session_id": session_id, "message_id": request.headers.get("upstash-message-id", "")}

@@ -1,4 +1,4 @@
-"""The lifespan's state, as every request finds it."""
+"""The lifespan state that every request carries."""
 
 from typing import TypedDict
 

@@ -219,7 +219,7 @@ async def test_what_prisma_does_to_line_separators(database: Database, separator
 
 def test_engines_that_start_at_once_are_all_told() -> None:
     """Whichever is ready first takes nothing from one that another thread is starting; nothing stays in the environment."""
-    told = engine_module._told_whose_it_is  # pyright: ignore[reportPrivateUsage]
+    told = engine_module._engine_variables  # pyright: ignore[reportPrivateUsage]
     names = {"PRISMA_ENGINE_TOKEN", "PRISMA_ENGINE_PARENT"}
     first, second = told(), told()
     with second:

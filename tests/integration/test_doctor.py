@@ -231,7 +231,7 @@ def test_doctor_tells_a_wrong_region_from_a_wrong_token(deployment: Deployment, 
     assert f"of the region US_EAST_1: set QSTASH_URL={us.server.url}" in said[us.server.token][1]
     assert said["eyJ-nobody"] == (
         "wrong",
-        "QSTASH_TOKEN is refused, and no other region knows it: copy it anew from the QStash console",
+        "QSTASH_TOKEN is refused, and no other region knows it: copy it again from the QStash console",
     )
     assert said[eu.server.token][0] == "fine"
 

@@ -188,7 +188,7 @@ def test_object_that_cannot_be_deleted_stops_no_other(world: World, monkeypatch:
 def test_deletion_that_hangs_delays_a_look_by_one_object(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next look goes on behind that object, not behind its whole page."""
     [hanging, *_] = put_orphans(world, 3)
-    # As if LOOK_FOR_S had passed meanwhile.
+    # As if SEARCH_TIMEOUT_S had passed meanwhile.
     late = partial(monkeypatch.setattr, "app.recordings.orphans.time.monotonic", lambda: math.inf)
     refuse_to_delete(hanging, monkeypatch, late)
     first = look(world)
@@ -216,7 +216,7 @@ def test_look_goes_on_where_it_stopped(world: World, monkeypatch: pytest.MonkeyP
     """A look that runs out of time says after which key the next one begins, and the sweep has itself called again."""
     monkeypatch.setattr("app.adapters.r2.S3_PAGE", 2)
     monkeypatch.setattr("app.adapters.s3.PAGE", 2)
-    monkeypatch.setattr("app.recordings.orphans.LOOK_FOR_S", -1)
+    monkeypatch.setattr("app.recordings.orphans.SEARCH_TIMEOUT_S", -1)
     keys = put_orphans(world, 4)
     first = look(world)
     assert first.continue_after in world.storage.stored_keys() + keys

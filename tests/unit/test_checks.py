@@ -57,7 +57,7 @@ BAD = [
     ({"QSTASH_TOKEN": "sig_canary"}, "QSTASH_TOKEN holds a signing key"),
     ({"QSTASH_NEXT_SIGNING_KEY": "eyJcanary"}, "QSTASH_NEXT_SIGNING_KEY holds QSTASH_TOKEN"),
     ({"QSTASH_CURRENT_SIGNING_KEY": "canary"}, "QSTASH_CURRENT_SIGNING_KEY does not start with sig_"),
-    ({"OPENAI_API_KEY": "sk-ant-canary"}, "OPENAI_API_KEY holds a key of Anthropic's"),
+    ({"OPENAI_API_KEY": "sk-ant-canary"}, "OPENAI_API_KEY holds an Anthropic key"),
     ({"QSTASH_REGION": "AP_SOUTH_1"}, "QSTASH_REGION must be"),
     ({"US_EAST_1_QSTASH_URL": "qstash.upstash.io"}, "US_EAST_1_QSTASH_URL must start with"),
     ({"US_EAST_1_QSTASH_TOKEN": "sig_canary"}, "US_EAST_1_QSTASH_TOKEN holds a signing key"),

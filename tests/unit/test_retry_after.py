@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.adapters.retry_after import LONGEST_S, retry_after_s, wait_no_longer_than_worth_it
+from app.adapters.retry_after import LONGEST_S, leave_long_waits_to_qstash, retry_after_s
 from app.clock import deadline
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -74,7 +74,7 @@ def test_a_wait_past_the_deadline_or_a_minute_is_not_the_sdks(asked: str, left_s
     def run() -> None:
         if left_s is not None:
             deadline.set(time.monotonic() + left_s)
-        asyncio.run(wait_no_longer_than_worth_it(answered))
+        asyncio.run(leave_long_waits_to_qstash(answered))
 
     copy_context().run(run)
     assert ("x-should-retry" in answered.headers) == is_told

@@ -11,7 +11,7 @@ from app.clock import as_json
 if TYPE_CHECKING:
     from qstash.dlq import DlqMessage
 
-# Pages of a listing that are read at most.
+# Maximum number of pages read of a listing.
 MAX_PAGES = 20
 
 
@@ -33,7 +33,7 @@ class QueueInspection(Queue):
         ]
 
     async def dead_letters(self, app_url: str) -> list[dict[str, Any]]:
-        """Messages to this service that QStash has given up: id, time, last status, path and session."""
+        """Messages to this service that QStash has given up on: id, time, last status, path and session."""
         letters: list[DlqMessage] = []
         cursor: str | None = None
         for _ in range(MAX_PAGES):
@@ -89,7 +89,7 @@ def _moment(milliseconds: int | None) -> str | None:
 
 
 def _session_of(letter: "DlqMessage") -> str | None:
-    """The session that a message names, or that the message names which a failure callback is about."""
+    """The session named in a message or, if it is a failure callback, in the message that the callback is about."""
     try:
         body = json.loads(letter.body or base64.b64decode(letter.body_base64 or ""))
         if "sourceBody" in body:

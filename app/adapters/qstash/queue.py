@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 RETRIES = 3
 LABEL = "speaking-session"
-# The SDK's own default waits up to 32 s when QStash is down, with a learner waiting behind it.
+# By default the SDK waits up to 32 s when QStash is down, and the learner waits for that.
 PUBLISH_TIMEOUT_S = 8.0
 
 
@@ -72,7 +72,7 @@ class Queue:
             await self._call(lambda client: client.message.publish(**message))
 
     async def waiting(self) -> int | None:
-        """How many messages wait in flow control. None where there is none, or QStash does not say."""
+        """How many messages wait in flow control. None if it is not configured, or if QStash does not say."""
         if self._flow_control_key is None:
             return None
         key = self._flow_control_key
@@ -83,7 +83,7 @@ class Queue:
         return info.wait_list_size
 
     async def publish_sweep(self, url: str, after: str) -> None:
-        """Have the sweep called again at once, to go on after a key of the bucket. Raises as ``publish``."""
+        """Have the sweep called again immediately, to continue after a key of the bucket. Raises as ``publish``."""
         body = json.dumps({"after": after}, separators=(",", ":"))
         await self._call(
             lambda client: client.message.publish(
@@ -100,7 +100,7 @@ class Queue:
         )
 
     async def unschedule(self, schedule_id: str) -> None:
-        """Remove a schedule; one that is not there is removed already. Raises Unavailable."""
+        """Remove a schedule, if it exists. Raises Unavailable."""
         try:
             await self._call(lambda client: client.schedule.delete(schedule_id))
         except QueueRefused:
@@ -128,7 +128,7 @@ def _is_refusal(error: Exception) -> bool:
 
 
 def open_qstash(token: str, url: str) -> "AsyncQStash":
-    """A client that tries twice, briefly."""
+    """A client that retries once, after 0.2 s."""
     from qstash import AsyncQStash  # noqa: PLC0415  # 0.13 s: at the first publish
 
     return AsyncQStash(token, base_url=url, retry={"retries": 1, "backoff": lambda _: 200})

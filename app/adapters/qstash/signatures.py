@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# A receiver whose clock is behind QStash's by up to this still accepts.
+# Our clock may be behind QStash's by up to this.
 CLOCK_TOLERANCE_S = 5
 
 
 class Deliveries:
-    """Decides whether a request comes from QStash, by the SDK's Receiver.
+    """Decides whether a request comes from QStash, with the SDK's Receiver.
 
-    ``keys`` are the current and the next key of each region, and under ``""`` those for every other delivery.
+    ``keys`` are the current and next key of each region. The key ``""`` holds those for every other delivery.
     """
 
     def __init__(self, keys: Mapping[str, tuple[str, str]]) -> None:
@@ -33,7 +33,7 @@ class Deliveries:
     async def verify(self, signature: str | None, body: bytes, url: str, region: str = "") -> None:
         """Return only if ``signature`` is QStash's, current, for exactly this body, sent to exactly this ``url``.
 
-        ``region`` is the header ``Upstash-Region``. Nobody signs it, so it does no more than choose among our own keys.
+        ``region`` is the header ``Upstash-Region``. It is not signed, so it only selects among our own keys.
         Waits up to CLOCK_TOLERANCE_S for a token that is not valid yet by our clock, if one of our keys signed it.
         Raises MissingSignature, InvalidSignature, NotConfigured while our own keys are missing.
         """
@@ -51,7 +51,7 @@ class Deliveries:
             await asyncio.sleep(early_s)
         try:
             _receiver(*keys).verify(signature=signature, body=body.decode(), url=url)
-        # The SDK raises SignatureError, but KeyError and AttributeError as well for claims of odd types.
+        # The SDK raises SignatureError, but also KeyError and AttributeError for malformed claims.
         except Exception:
             log.warning("signature_refused", reason=_reason(signature, url), region=region or "default")
             raise InvalidSignature from None
@@ -65,16 +65,16 @@ def _receiver(current_signing_key: str, next_signing_key: str) -> "Receiver":
 
 
 def _early_s(signature: str) -> float:
-    """By how much a token's own start lies ahead of our clock, in seconds, whoever signed it.
+    """How far the start of a token's validity lies ahead of our clock, in seconds. Does not check the signature.
 
-    The Receiver's ``clock_tolerance`` is passed where PyJWT ignores it, and PyJWT refuses an ``iat`` or ``nbf`` in the future:
-    a clock one second behind QStash's would refuse every delivery.
+    The Receiver passes its ``clock_tolerance`` to PyJWT in a place where that ignores it, and PyJWT refuses an ``iat`` or ``nbf``
+    in the future. So a clock one second behind QStash's would refuse every delivery.
     """
     try:
         claims = _unverified(signature)
         return max(float(claims.get("iat") or 0), float(claims.get("nbf") or 0)) - time.time()
     except Exception:
-        # Claims of odd shapes and types: the Receiver refuses them.
+        # The Receiver refuses malformed claims.
         return 0.0
 
 
@@ -95,7 +95,7 @@ def _unverified(signature: str) -> dict[str, Any]:
 
 
 def _reason(signature: str, url: str) -> str:
-    # For the log only: the SDK forgets the true reason when it tries the second key.
+    # For the log only: the SDK loses the original reason when it tries the second key.
     try:
         claims = _unverified(signature)
         if claims["exp"] <= time.time():
@@ -106,7 +106,7 @@ def _reason(signature: str, url: str) -> str:
 
 
 def sign(key: str, body: bytes, url: str) -> str:
-    """A signature as QStash makes it, by which a deployment can try itself."""
+    """A signature like QStash's, with which a deployment can test itself."""
     import jwt  # noqa: PLC0415  # 77 ms: at the first delivery
 
     now = int(time.time())
