@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
 
-import numpy
 import pytest
 
 from app.adapters import media as module
@@ -21,13 +20,10 @@ from app.adapters.whisper import MAX_FILE_BYTES
 from app.application import create_app
 from app.errors import Permanent, Transient
 from app.recordings.recording import Audio
-from app.recordings.silence import is_silent
-from local.audio import OPUS_RATE, Samples, as_mp4, as_webm
 from local.migrate import ROOT
 from local.ports import LOOPBACK, free_port
 from tests.support.hostile import HOSTILE, SIZE_BYTES, one_byte_packets
-from tests.support.providers import Reply
-from tests.support.recordings import packets, recording, voice
+from tests.support.recordings import packets, recording
 from tests.support.serving import served
 from tests.support.world import World
 
@@ -110,8 +106,6 @@ async def main():
     print(int(own_kb) // 1024, child.ru_maxrss // 1024, round(child.ru_utime + child.ru_stime, 1))
 asyncio.run(main())
 """
-
-
 SLOWEST = ("one-byte packets", "compressed header")
 
 
@@ -234,65 +228,6 @@ async def test_a_process_that_cannot_work_is_nobodys_recording(monkeypatch: pyte
 
     with pytest.raises(Transient):
         await parts_of(recording("webm", 1), media())
-
-
-def noise(db: float) -> Samples:
-    """Twenty seconds of hiss."""
-    random = numpy.random.default_rng(1)
-    return random.normal(0, 10 ** (db / 20), 20 * OPUS_RATE).astype(numpy.float32)
-
-
-def pause_around_a_word(db: float) -> Samples:
-    """A second of voice so much quieter than it was, in twenty seconds of hiss at -75 dB."""
-    samples = noise(-75)
-    samples[10 * OPUS_RATE : 11 * OPUS_RATE] += voice()[3 * OPUS_RATE : 4 * OPUS_RATE] * 10 ** (db / 20)
-    return samples
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("encoded", [as_webm, as_mp4])
-@pytest.mark.parametrize(
-    ("samples", "silent"),
-    [
-        (lambda: numpy.zeros(20 * OPUS_RATE, numpy.float32), True),
-        (lambda: noise(-80), True),
-        (lambda: noise(-45), True),
-        (lambda: numpy.zeros(5 * OPUS_RATE, numpy.float32), False),
-        (lambda: voice(), False),
-        (lambda: voice() * 0.01, False),
-        (lambda: pause_around_a_word(0), False),
-        (lambda: pause_around_a_word(-30), False),
-    ],
-    ids=["muted", "faint hiss", "hiss", "muted but short", "voice", "voice 40 dB down", "a word", "a word 30 dB down"],
-)
-async def test_silence_is_told_from_a_quiet_voice(
-    encoded: Callable[[Samples], bytes], samples: Callable[[], Samples], silent: bool
-) -> None:
-    """A muted microphone and a steady hiss are silence, a voice of a hundredth of its strength is not."""
-    audio = stored(encoded(samples()))
-    with audio.file:
-        sound = await media().loudness(audio)
-
-    assert is_silent(sound) is silent
-
-
-MUTED = as_webm(numpy.zeros(15 * OPUS_RATE, numpy.float32))
-
-
-@pytest.mark.parametrize(
-    ("content", "text", "status"),
-    [(MUTED, "Thank you.", 489), (recording("webm", 1), "Thank you.", 200), (b"no recording", "Thank you.", 200)],
-    ids=["muted", "voice", "unreadable"],
-)
-def test_words_that_nobody_said_make_no_session(world: World, content: bytes, text: str, status: int) -> None:
-    """Whisper's "Thank you." of a muted microphone is no speech; the same words are kept where there is sound."""
-    world.providers.whisper.append(Reply(body={"text": text}))
-    session_id = world.upload(content=content)
-
-    assert world.deliver(session_id).status_code == status
-    row = world.database.session(session_id)
-    assert (row["status"] == "DONE") is (status == 200)
-    assert status == 200 or row["errorMessage"].startswith("No speech was detected")
 
 
 @pytest.fixture
