@@ -53,7 +53,8 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Generator[Postgres, None, None]:
     """A PostgreSQL server."""
-    with Postgres(tmp_path_factory.mktemp("postgres"), max_connections=150) as server:
+    # Without fsync a crash of the machine could lose rows; one of the server cannot.
+    with Postgres(tmp_path_factory.mktemp("postgres"), max_connections=150, settings={"fsync": "off"}) as server:
         yield server
 
 
@@ -134,12 +135,11 @@ def shared_world(
 
 
 @pytest.fixture
-def world(shared_world: World) -> Generator[World, None, None]:
+def world(shared_world: World) -> World:
     """The application, its database and storage empty, the providers unscripted."""
     shared_world.providers.reset()
     empty(shared_world)
-    yield shared_world
-    empty(shared_world)
+    return shared_world
 
 
 def empty(shared_world: World) -> None:

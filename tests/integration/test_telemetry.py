@@ -56,7 +56,7 @@ def test_one_trace_leads_from_the_upload_over_qstash_to_done(
     received, endpoint = receiver
     with running() as qstash, own_process(world, tmp_path / "log", **endpoint, **qstash.environment, **NEVER) as own:
         session_id = own.world.upload()
-        qstash.wait_until_done()
+        qstash.wait_until_done(timeout_s=90)
         own.stop()
     spans = {span.id: span for span in received.spans}
     tree = {span.name: spans[span.parent].name if span.parent else None for span in received.spans}

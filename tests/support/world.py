@@ -48,7 +48,8 @@ class Database:
 
     def clear(self) -> None:
         """Empty every table."""
-        self.execute("TRUNCATE users CASCADE")
+        # Everything else refers to a user, directly or not. TRUNCATE takes longer on small tables.
+        self.execute("DELETE FROM users")
 
 
 @dataclass

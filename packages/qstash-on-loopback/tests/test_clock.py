@@ -90,7 +90,7 @@ def test_the_pytest_fixture_serves_and_moves_time(qstash_server: RunningServer) 
     """A server for this test, its settings, its clock and its lists."""
     with local_queue() as other:
         answer = qstash_server.request("POST", f"/v2/publish/{other.target}/hook", {"hello": "you"})
-        qstash_server.wait_until_done()
+        qstash_server.wait_until_done(timeout_s=60)
         states = [event["state"] for event in qstash_server.events(messageId=answer["messageId"])]
         other.destination.script.append((404, {}))
         item = {"destination": f"{other.target}/dead", "headers": {"Upstash-Retries": "0", "Upstash-Delay": "7d"}}
@@ -120,5 +120,5 @@ def test_it_can_be_mounted_in_another_application() -> None:
     with local_queue() as other, served(mounted) as url:
         running = RunningServer(url + "/qstash", TOKEN)
         running.request("POST", f"/v2/publish/{other.target}/a?b=c")
-        running.wait_until_done()
+        running.wait_until_done(timeout_s=60)
         assert other.destination.deliveries[0].url == f"{other.target}/a?b=c"
