@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from app.settings import Settings
@@ -87,8 +88,7 @@ def command(*words: str, directory: Path) -> Generator[subprocess.Popen[str], No
 
 def descendants(pid: int) -> set[int]:
     """Every process below ``pid``."""
-    children = {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-    return children.union(*(descendants(child) for child in children))
+    return {child.pid for child in psutil.Process(pid).children(recursive=True)}
 
 
 def ready_line(process: subprocess.Popen[str]) -> str:

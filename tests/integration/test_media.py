@@ -56,7 +56,8 @@ def processes() -> list[int]:
     """The media processes of this one, by id."""
     found: list[int] = []
     for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
+        # A thread of the event loop's pool may end meanwhile.
+        for child in read(f"{task}/children").decode().split():
             found += [int(child)] if b"app.recordings.media_process" in command_of(child) else []
     return found
 
