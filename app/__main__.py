@@ -1,6 +1,7 @@
 """The operator's command line: ``python -m app COMMAND``. Each command is a module of app/commands with its own arguments."""
 
 import argparse
+import os
 import sys
 from inspect import iscoroutinefunction
 from pathlib import Path
@@ -61,12 +62,21 @@ def main() -> int:
     # Into os.environ, not only into the settings: Prisma's client reads its own variable from there.
     load_dotenv(arguments.env_file)
     try:
-        if iscoroutinefunction(arguments.run):
-            return with_services(arguments.run, arguments)
-        return int(arguments.run(arguments))
+        command = arguments.run
+        code = with_services(command, arguments) if iscoroutinefunction(command) else int(command(arguments))
+        sys.stdout.flush()
     except SettingsError as error:
         print(f"error: the settings need attention (.env.example describes them):\n{error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        # Standard output: a full disk, or a reader that has gone, as "head" does. Python would try once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"error: {error.strerror}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
 
 
 if __name__ == "__main__":

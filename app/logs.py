@@ -17,7 +17,7 @@ ALLOWED_KEYS = frozenset(
         *("request_id", "method", "route", "status", "took_ms", "session_id", "message_id", "attempt"),
         *("audio_bytes", "words", "insights", "parts", "published", "audio_deleted", "counts", "setting", "attempts"),
         *("region", "model", "audio_s", "tokens_in", "tokens_out", "cost_usd"),
-        *("orphans_deleted", "orphans_kept", "abandoned"),
+        *("orphans_deleted", "orphans_kept", "abandoned", "not_published"),
     ]
 )
 # The same for the attributes of spans and metrics (app/telemetry.py); a metric has only those that it declares.

@@ -34,6 +34,12 @@ def _no_white_space(value: Text) -> Text:
     return value
 
 
+def _ascii(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().isascii():
+        raise ValueError("holds a character that no key has: copy it again")
+    return value
+
+
 def _account_id(value: str) -> str:
     if value and not ACCOUNT_ID.fullmatch(value):
         raise ValueError("is not an account id (32 digits from 0 to f): a whole address belongs in R2_ENDPOINT_URL")
@@ -57,6 +63,7 @@ def region_name(value: str) -> str:
 Required = Annotated[str, Field(min_length=1), AfterValidator(_no_white_space)]
 Secret = Annotated[SecretStr, AfterValidator(_no_white_space)]
 RequiredSecret = Annotated[Secret, Field(min_length=1)]
+ApiKey = Annotated[RequiredSecret, AfterValidator(_ascii)]
 Url = Annotated[str, AfterValidator(_web_address)]
 OptionalUrl = Annotated[str, AfterValidator(_web_address_or_none)]
 DatabaseUrl = Annotated[RequiredSecret, AfterValidator(_postgresql)]

@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.setting_types import (
     AccountId,
+    ApiKey,
     DatabaseUrl,
     OptionalUrl,
     Origins,
@@ -33,7 +34,7 @@ class QueueSettings(BaseSettings):
 
     app_url: Url
     qstash_url: Url = "https://qstash.upstash.io"
-    qstash_token: RequiredSecret
+    qstash_token: ApiKey
     # For a move between QStash's regions: publish in this one, accept deliveries from both (docs/operations.md).
     qstash_region: Region = ""
     eu_central_1_qstash_url: OptionalUrl = ""
@@ -76,9 +77,9 @@ class Settings(QueueSettings):
     r2_secret_access_key: RequiredSecret
     r2_bucket_name: Required
 
-    openai_api_key: RequiredSecret
+    openai_api_key: ApiKey
     openai_base_url: Url = "https://api.openai.com/v1"
-    anthropic_api_key: RequiredSecret
+    anthropic_api_key: ApiKey
     anthropic_base_url: Url = "https://api.anthropic.com"
     # In order of preference: a model that its provider has retired is skipped (docs/models.md).
     transcription_models: Required = "whisper-1,gpt-transcribe"

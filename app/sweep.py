@@ -35,6 +35,7 @@ class Swept:
     """
 
     published: int = 0
+    not_published: int = 0
     audio_deleted: int = 0
     abandoned: int = 0
     orphans_deleted: int = 0
@@ -84,14 +85,17 @@ async def _measure(services: Services, counts: dict[str, int]) -> None:
 
 async def _publish_backlog(services: Services, swept: Swept) -> None:
     deadline = time.monotonic() + PUBLISH_FOR_S
-    waiting = bool(await services.queue.waiting())
+    waiting, failed = bool(await services.queue.waiting()), list[str]()
     while time.monotonic() < deadline:
         page = await repair.take_backlog(services.database, lease_s=services.lease_s, waiting=waiting)
         limit = asyncio.Semaphore(PUBLISH_AT_ONCE)
         outcomes = await asyncio.gather(*(_publish(services, session, limit) for session in page))
         swept.published += sum(outcomes)
+        failed += [session.session_id for session, done in zip(page, outcomes, strict=True) if not done]
         if len(page) < repair.PAGE or not any(outcomes):
-            return
+            break
+    swept.not_published = len(failed)
+    await repair.put_back(services.database, failed)
 
 
 async def _publish(services: Services, session: Backlog, limit: asyncio.Semaphore) -> bool:

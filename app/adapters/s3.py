@@ -117,9 +117,14 @@ class S3:
         """The bucket's expiry rules, prefix to days, and the origins that may upload. Raises Unavailable."""
         return await asyncio.to_thread(self._rules, bucket)
 
-    def _rules(self, bucket: str) -> tuple[dict[str, int], list[str]]:
+    def _written(self, bucket: str) -> tuple[list[Any], list[Any]]:
+        """The lifecycle rules and the CORS rules as they are."""
         lifecycle = self._configured(lambda: self._boto.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"])
         cors = self._configured(lambda: self._boto.get_bucket_cors(Bucket=bucket)["CORSRules"])
+        return lifecycle, cors
+
+    def _rules(self, bucket: str) -> tuple[dict[str, int], list[str]]:
+        lifecycle, cors = self._written(bucket)
         expiries = {
             rule.get("Filter", {}).get("Prefix", rule.get("Prefix", "")): rule.get("Expiration", {}).get("Days", 0)
             for rule in lifecycle
@@ -147,25 +152,16 @@ class S3:
             raise Unavailable("The storage did not answer") from None
 
     async def install_rules(self, bucket: str, prefix: str, days: int, origins: list[str]) -> None:
-        """Have objects below ``prefix`` expire, and pages of ``origins`` PUT. Overwrites. Raises Unavailable."""
+        """Have objects below ``prefix`` expire, and pages of ``origins`` PUT. Rules of others stay. Raises Unavailable."""
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # loaded by then
 
-        expiry: Any = {
-            "Rules": [
-                {"ID": "recordings", "Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": days}}
-            ]
-        }
+        ours = {"ID": "recordings", "Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": days}}
         # The browser sends the type, and reads no header: https://developers.cloudflare.com/r2/buckets/cors/
-        cors: Any = {
-            "CORSRules": [
-                {
-                    "AllowedOrigins": origins,
-                    "AllowedMethods": ["PUT"],
-                    "AllowedHeaders": ["content-type"],
-                    "MaxAgeSeconds": 600,
-                }
-            ]
-        }
+        upload = {"AllowedMethods": ["PUT"], "AllowedHeaders": ["content-type"], "MaxAgeSeconds": 600}
+        lifecycle, allowed = await asyncio.to_thread(self._written, bucket)
+        expiry: Any = {"Rules": [*(rule for rule in lifecycle if rule.get("ID") != ours["ID"]), ours]}
+        others = (rule for rule in allowed if not upload.items() <= rule.items())
+        cors: Any = {"CORSRules": [*others, {"AllowedOrigins": origins, **upload}]}
         try:
             await asyncio.to_thread(
                 lambda: self._boto.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=expiry)

@@ -20,6 +20,8 @@ from app.settings import Settings
 Verdict = Literal["fine", "wrong", "unknown"]
 TABLES = 6
 MAX_SKEW_S = 2.0
+# ``bucket install`` sets 7.
+MAX_KEPT_DAYS = 30
 # For a request to another service.
 TIMEOUT_S = 10
 
@@ -39,9 +41,17 @@ def judged(point: str, advice: str) -> Finding:
 
 
 async def database(services: Services, _settings: Settings) -> list[Finding]:
-    """Tables, time zone, connections, clock."""
-    found, asked_at = await operator.facts(services.database), time.time()
-    return judge_database(found, asked_at)
+    """Whether it answers; tables and columns, time zone, connections, clock."""
+    try:
+        found, asked_at = await operator.facts(services.database), time.time()
+    except Unavailable:
+        advice = "it does not answer, or refuses us: check that it runs, and address, password and name in DATABASE_URL"
+        return [Finding("database", "wrong", advice)]
+    drifted = [] if found["tables"] < TABLES else await operator.drifted_models(services.database)
+    missing = (
+        f"columns of {', '.join(drifted)} differ from schema.prisma: run prisma migrate deploy on the Next.js side"
+    )
+    return [*judge_database(found, asked_at), judged("database columns", missing if drifted else "")]
 
 
 def judge_database(found: Mapping[str, Any], asked_at: float) -> list[Finding]:
@@ -71,11 +81,15 @@ async def storage(services: Services, _settings: Settings) -> list[Finding]:
         advice = f"{error.message}: check the R2_ settings, and that the key may read, write and delete"
         return [Finding("storage", "wrong", advice)]
     rules = await services.storage.rules()
-    lifecycle = "" if rules.expires_days else "no rule deletes old recordings: run python -m app bucket install"
+    lifecycle = (
+        ""
+        if 0 < (rules.expires_days or 0) <= MAX_KEPT_DAYS
+        else f"no rule deletes recordings after {MAX_KEPT_DAYS} days"
+    )
     cors = "" if rules.origins else "no CORS rule: direct uploads fail"
     return [
         judged("storage", "" if whole and kept is None else "an object was not stored or not deleted as asked"),
-        judged("storage lifecycle", lifecycle),
+        judged("storage lifecycle", lifecycle and f"{lifecycle} or sooner: run python -m app bucket install"),
         Finding("storage cors", "unknown" if cors else "fine", cors and f"{cors}: run python -m app bucket install"),
     ]
 

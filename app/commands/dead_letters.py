@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(arguments: argparse.Namespace, services: Services, settings: Settings) -> int:
     """Do it; 1 if any could not be retried. Raises SettingsError."""
-    letters = await services.queue.dead_letters(settings.app_url)
+    letters = await services.queue.dead_letters(settings.app_url, settings.sweep_url)
     if arguments.action == "list":
         print_rows(letters, COLUMNS, as_json=arguments.json)
         return 0

@@ -59,3 +59,7 @@ async def examine(
                 yield finding
         except AppError as error:
             yield Finding(checkup.__name__.replace("_", " "), "unknown", f"{error.message}: check it again")
+        except Exception as error:
+            # What another service answered is of no shape that we know. The message may quote it.
+            advice = f"the check failed with {type(error).__name__}: what is asked gives an answer of an unknown form"
+            yield Finding(checkup.__name__.replace("_", " "), "unknown", advice)

@@ -1,18 +1,24 @@
 """Delete a learner: every row, every stored object, every queued message. Safe to repeat."""
 
 import argparse
+import re
 import sys
+from contextlib import suppress
 
 from app.commands.running import CommandError
 from app.recordings.deletion import folder_of_user
+from app.recordings.direct_upload import EXPIRES_S
 from app.services import Services
 from app.sessions import operator
 from app.settings import Settings
 
 LEFT = (
-    "left elsewhere: log lines and traces, which hold ids only; database backups, until they expire; "
-    "the signed-in session of the frontend, until its cookie expires"
+    "left elsewhere: log lines, traces and QStash's events, which hold ids only; database backups, until they expire; what "
+    "OpenAI and Anthropic keep by their own terms; the signed-in session of the frontend, until its cookie expires"
 )
+# An upload may still come by an address that was given out before: app/recordings/direct_upload.py.
+AGAIN = f"in {EXPIRES_S // 60} minutes run this again with the id {{}}, for uploads that were under way"
+USER_ID = re.compile(r"[0-9a-z_-]{20,40}", re.ASCII)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +31,7 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
     """Forget. Raises SettingsError."""
     found = await operator.find_learner(services.database, arguments.learner)
     if found is None:
-        print("there is no such learner (any more)")
+        print(f"there is no such learner (any more); deleted {await _leftovers(arguments, services)} objects")
         return 0
     user_id, sessions = found
     if not arguments.yes and not _confirmed(user_id, len(sessions)):
@@ -33,14 +39,27 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
     cancelled = 0
     for session_id in sessions:
         cancelled += await services.queue.cancel(session_id)
-    await operator.forget(services.database, user_id)
-    # After the rows, so that an upload in progress finds its session gone and deletes what it stored.
+    # Before the rows: if storage is down, the learner is still found the next time. After them: an upload in progress finds
+    # its session gone, and deletes what it stored.
     objects = await services.storage.delete_below(folder_of_user(user_id))
-    print(f"deleted {len(sessions)} sessions, {objects} objects, {cancelled} queued messages\n{LEFT}")
+    await operator.forget(services.database, user_id)
+    objects += await services.storage.delete_below(folder_of_user(user_id))
+    print(
+        f"deleted {len(sessions)} sessions, {objects} objects, {cancelled} queued messages\n{AGAIN.format(user_id)}\n{LEFT}"
+    )
     return 0
+
+
+async def _leftovers(arguments: argparse.Namespace, services: Services) -> int:
+    """Delete what a learner without a row left in storage, if it is an id that was given; how many objects."""
+    if not arguments.yes or not USER_ID.fullmatch(arguments.learner):
+        return 0
+    return await services.storage.delete_below(folder_of_user(arguments.learner))
 
 
 def _confirmed(user_id: str, sessions: int) -> bool:
     if not sys.stdin.isatty():
         return False
-    return input(f"Delete learner {user_id} with {sessions} sessions for good? Type yes: ") == "yes"
+    with suppress(EOFError):
+        return input(f"Delete learner {user_id} with {sessions} sessions for good? Type yes: ") == "yes"
+    return False

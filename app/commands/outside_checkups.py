@@ -1,7 +1,7 @@
 """The external checks of ``doctor``, except for QStash: our own address, the models."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -58,14 +58,17 @@ async def _model(client: httpx.AsyncClient, url: str, name: str, headers: dict[s
         answer = await client.get(url + name, headers=headers)
         about: Any = answer.json()
     except (httpx.HTTPError, ValueError):
-        return Finding(point, "unknown", "the provider did not say: check its address, and the network")
+        return Finding(
+            point, "wrong", "the provider does not answer: check its address, its status page and the network"
+        )
     if answer.status_code in (401, 403):
         return Finding(point, "wrong", "the provider refuses our key")
     if answer.status_code == 404:
         return Finding(point, "wrong", "the provider does not have it, or not for our key: docs/models.md")
     if not answer.is_success:
         return Finding(point, "unknown", f"the provider answered {answer.status_code}")
-    return judge_end(point, str(about.get("shutdown_date") or ""), datetime.now(UTC).date())
+    ends = str(cast("dict[str, Any]", about).get("shutdown_date") or "") if isinstance(about, dict) else ""
+    return judge_end(point, ends, datetime.now(UTC).date())
 
 
 def judge_end(point: str, ends: str, today: date) -> Finding:

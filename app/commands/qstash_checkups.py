@@ -26,7 +26,7 @@ async def qstash(services: Services, settings: Settings) -> list[Finding]:
     async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
         answer = await _ask(client, settings.qstash_url, settings.qstash_token.get_secret_value())
         if answer is None:
-            return [Finding("qstash", "unknown", "QStash did not answer: check QSTASH_URL and the network")]
+            return [Finding("qstash", "wrong", "QStash did not answer: check QSTASH_URL and the network")]
         if answer.status_code == 401:
             return [Finding("qstash", "wrong", await _why_refused(client, settings))]
         if not answer.is_success:
@@ -60,6 +60,8 @@ def judge_schedule(schedule: dict[str, Any] | None, sweep_url: str, now: datetim
         return Finding(point, "unknown", "it has not run yet: check it again in ten minutes")
     if now - datetime.fromisoformat(schedule["last_run"]) > SCHEDULE_LATE_AFTER:
         return Finding(point, "wrong", f"it has not run since {schedule['last_run']}: {install}")
+    if "FAIL" in schedule["last_states"].values():
+        return Finding(point, "wrong", "the last sweep failed: run python -m app sweep, and look at the service's log")
     return Finding(point, "fine", f"last run {schedule['last_run']}")
 
 

@@ -8,18 +8,24 @@ import argparse
 import asyncio
 import sys
 
+from app.adapters.qstash.queue import QueueRefused
 from app.commands.running import CommandError, seconds
+from app.errors import Unavailable
 from app.services import Services
 from app.sessions import operator, repair
 from app.settings import Settings
 
 
 async def retry(session_id: str, services: Services) -> str | None:
-    """Set the session to UPLOADED and publish it. Returns None, or why not. Repeatable. Raises Unavailable, QueueRefused."""
+    """Set the session to UPLOADED and publish it. Returns None, or why not. Repeatable. Raises Unavailable."""
     version = await repair.reopen(services.database, session_id)
     if version is None:
         return "only a FAILED session with its recording or its transcript left can be retried"
-    await services.queue.publish(session_id, run=f"retry-{version}")
+    try:
+        await services.queue.publish(session_id, run=f"retry-{version}")
+    except (Unavailable, QueueRefused):
+        await repair.put_back(services.database, [session_id])
+        return "QStash did not take it: the next sweep publishes it (python -m app sweep); see python -m app doctor"
     return None
 
 

@@ -20,6 +20,7 @@ from app.settings import Settings
 
 Command = Callable[[argparse.Namespace, Services, Settings], Awaitable[int]]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LONGEST_S = 3650 * 86_400
 
 
 class CommandError(Exception):
@@ -62,16 +63,18 @@ def seconds(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration: write 90s, 15m, 2h or 7d")
-    return int(found[1]) * _UNITS[found[2]]
+    if (length := int(found[1]) * _UNITS[found[2]]) > _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is too long: write 3650d at most")
+    return length
 
 
 def moment(text: str) -> datetime:
     """A day or a time, in UTC if it names no zone."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text!r} is not a date: write it as 2026-11-24") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
@@ -79,13 +82,14 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_
     if as_json:
         print(json.dumps([dict(row) for row in rows], ensure_ascii=False, indent=2))
         return
-    table = [list(columns), *([_cell(row.get(column)) for column in columns] for row in rows)]
+    table = [list(columns), *([printable(row.get(column)) for column in columns] for row in rows)]
     widths = [max(len(line[index]) for line in table) for index in range(len(columns))]
     for line in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def _cell(value: object) -> str:
+def printable(value: object) -> str:
+    """A value for a terminal, which must not be controlled by what is stored; empty for None."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     # Stored text must not send control characters to the terminal.

@@ -7,7 +7,7 @@ from typing import Any
 
 import uvicorn
 
-from app.checks import load
+from app.checks import SettingsError, load
 from app.commands.queue import take_signing_keys
 
 # Seconds after which an idle connection is closed.
@@ -28,8 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C. Raises SettingsError before anything is opened."""
     load()
+    try:
+        port = arguments.port or _port(os.environ.get("PORT") or "8000")
+    except argparse.ArgumentTypeError as error:
+        raise SettingsError([f"PORT is wrong: {error}"]) from None
     take_signing_keys()
-    port = arguments.port or _port(os.environ.get("PORT") or "8000")
     uvicorn.run("app.main:app", host=arguments.host, port=port, **limits())
     return 0
 

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from app.adapters.qstash.queue import QueueRefused
-from app.commands.running import CommandError, add_json, print_rows
+from app.commands.running import CommandError, add_json, print_rows, printable
 from app.errors import Unavailable
 from app.services import Services
 from app.sessions import operator
@@ -23,8 +23,11 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
     row = await operator.show(services.database, arguments.session, services.lease_s)
     if row is None:
         raise CommandError("there is no such session")
-    stored = await services.storage.look(row["audio_key"]) if row["audio_key"] else None
-    row["audio_bytes"] = stored.size_bytes if stored else None
+    try:
+        stored = await services.storage.look(row["audio_key"]) if row["audio_key"] else None
+        row["audio_bytes"] = stored.size_bytes if stored else None
+    except Unavailable:
+        row["audio_bytes"] = "storage did not answer"
     try:
         events: list[dict[str, Any]] = await services.queue.events(arguments.session)
     except (Unavailable, QueueRefused):
@@ -33,7 +36,7 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
         print(json.dumps({**row, "events": events}, ensure_ascii=False, indent=2))
         return 0
     for name, value in row.items():
-        print(f"{name:18}{'-' if value is None else value}")
+        print(f"{name:18}{printable(value) or '-'}")
     print()
     print_rows(events, ("time", "state", "message_id", "status", "next_delivery"), as_json=False)
     return 0

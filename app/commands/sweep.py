@@ -4,6 +4,7 @@ import argparse
 import json
 from dataclasses import asdict
 
+from app.commands.running import CommandError
 from app.recordings.orphans import Orphans, delete_orphans
 from app.services import Services
 from app.settings import Settings
@@ -34,5 +35,8 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
         keys = {"keys": found.keys} if arguments.dry_run else {}
         print(json.dumps({"orphans_deleted": found.deleted, "orphans_kept": found.kept, **keys}))
         return 0
-    print(json.dumps(asdict(await sweep(services))))
+    swept = await sweep(services)
+    print(json.dumps(asdict(swept)))
+    if swept.not_published:
+        raise CommandError(f"{swept.not_published} sessions could not be published: see python -m app doctor")
     return 0

@@ -117,6 +117,12 @@ async def take_backlog(db: Database, *, lease_s: int, waiting: bool = False) -> 
     return _BACKLOG.validate_python(rows)
 
 
+async def put_back(db: Database, sessions: list[str]) -> None:
+    """Let the next sweep take sessions that could not be published. Raises Unavailable."""
+    if sessions:
+        await db.write_rows(SQL["put_back"], json.dumps(sessions), UNDELIVERED_AFTER_S)
+
+
 async def give_up(db: Database, *, lease_s: int) -> int:
     """Give up a page of sessions that failed for two days or waited for a week. Returns their number. Raises Unavailable."""
     rows = await db.write_rows(

@@ -54,6 +54,15 @@ UPDATE speaking_sessions s SET status = 'UPLOADED', "errorMessage" = NULL,
   FROM due WHERE s.id = due.id
 RETURNING s.id AS session_id, (extract(epoch FROM s."updatedAt") * 1000)::bigint::text AS version
 
+-- name: put_back
+-- Sessions ($1, a JSON array of ids) that were taken and could not be published are due again, as if the last message were $2
+-- seconds old. Not while their clock is ahead of ours, so that the token of a claim stays later than any before.
+UPDATE speaking_sessions
+   SET "updatedAt" = timezone('utc', clock_timestamp())::timestamp(3) - make_interval(secs => $2::int)
+ WHERE id IN (SELECT jsonb_array_elements_text($1::text::jsonb)) AND status = 'UPLOADED'
+   AND "updatedAt" <= timezone('utc', clock_timestamp())
+RETURNING id
+
 -- name: give_up
 -- Gives up sessions: they become FAILED for good ($1), or lose the promise of another try ($2 becomes $3). Waiting ones after
 -- $4 seconds; failed ones, unless because of a configuration error (its sentence is $5), after $6 seconds. Not while QStash may

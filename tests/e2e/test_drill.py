@@ -164,6 +164,7 @@ def test_speech_is_down(drill: Drill) -> None:
     recent = drill.upload()
     drill.reaches(recent, "FAILED")
 
+    assert "does not answer" in drill.doctor()["model whisper-1"]
     listed = drill.run("sessions --status failed")
     assert given_up in listed and recent in listed and "tried again automatically" in listed
     drill.restart_speech()

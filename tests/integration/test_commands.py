@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import pytest
 
 from app.errors import MISCONFIGURED
@@ -129,16 +130,101 @@ def test_export_and_forget(deployment: Deployment) -> None:
     assert deployment.run("export", "local-ada").returncode == 1
 
 
+def test_long_output_passes_a_pipe_whole(deployment: Deployment) -> None:
+    """More than a pipe holds, read slowly: nothing is lost. A reader that leaves early is no traceback."""
+    database = deployment.world.database
+    database.execute(
+        "INSERT INTO users (id, \"externalId\", email, \"updatedAt\") VALUES ('u1', 'ada', 'a@example.com', now())"
+    )
+    database.execute(
+        'INSERT INTO speaking_sessions (id, "userId", "audioUrl", "durationSecs", "updatedAt") '
+        "SELECT 's' || n, 'u1', 'sessions/u1/s' || n || '/audio.webm', 1, now() FROM generate_series(1, 3000) n"
+    )
+    into_file = deployment.ok("sessions", "--limit", "3000")
+    slowly = deployment.piped("sleep 1; wc -l", "sessions", "--limit", "3000")
+    left = deployment.piped("head -1", "sessions", "--limit", "3000")
+
+    assert len(into_file) > 2 * 65_536 and slowly.stdout.strip() == "3001"
+    assert "Traceback" not in slowly.stderr + left.stderr and left.stdout.startswith("id")
+
+
+def test_forget_while_storage_is_down_is_repeated(deployment: Deployment) -> None:
+    """The learner is still there, and the second time all of it goes; by id even what came after that."""
+    session_id = deployment.world.upload()
+    user = deployment.world.database.session(session_id)["userId"]
+    assert deployment.run("forget", "local-ada", "--yes", R2_ENDPOINT_URL="http://127.0.0.1:9").returncode == 1
+    assert f"with the id {user}" in deployment.ok("forget", "local-ada", "--yes")
+    assert deployment.world.storage.stored_keys() == []
+
+    key = f"sessions/{user}/{session_id}/audio.webm"
+    deployment.world.storage.client().put_object(Bucket=deployment.world.storage.bucket, Key=key, Body=AUDIO)
+    assert "deleted 1 objects" in deployment.ok("forget", user, "--yes")
+    assert deployment.world.storage.stored_keys() == []
+
+
+def test_what_could_not_be_published_is_published_next(deployment: Deployment) -> None:
+    """By the sweep or a retry, with a revoked token: said, visible, and taken by the very next sweep."""
+    stranded, failed = deployment.world.upload(), deployment.world.upload("bob")
+    for session_id in (stranded, failed):
+        deployment.until(session_id, "DONE")
+    undo = '"audioDeletedAt" = NULL, "focusNext" = NULL'
+    for session_id, status in ((stranded, "UPLOADED"), (failed, "FAILED")):
+        set_status(deployment.world, session_id, status)
+        deployment.world.database.execute(f"UPDATE speaking_sessions SET {undo} WHERE id = '{session_id}'")
+    deployment.world.database.execute("DELETE FROM insights")
+    age(deployment.world, stranded, 3600)
+    swept = deployment.run("sweep", QSTASH_TOKEN="revoked")
+    retried = deployment.run("retry", failed, QSTASH_TOKEN="revoked")
+
+    assert swept.returncode == 1 and json.loads(swept.stdout)["not_published"] == 1 and "doctor" in swept.stderr
+    assert retried.returncode == 1 and "the next sweep publishes it" in retried.stdout
+    listed = deployment.ok("sessions", "--status", "uploaded", "--older-than", "15m")
+    assert stranded in listed and failed in listed
+    assert json.loads(deployment.ok("sweep"))["published"] == 2
+    for session_id in (stranded, failed):
+        deployment.until(session_id, "DONE")
+
+
+def test_dead_letters_of_others_are_left_alone(deployment: Deployment) -> None:
+    """Neither shown nor deleted, though they went to our host."""
+    headers = {"authorization": f"Bearer {deployment.settings.qstash_token.get_secret_value()}", "upstash-retries": "0"}
+    other = f"{deployment.settings.qstash_url}/v2/publish/{deployment.settings.app_url}/api/cron/newsletter"
+    httpx.post(other, headers=headers, trust_env=False).raise_for_status()
+    wait_for(deployment.dead_letters)
+
+    assert json.loads(deployment.ok("dead-letters", "list", "--json")) == []
+    deployment.ok("dead-letters", "delete", "--all")
+    assert deployment.dead_letters() == 1
+
+
+def test_show_without_storage_and_without_control_characters(deployment: Deployment) -> None:
+    """The rest is shown; what is stored does not control a terminal."""
+    session_id = deployment.world.upload()
+    deployment.until(session_id, "DONE")
+    deployment.world.database.execute("UPDATE users SET \"externalId\" = E'\\x1b[31mred'")
+    set_status(deployment.world, session_id, "FAILED")
+    shown = deployment.ok("show", session_id, R2_ENDPOINT_URL="http://127.0.0.1:9")
+
+    assert "storage did not answer" in shown and "FAILED" in shown
+    assert "\x1b" not in shown and "?[31mred" in shown
+
+
 def test_commands_say_what_to_do(deployment: Deployment) -> None:
     """Wrong words, a database that is down: a sentence and an exit code, no traceback."""
     for words, sentence in (
         (("sessions", "--older-than", "soon"), "write 90s, 15m, 2h or 7d"),
+        (("sessions", "--older-than", "999999d"), "write 3650d at most"),
+        (("doctor", "--since", "0001-01-01T00:00+23:00"), "is not a date"),
         (("retry",), "required"),
         (("dead-letters", "delete"), "say --all"),
         (("dead-letters", "delete", "1-0"), "no such dead letter"),
     ):
         done = deployment.run(*words)
         assert done.returncode != 0 and sentence in done.stderr and "Traceback" not in done.stderr
+    port = deployment.run("serve", PORT="abc")
+    assert port.returncode == 1 and "PORT is wrong" in port.stderr and "Traceback" not in port.stderr
+    token = deployment.run("doctor", QSTASH_TOKEN="tök")
+    assert token.returncode == 1 and "QSTASH_TOKEN holds a character that no key has" in token.stderr
     down = deployment.run("sessions", DATABASE_URL="postgresql://nobody:nothing@127.0.0.1:9/none")
     assert down.returncode == 1 and "doctor" in down.stderr and "nothing" not in down.stderr
     assert "COMMAND" in deployment.ok("--help")

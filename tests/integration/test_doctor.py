@@ -11,14 +11,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app.commands import doctor
+from app.commands.checkups import Finding
 from app.commands.doctor import examine
 from app.commands.running import moment
 from app.database.ids import new_cuid
-from app.services import open_services
+from app.services import Services, open_services
 from app.sessions.operator import RULES
+from app.settings import Settings
 from tests.conftest import make_settings
 from tests.integration.test_regions import EU, US, Region, eu, us
-from tests.support.deployment import Deployment, deployed, deployment, queue, wait_for
+from tests.support.deployment import CANARY, Deployment, deployed, deployment, queue, wait_for
 from tests.support.serving import served
 from tests.support.world import AUDIO
 
@@ -89,15 +92,49 @@ def test_doctor_takes_the_signing_keys_as_serve_does(deployment: Deployment) -> 
         ("address", {"APP_URL": "http://127.0.0.1:9"}, "APP_URL"),
         ("qstash schedule", {}, "schedule install"),
         ("database tables", {"DATABASE_URL": "postgres"}, "prisma migrate deploy"),
+        ("database", {"DATABASE_URL": "postgresql://nobody:wrong@127.0.0.1:9/none"}, "DATABASE_URL"),
+        ("qstash", {"QSTASH_URL": "http://127.0.0.1:9"}, "QSTASH_URL"),
+        ("model whisper-1", {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}, "does not answer"),
     ],
 )
 def test_doctor_names_what_is_wrong(deployment: Deployment, point: str, changes: dict[str, str], advice: str) -> None:
     """Each point broken in turn: named, with what to do."""
-    if changes.get("DATABASE_URL"):
+    if changes.get("DATABASE_URL") == "postgres":
         changes = {"DATABASE_URL": deployment.settings.database_url.get_secret_value().replace("/tests", "/postgres")}
     found = examined(deployment, **changes)
 
     assert found[point][0] == "wrong" and advice in found[point][1], found
+
+
+def test_doctor_finds_a_column_that_is_missing(deployment: Deployment) -> None:
+    """Of another version of the tables: named by its model."""
+    database = deployment.world.database
+    assert examined(deployment)["database columns"] == ("fine", "")
+    database.execute('ALTER TABLE transcripts RENAME "wordCount" TO wc')
+    try:
+        verdict, advice = examined(deployment)["database columns"]
+    finally:
+        database.execute('ALTER TABLE transcripts RENAME wc TO "wordCount"')
+
+    assert verdict == "wrong" and "transcript" in advice and "prisma migrate deploy" in advice
+
+
+def test_doctor_reports_an_answer_of_an_unknown_form(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends no report, and is not quoted."""
+
+    async def odd(_services: Services, _settings: Settings) -> list[Finding]:
+        raise ValueError(CANARY)
+
+    monkeypatch.setattr(doctor, "CHECKUPS", (odd, *doctor.CHECKUPS))
+
+    async def list_only(_request: Request) -> Response:
+        return JSONResponse([])
+
+    with served(Starlette(routes=[Route("/{path:path}", list_only)])) as url:
+        found = examined(deployment, OPENAI_BASE_URL=f"{url}/v1", QSTASH_URL=url)
+
+    assert found["odd"][0] == "unknown" and "ValueError" in found["odd"][1] and CANARY not in str(found)
+    assert found["model whisper-1"][0] == "fine" and "sessions" in found
 
 
 def test_doctor_names_a_retired_model(deployment: Deployment) -> None:
@@ -209,7 +246,7 @@ def test_doctor_names_who_refuses_us(deployment: Deployment) -> None:
         deployment, OPENAI_BASE_URL=f"{url}/v1", QSTASH_URL=url, APP_URL=deployment.settings.anthropic_base_url
     )
     assert gone["address"] == ("wrong", "something else answers behind APP_URL (404)")
-    assert [gone[point][0] for point in ("model whisper-1", "qstash")] == ["unknown"] * 2
+    assert [gone[point][0] for point in ("model whisper-1", "qstash")] == ["wrong"] * 2
 
 
 def test_doctor_does_not_start_with_a_lease_that_is_too_short(deployment: Deployment) -> None:

@@ -1,6 +1,7 @@
 """A deployment as an operator finds it: the application behind a QStash that delivers, and its ``python -m app``."""
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -36,16 +37,22 @@ class Deployment:
     world: World
     settings: Settings
 
-    def run(self, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, reader: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
         """Run ``python -m app`` with the deployment's settings."""
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
         environment |= {name: os.environ[name] for name in os.environ if name.startswith(("PRISMA_", "PYTHON"))}
         for name, value in dict(self.settings).items():
             environment[name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
         command = [sys.executable, "-m", "app", *words]
+        if reader:
+            command = ["bash", "-c", f"{shlex.join(command)} | ({reader})"]
         return subprocess.run(
             command, env={**environment, **changes}, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
         )
+
+    def piped(self, reader: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run it with a shell's command reading what it prints."""
+        return self.run(*words, reader=reader)
 
     def ok(self, *words: str, **changes: str) -> str:
         """Run a command that succeeds; what it prints."""

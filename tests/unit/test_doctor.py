@@ -12,7 +12,12 @@ from app.commands.qstash_checkups import clock_advice, judge_queue, judge_schedu
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 SWEEP = "https://api.example.com/api/internal/sweep"
-SCHEDULE = {"destination": SWEEP, "paused": False, "last_run": "2026-11-28T11:50:00.000Z"}
+SCHEDULE = {
+    "destination": SWEEP,
+    "paused": False,
+    "last_run": "2026-11-28T11:50:00.000Z",
+    "last_states": {"m": "SUCCESS"},
+}
 DATABASE = {"tables": 6, "time_zone": "UTC", "max_connections": 100, "connections": 40, "now": 1000.0}
 
 
@@ -46,6 +51,7 @@ def test_the_database(changes: dict[str, Any], wrong: str, advice: str) -> None:
         ({**SCHEDULE, "paused": True}, "wrong", "paused"),
         ({**SCHEDULE, "last_run": "2026-11-28T11:29:00.000Z"}, "wrong", "not run since 2026-11-28T11:29"),
         ({**SCHEDULE, "last_run": None}, "unknown", "has not run yet"),
+        ({**SCHEDULE, "last_states": {"m": "FAIL"}}, "wrong", "python -m app sweep"),
     ],
 )
 def test_the_schedule(schedule: dict[str, Any] | None, verdict: str, advice: str) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from qstash.dlq import DlqMessage
 
 # Maximum number of pages read of a listing.
-MAX_PAGES = 20
+MAX_PAGES = 200
 
 
 class QueueInspection(Queue):
@@ -32,9 +32,9 @@ class QueueInspection(Queue):
             for event in answer.logs
         ]
 
-    async def dead_letters(self, app_url: str) -> list[dict[str, Any]]:
+    async def dead_letters(self, app_url: str, sweep_url: str) -> list[dict[str, Any]]:
         """Messages to this service that QStash has given up on: id, time, last status, path and session."""
-        letters: list[DlqMessage] = []
+        letters, ours = list["DlqMessage"](), {self._message["url"], self._message["failure_callback"], sweep_url}
         cursor: str | None = None
         for _ in range(MAX_PAGES):
             page = await self._call(lambda client, cursor=cursor: client.dlq.list(cursor=cursor))
@@ -51,7 +51,7 @@ class QueueInspection(Queue):
                 "session_id": _session_of(letter),
             }
             for letter in letters
-            if letter.url.startswith(app_url + "/")
+            if letter.url in ours
         ]
 
     async def delete_dead_letter(self, letter_id: str) -> None:
