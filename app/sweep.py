@@ -7,6 +7,7 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -23,6 +24,9 @@ log = structlog.get_logger()
 
 # Time limit for publishing, because a sweep is a single request. The next sweep publishes the rest.
 PUBLISH_FOR_S = 40.0
+# How recently a learner must have come for their profile to be compared with their sessions. An older one may have been
+# written by the Next.js back end.
+RECENT = timedelta(days=1)
 # Maximum number of concurrent publishes.
 PUBLISH_AT_ONCE = 16
 
@@ -65,6 +69,9 @@ async def sweep(services: Services, after: str = "") -> Swept:
         log.error("invariant_broken", reason="object_without_session", counts=found.deleted + found.kept)
     for broken in await operator.broken_invariants(db, services.lease_s):
         log.error("invariant_broken", reason=broken.rule, counts=broken.count, session_id=broken.ids[0])
+    # Without the ids, which are those of learners.
+    if profiles := await operator.wrong_profiles(db, datetime.now(UTC) - RECENT):
+        log.error("invariant_broken", reason=profiles.rule, counts=profiles.count)
     counts = {name: value for name, value in vars(swept).items() if name != "continue_after"}
     log.info("swept", **counts)
     await _measure(services, counts)

@@ -24,6 +24,8 @@ MAX_SKEW_S = 2.0
 MAX_KEPT_DAYS = 30
 # For a request to another service.
 TIMEOUT_S = 10
+# Maximum number of learners named.
+MAX_IDS = 100
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ async def profiles(services: Services, since: datetime | None) -> list[Finding]:
         return [
             Finding("profiles", "unknown", "not compared: give --since, the day from which on this service made them")
         ]
-    broken = await operator.wrong_profiles(services.database, since)
+    broken = await operator.wrong_profiles(services.database, since, MAX_IDS)
     return [
         judged("profiles", f"{_counted(broken)}: their counts are below the sums of their sessions" if broken else "")
     ]

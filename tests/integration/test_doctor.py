@@ -226,6 +226,8 @@ def test_doctor_compares_profiles_with_the_sessions_of_learners_made_since(deplo
         verdict, advice = profiles()
         assert verdict == "wrong" and advice.startswith(f"1, such as {learner}:")
     assert profiles("2999-01-01T00:00:00Z") == ("fine", "")
+    [logged] = [line for line in deployment.run("sweep").stderr.splitlines() if "invariant_broken" in line]
+    assert "reason=profile_below_sessions" in logged and "counts=1" in logged and learner not in logged
     done = deployment.run("doctor", "--since", "2026-01-01", "--json")
     assert done.returncode == 1 and findings(done)["profiles"][0] == "wrong"
     assert "write it as 2026-11-24" in deployment.run("doctor", "--since", "yesterday").stderr
