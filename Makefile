@@ -44,7 +44,7 @@ run: $(DEMO) ## start everything on this machine until Ctrl-C; PORT=8000 WITH_EN
 token: $(DEMO) ## print the value of a signed-in user's Cookie header; USER=name
 	@$(LOCAL) token --user "$(USER_NAME)"
 
-test: $(TESTS) ## run the tests against real parts, in about three minutes
+test: $(TESTS) ## run the tests against real parts, in about four minutes
 	@cd engine && "$(NODE)" --test test/*.test.js
 	@$(PYTEST) -m "not thorough and not soak and not frontend"
 

@@ -110,7 +110,7 @@ async def _publish(services: Services, session: Backlog, limit: asyncio.Semaphor
         try:
             await services.queue.publish(session.session_id, run=f"sweep-{session.version}")
         except (Unavailable, QueueRefused) as error:
-            # Taking it from the backlog updated the row, so a later sweep tries again after 15 minutes.
+            # It is put back into the backlog, for the next sweep.
             log.error("publish_failed", session_id=session.session_id, error=type(error).__name__)
             return False
         return True

@@ -83,15 +83,12 @@ async def storage(services: Services, _settings: Settings) -> list[Finding]:
         advice = f"{error.message}: check the R2_ settings, and that the key may read, write and delete"
         return [Finding("storage", "wrong", advice)]
     rules = await services.storage.rules()
-    lifecycle = (
-        ""
-        if 0 < (rules.expires_days or 0) <= MAX_KEPT_DAYS
-        else f"no rule deletes recordings after {MAX_KEPT_DAYS} days"
-    )
+    expire = 0 < (rules.expires_days or 0) <= MAX_KEPT_DAYS
+    lifecycle = f"no rule deletes recordings after {MAX_KEPT_DAYS} days or sooner: run python -m app bucket install"
     cors = "" if rules.origins else "no CORS rule: direct uploads fail"
     return [
         judged("storage", "" if whole and kept is None else "an object was not stored or not deleted as asked"),
-        judged("storage lifecycle", lifecycle and f"{lifecycle} or sooner: run python -m app bucket install"),
+        judged("storage lifecycle", "" if expire else lifecycle),
         Finding("storage cors", "unknown" if cors else "fine", cors and f"{cors}: run python -m app bucket install"),
     ]
 

@@ -141,8 +141,8 @@ def test_long_output_passes_a_pipe_whole(deployment: Deployment) -> None:
         "SELECT 's' || n, 'u1', 'sessions/u1/s' || n || '/audio.webm', 1, now() FROM generate_series(1, 3000) n"
     )
     into_file = deployment.ok("sessions", "--limit", "3000")
-    slowly = deployment.piped("sleep 1; wc -l", "sessions", "--limit", "3000")
-    left = deployment.piped("head -1", "sessions", "--limit", "3000")
+    slowly = deployment.run("sessions", "--limit", "3000", reader="sleep 1; wc -l")
+    left = deployment.run("sessions", "--limit", "3000", reader="head -1")
 
     assert len(into_file) > 2 * 65_536 and slowly.stdout.strip() == "3001"
     assert "Traceback" not in slowly.stderr + left.stderr and left.stdout.startswith("id")

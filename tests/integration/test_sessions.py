@@ -1,16 +1,13 @@
 """What the frontend reads and deletes, as the contract has it; errors on every path."""
 
 import json
-import re
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.integration.test_uploads import DATE
 from tests.support.world import World
-
-DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-CUID = re.compile(r"c[0-9a-z]{24}")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ class Deployment:
     settings: Settings
 
     def run(self, *words: str, reader: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
-        """Run ``python -m app`` with the deployment's settings."""
+        """Run ``python -m app`` with the deployment's settings, piped into a shell's command if there is a ``reader``."""
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
         environment |= {name: os.environ[name] for name in os.environ if name.startswith(("PRISMA_", "PYTHON"))}
         for name, value in dict(self.settings).items():
@@ -49,10 +49,6 @@ class Deployment:
         return subprocess.run(
             command, env={**environment, **changes}, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
         )
-
-    def piped(self, reader: str, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run it with a shell's command reading what it prints."""
-        return self.run(*words, reader=reader)
 
     def ok(self, *words: str, **changes: str) -> str:
         """Run a command that succeeds; what it prints."""
