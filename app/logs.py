@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Collection, Mapping
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -33,11 +33,11 @@ ALLOWED_ATTRIBUTES = frozenset(
 Value = TypeVar("Value")
 
 
-def configure_logging(log_format: str) -> None:
-    """Set up logging for the process: ``json``, or ``console`` for a reader at a terminal. Idempotent."""
+def configure_logging(log_format: str, stream: TextIO | None = None) -> None:
+    """Set up logging to standard output, or to ``stream``: ``json``, or ``console`` for a reader at a terminal. Idempotent."""
     renderer: Processor = structlog.processors.JSONRenderer()
     if log_format == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        renderer = structlog.dev.ConsoleRenderer(colors=(stream or sys.stdout).isatty())
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -47,7 +47,7 @@ def configure_logging(log_format: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=False,
     )
     _quieten_libraries()

@@ -51,7 +51,7 @@ async def sweep(services: Services, after: str = "") -> Swept:
     """One bounded round. ``after`` is the key after which to list the bucket. Raises Unavailable; what was done stays done."""
     swept, db = Swept(), services.database
     while ended := await repair.give_up(db, lease_s=services.lease_s):
-        swept.abandoned += ended
+        swept.abandoned += len(ended)
     await _publish_backlog(services, swept)
     for leftover in await repair.uploads_that_never_came(db):
         if await repair.give_up_upload(db, leftover.session_id):
@@ -69,13 +69,28 @@ async def sweep(services: Services, after: str = "") -> Swept:
         log.error("invariant_broken", reason="object_without_session", counts=found.deleted + found.kept)
     for broken in await operator.broken_invariants(db, services.lease_s):
         log.error("invariant_broken", reason=broken.rule, counts=broken.count, session_id=broken.ids[0])
-    # Without the ids, which are those of learners.
-    if profiles := await operator.wrong_profiles(db, datetime.now(UTC) - RECENT):
-        log.error("invariant_broken", reason=profiles.rule, counts=profiles.count)
+    for profiles in await operator.wrong_profiles(db, datetime.now(UTC) - RECENT):
+        if profiles.rule == operator.PROFILE_BELOW:
+            # Without the ids, which are those of learners.
+            log.error("invariant_broken", reason=profiles.rule, counts=profiles.count)
     counts = {name: value for name, value in vars(swept).items() if name != "continue_after"}
     log.info("swept", **counts)
     await _measure(services, counts)
     return swept
+
+
+async def plan(services: Services) -> dict[str, list[str]]:
+    """What a sweep would do now, as ids of sessions, except for orphaned recordings. Changes nothing. Raises Unavailable."""
+    db, lease_s = services.database, services.lease_s
+    given_up = await repair.give_up(db, lease_s=lease_s, dry_run=True)
+    waiting = bool(await services.queue.waiting())
+    backlog = await repair.take_backlog(db, lease_s=lease_s, waiting=waiting, dry_run=True)
+    never_came = [leftover.session_id for leftover in await repair.uploads_that_never_came(db)]
+    return {
+        "publish": [session.session_id for session in backlog if session.session_id not in given_up],
+        "give_up": given_up + never_came,
+        "delete_recording": [leftover.session_id for leftover in await repair.leftover_recordings(db)],
+    }
 
 
 async def _measure(services: Services, counts: dict[str, int]) -> None:
@@ -93,16 +108,19 @@ async def _measure(services: Services, counts: dict[str, int]) -> None:
 async def _publish_backlog(services: Services, swept: Swept) -> None:
     deadline = time.monotonic() + PUBLISH_FOR_S
     waiting, failed = bool(await services.queue.waiting()), list[str]()
-    while time.monotonic() < deadline:
-        page = await repair.take_backlog(services.database, lease_s=services.lease_s, waiting=waiting)
-        limit = asyncio.Semaphore(PUBLISH_AT_ONCE)
-        outcomes = await asyncio.gather(*(_publish(services, session, limit) for session in page))
-        swept.published += sum(outcomes)
-        failed += [session.session_id for session, done in zip(page, outcomes, strict=True) if not done]
-        if len(page) < repair.PAGE or not any(outcomes):
-            break
-    swept.not_published = len(failed)
-    await repair.put_back(services.database, failed)
+    try:
+        while time.monotonic() < deadline:
+            page = await repair.take_backlog(services.database, lease_s=services.lease_s, waiting=waiting)
+            limit = asyncio.Semaphore(PUBLISH_AT_ONCE)
+            outcomes = await asyncio.gather(*(_publish(services, session, limit) for session in page))
+            swept.published += sum(outcomes)
+            failed += [session.session_id for session, done in zip(page, outcomes, strict=True) if not done]
+            if len(page) < repair.PAGE or not any(outcomes):
+                break
+    finally:
+        # At the end, or this sweep would take them again.
+        swept.not_published = len(failed)
+        await repair.put_back(services.database, failed)
 
 
 async def _publish(services: Services, session: Backlog, limit: asyncio.Semaphore) -> bool:

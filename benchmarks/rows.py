@@ -156,7 +156,10 @@ async def _list(load: Load, sizes: Sizes) -> Results:
 
 
 async def _upload_1mb(load: Load, sizes: Sizes) -> Results:
-    return {"upload 1 MB CPU ms": await _cpu_ms(load.target, sizes.uploads_1mb, lambda n: load.upload("up", MB))}
+    count, before = sizes.uploads_1mb, load.target.engine_counts()
+    cost = await _cpu_ms(load.target, count, lambda n: load.upload("up", MB))
+    after = load.target.engine_counts()
+    return {"upload 1 MB CPU ms": cost} | {f"upload {name}": (after[name] - before[name]) / count for name in before}
 
 
 async def _upload_25mb(load: Load, sizes: Sizes) -> Results:

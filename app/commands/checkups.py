@@ -24,6 +24,7 @@ MAX_SKEW_S = 2.0
 MAX_KEPT_DAYS = 30
 # For a request to another service.
 TIMEOUT_S = 10
+ABOVE = "they count more than their sessions: right for a learner who deleted a session, else one was counted twice"
 # Maximum number of learners named.
 MAX_IDS = 100
 
@@ -75,9 +76,11 @@ async def storage(services: Services, _settings: Settings) -> list[Finding]:
     key, content = f"doctor/{new_cuid()}", b"doctor"
     try:
         await services.storage.upload(key, BytesIO(content), len(content), "audio/webm")
-        with (await services.storage.download(key, "doctor")).file as file:
-            whole = file.read() == content
-        await services.storage.delete(key)
+        try:
+            with (await services.storage.download(key, "doctor")).file as file:
+                whole = file.read() == content
+        finally:
+            await services.storage.delete(key)
         kept = await services.storage.look(key)
     except (Unavailable, Permanent) as error:
         advice = f"{error.message}: check the R2_ settings, and that the key may read, write and delete"
@@ -116,10 +119,11 @@ async def profiles(services: Services, since: datetime | None) -> list[Finding]:
         return [
             Finding("profiles", "unknown", "not compared: give --since, the day from which on this service made them")
         ]
-    broken = await operator.wrong_profiles(services.database, since, MAX_IDS)
-    return [
-        judged("profiles", f"{_counted(broken)}: their counts are below the sums of their sessions" if broken else "")
-    ]
+    broken = {each.rule: each for each in await operator.wrong_profiles(services.database, since, MAX_IDS)}
+    below, above = broken.get(operator.PROFILE_BELOW), broken.get(operator.PROFILE_ABOVE)
+    lost = f"{_counted(below)}: their counts are below the sums of their sessions" if below else ""
+    more = [Finding("profiles above", "unknown", f"{_counted(above)}: {ABOVE}")] if above else []
+    return [judged("profiles", lost), *more]
 
 
 def _counted(broken: operator.Broken) -> str:

@@ -32,6 +32,7 @@ async def run(arguments: argparse.Namespace, services: Services, settings: Setti
         raise CommandError(f"no such dead letter: {', '.join(sorted(unknown))}")
     if not chosen and not arguments.all:
         raise CommandError("name dead letters by their ids, or say --all")
+    outcomes: list[dict[str, str]] = []
     failed = 0
     for letter in chosen:
         problem = None
@@ -41,5 +42,9 @@ async def run(arguments: argparse.Namespace, services: Services, settings: Setti
         if problem is None:
             await services.queue.delete_dead_letter(letter["id"])
         failed += problem is not None
-        print(f"{letter['id']}  {problem or 'done'}", flush=True)
+        outcomes.append({"id": letter["id"], "outcome": problem or "done"})
+        if not arguments.json:
+            print(f"{letter['id']}  {problem or 'done'}", flush=True)
+    if arguments.json:
+        print_rows(outcomes, ("id", "outcome"), as_json=True)
     return 1 if failed else 0

@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from app.commands.running import CommandError
+from app.commands.running import CommandError, named_learner
 from app.services import Services
 from app.sessions import operator
 from app.settings import Settings
@@ -11,12 +11,13 @@ from app.settings import Settings
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The learner."""
-    parser.add_argument("learner", help="the learner's external id, or id")
+    parser.add_argument("learner", help="the learner's external id, id or e-mail address")
 
 
 async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
     """Export. Raises SettingsError."""
-    rows = await operator.export(services.database, arguments.learner)
+    found = await named_learner(services, arguments.learner)
+    rows = await operator.export(services.database, found[0]) if found else None
     if rows is None:
         raise CommandError("there is no such learner")
     print(json.dumps(rows, ensure_ascii=False, indent=2))

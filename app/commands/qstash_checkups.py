@@ -94,12 +94,14 @@ async def _ask(client: httpx.AsyncClient, url: str, token: str) -> httpx.Respons
 
 
 async def _why_refused(client: httpx.AsyncClient, settings: Settings) -> str:
-    # QStash refuses the other region's token just like a wrong one, so ask the other region, too.
+    # QStash refuses the other region's token just like a wrong one, so ask the other region, too. But Upstash is not shown the
+    # token of a server that is not its own.
     prefix, token = _prefix(settings), settings.qstash_token.get_secret_value()
-    whether = "and the other region did not answer"
+    public = REGION_URLS if str(httpx.URL(settings.qstash_url).host).endswith(".upstash.io") else {}
+    whether = "and the other region did not answer" if public else "and no other region is set"
     for region in REGIONS:
-        url = settings.regional_account(region)[0] or REGION_URLS[region]
-        answer = await _ask(client, url, token) if url != settings.qstash_url else None
+        url = settings.regional_account(region)[0] or public.get(region)
+        answer = await _ask(client, url, token) if url and url != settings.qstash_url else None
         if answer is not None and answer.is_success:
             return f"{prefix}QSTASH_TOKEN is of the region {region}: set {prefix}QSTASH_URL={url}, and its signing keys"
         if answer is not None:

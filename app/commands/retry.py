@@ -16,11 +16,16 @@ from app.sessions import operator, repair
 from app.settings import Settings
 
 
-async def retry(session_id: str, services: Services) -> str | None:
-    """Set the session to UPLOADED and publish it. Returns None, or why not. Repeatable. Raises Unavailable."""
-    version = await repair.reopen(services.database, session_id)
+async def retry(session_id: str, services: Services, *, dry_run: bool = False) -> str | None:
+    """Set the session to UPLOADED and publish it. Returns None, or why not. Repeatable. Raises Unavailable.
+
+    With ``dry_run`` nothing is changed or published.
+    """
+    version = await repair.reopen(services.database, session_id, dry_run=dry_run)
     if version is None:
         return "only a FAILED session with its recording or its transcript left can be retried"
+    if dry_run:
+        return None
     try:
         await services.queue.publish(session_id, run=f"retry-{version}")
     except (Unavailable, QueueRefused):
@@ -38,23 +43,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--misconfigured", action="store_true", help="all that failed because of a configuration error on our side"
     )
     parser.add_argument("--rate", type=float, default=10, help="sessions a second at most (default 10)")
-    parser.add_argument("--dry-run", action="store_true", help="only say which sessions these are")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only say which sessions these are, and which can be retried"
+    )
 
 
 async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
     """Retry them; 1 if any could not be retried. Raises SettingsError."""
     sessions = await _chosen(arguments, services)
-    if arguments.dry_run:
-        print("\n".join(sessions) or "no session")
-        return 0
     if arguments.rate <= 0:
         raise CommandError("--rate must be above 0")
     refused = 0
     for number, session_id in enumerate(sessions, 1):
-        problem = await retry(session_id, services)
+        problem = await retry(session_id, services, dry_run=arguments.dry_run)
         refused += problem is not None
-        print(f"{number} of {len(sessions)}  {session_id}  {problem or 'published'}", flush=True)
-        if number < len(sessions):
+        done = "would be published" if arguments.dry_run else "published"
+        print(f"{number} of {len(sessions)}  {session_id}  {problem or done}", flush=True)
+        if number < len(sessions) and not arguments.dry_run:
             await asyncio.sleep(1 / arguments.rate)
     if not sessions:
         print("no session to retry")

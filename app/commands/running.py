@@ -9,13 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
-
 from app.adapters.qstash.queue import QueueRefused
 from app.checks import load
 from app.errors import AppError
 from app.logs import configure_logging
 from app.services import Services, open_services
+from app.sessions import operator
 from app.settings import Settings
 
 Command = Callable[[argparse.Namespace, Services, Settings], Awaitable[int]]
@@ -30,9 +29,8 @@ class CommandError(Exception):
 def with_services(command: Command, arguments: argparse.Namespace) -> int:
     """Run a command with the services. If it fails, print a sentence and return 1. Raises SettingsError."""
     settings = load()
-    configure_logging("console")
-    # To standard error: standard output is for the command's result.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.stderr))
+    # Standard output is for the command's result.
+    configure_logging("console", sys.stderr)
 
     async def run() -> int:
         async with open_services(settings) as services:
@@ -51,6 +49,14 @@ def with_services(command: Command, arguments: argparse.Namespace) -> int:
         return 130
     print(f"error: {problem}", file=sys.stderr)
     return 1
+
+
+async def named_learner(services: Services, learner: str) -> tuple[str, list[str]] | None:
+    """Id and sessions of the learner with this external id, id or e-mail address. Raises CommandError for several."""
+    found = await operator.find_learners(services.database, learner)
+    if len(found) > 1:
+        raise CommandError(f"several learners share this address: name one by id: {', '.join(id_ for id_, _ in found)}")
+    return found[0] if found else None
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

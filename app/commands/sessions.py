@@ -2,23 +2,26 @@
 
 import argparse
 
-from app.commands.running import add_json, print_rows, seconds
+from app.commands.running import CommandError, add_json, print_rows, seconds
 from app.services import Services
 from app.sessions import operator
+from app.sessions.status import ANALYZING, CREATED, DONE, FAILED, TRANSCRIBING, UPLOADED
 from app.settings import Settings
 
+STATUSES = (CREATED, UPLOADED, TRANSCRIBING, ANALYZING, DONE, FAILED)
+MOST = 10_000
 COLUMNS = ("id", "status", "updated_at", "learner", "audio_stored", "reason")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which sessions."""
-    parser.add_argument("--status", default="", type=str.upper, help="such as FAILED")
+    parser.add_argument("--status", default="", type=str.upper, choices=STATUSES, help="such as FAILED")
     parser.add_argument(
         "--older-than", default=0, type=seconds, metavar="TIME", help="unchanged for at least this long: 15m, 2h, 7d"
     )
     parser.add_argument("--learner", default="", help="external id or id")
     parser.add_argument("--reason", default="", help="part of the sentence that the learner reads")
-    parser.add_argument("--limit", default=50, type=int, help="how many at most (default 50)")
+    parser.add_argument("--limit", default=50, type=int, help=f"how many at most (default 50, up to {MOST:,})")
     parser.add_argument(
         "--broken", choices=operator.RULES, help="only the ids of those that break a rule, as doctor names it"
     )
@@ -28,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
     """List. Raises SettingsError."""
-    a, limit = arguments, max(1, min(arguments.limit, 10_000))
+    a, limit = arguments, arguments.limit
+    if not 1 <= limit <= MOST:
+        raise CommandError(f"--limit is from 1 to {MOST:,}")
+    if (a.status or a.older_than or a.learner or a.reason) and (a.broken or a.totals):
+        raise CommandError("--broken and --totals go through all sessions: leave out the other filters")
     if a.broken:
         broken = await operator.broken_invariants(services.database, services.lease_s, limit)
         rows, columns = [{"id": id_} for each in broken if each.rule == a.broken for id_ in each.ids], ("id",)

@@ -8,12 +8,12 @@ from app.commands.running import CommandError
 from app.recordings.orphans import Orphans, delete_orphans
 from app.services import Services
 from app.settings import Settings
-from app.sweep import sweep
+from app.sweep import plan, sweep
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How much of a sweep to run."""
-    parser.add_argument("--dry-run", action="store_true", help="list orphaned recordings, and change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="list what it would do, and change nothing")
     parser.add_argument(
         "--delete-orphans",
         action="store_true",
@@ -32,8 +32,10 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
             if not page.continue_after:
                 break
             after = page.continue_after
-        keys = {"keys": found.keys} if arguments.dry_run else {}
-        print(json.dumps({"orphans_deleted": found.deleted, "orphans_kept": found.kept, **keys}))
+        if arguments.dry_run:
+            print(json.dumps({**await plan(services), "delete_orphan": found.keys}, indent=2))
+        else:
+            print(json.dumps({"orphans_deleted": found.deleted, "orphans_kept": found.kept}))
         return 0
     swept = await sweep(services)
     print(json.dumps(asdict(swept)))

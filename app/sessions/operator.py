@@ -16,6 +16,7 @@ RULES = (
     *("done_with_audio", "done_without_transcript", "done_without_focus"),
     *("waiting_over_an_hour", "lease_over_for_ten_minutes"),
 )
+PROFILE_BELOW, PROFILE_ABOVE = "profile_below_sessions", "profile_above_sessions"
 
 
 async def drifted_models(db: Database) -> list[str]:
@@ -78,26 +79,29 @@ class Broken:
 
 async def broken_invariants(db: Database, lease_s: int, limit: int = 3) -> list[Broken]:
     """The invariants that sessions break, with up to ``limit`` ids of each."""
-    rows = await db.read_rows(SQL["invariants"], lease_s, limit)
+    rows = await db.read_rows(SQL["invariants"], lease_s, limit, AGAIN)
     return [Broken(row["rule"], row["sessions"], json.loads(row["ids"])) for row in rows]
 
 
-async def wrong_profiles(db: Database, since: datetime, limit: int = 3) -> Broken | None:
-    """Learners created since then whose profile counts less than their sessions do, with up to ``limit`` user ids."""
+async def wrong_profiles(db: Database, since: datetime, limit: int = 3) -> list[Broken]:
+    """Learners created since then whose profile is not the sum of their sessions, with up to ``limit`` user ids.
+
+    A profile that counts less is wrong. One that counts more is right if a session was deleted, whose share stays.
+    """
     rows = await db.read_rows(SQL["wrong_profiles"], as_timestamp(since), limit)
-    return Broken("profile_below_sessions", rows[0]["learners"], json.loads(rows[0]["ids"])) if rows else None
+    return [Broken(row["rule"], row["learners"], json.loads(row["ids"])) for row in rows]
 
 
-async def export(db: Database, learner: str) -> dict[str, Any] | None:
-    """Every row of a learner, named by external id or id; None for an unknown one."""
-    rows = await db.read_rows(SQL["export"], learner)
+async def export(db: Database, user_id: str) -> dict[str, Any] | None:
+    """Every row of a learner; None for an unknown one."""
+    rows = await db.read_rows(SQL["export"], user_id)
     return json.loads(rows[0]["rows"]) if rows else None
 
 
-async def find_learner(db: Database, learner: str) -> tuple[str, list[str]] | None:
-    """A learner's id and sessions."""
-    rows = await db.read_rows(SQL["learner"], learner)
-    return (rows[0]["user_id"], json.loads(rows[0]["sessions"])) if rows else None
+async def find_learners(db: Database, learner: str) -> list[tuple[str, list[str]]]:
+    """Id and sessions of each learner with this external id, id or e-mail address. Several may share an address."""
+    rows = await db.read_rows(SQL["learners"], learner)
+    return [(row["user_id"], json.loads(row["sessions"])) for row in rows]
 
 
 async def forget(db: Database, user_id: str) -> bool:

@@ -51,7 +51,8 @@ SELECT id AS session_id FROM speaking_sessions
  WHERE status = 'FAILED' AND "errorMessage" = $1 ORDER BY "updatedAt" LIMIT 10000
 
 -- name: invariants
--- The invariants: how many sessions break each rule, and which (at most $2). $1 is the lease in seconds.
+-- The invariants: how many sessions break each rule, and which (at most $2). $1 is the lease in seconds. FAILED with the
+-- promise ($3) of another try waits, too.
 WITH broken AS (
   SELECT 'done_with_audio' AS rule, id FROM speaking_sessions
    WHERE status = 'DONE' AND "audioUrl" IS NOT NULL AND "audioDeletedAt" IS NULL
@@ -63,7 +64,9 @@ WITH broken AS (
   SELECT 'done_without_focus', id FROM speaking_sessions WHERE status = 'DONE' AND "focusNext" IS NULL
   UNION ALL
   SELECT 'waiting_over_an_hour', id FROM speaking_sessions
-   WHERE status = 'UPLOADED' AND "createdAt" < timezone('utc', clock_timestamp()) - interval '1 hour'
+   WHERE "createdAt" < timezone('utc', clock_timestamp()) - interval '1 hour'
+     AND (status IN ('UPLOADED', 'TRANSCRIBING', 'ANALYZING')
+          OR status = 'FAILED' AND right("errorMessage", length($3::text)) = $3::text)
   UNION ALL
   SELECT 'lease_over_for_ten_minutes', id FROM speaking_sessions
    WHERE status IN ('TRANSCRIBING', 'ANALYZING')
@@ -73,19 +76,26 @@ SELECT rule, count(*)::int AS sessions, array_to_json((array_agg(id ORDER BY id)
   FROM broken GROUP BY rule ORDER BY rule
 
 -- name: wrong_profiles
--- Learners made since $1 whose profile counts less than the insights of their DONE sessions. A higher count is no error: a
--- deleted session's share stays. Only numbers are compared; a profile of another shape counts as empty.
+-- Learners made since $1 whose profile does not count what the insights of their DONE sessions add up to, by whether a count
+-- is below the sum or only above it, as after a session was deleted. What is not a number counts as 0.
 WITH sums AS (
-  SELECT s."userId" AS user_id, i.category || ':' || i.pattern AS key, sum(coalesce(i.frequency, 1)) AS expected
+  SELECT s."userId" AS user_id, i.category || ':' || i.pattern AS key, sum(coalesce(i.frequency, 1)) AS count
     FROM users u JOIN speaking_sessions s ON s."userId" = u.id JOIN insights i ON i."sessionId" = s.id
    WHERE u."createdAt" >= $1::text::timestamp AND s.status = 'DONE'
    GROUP BY 1, 2
+), profiles AS (
+  SELECT u.id AS user_id, e.key, CASE jsonb_typeof(e.value) WHEN 'number' THEN e.value::numeric ELSE 0 END AS count
+    FROM users u JOIN pattern_profiles p ON p."userId" = u.id
+    CROSS JOIN jsonb_each(CASE jsonb_typeof(p.patterns) WHEN 'object' THEN p.patterns ELSE '{}' END) e
+   WHERE u."createdAt" >= $1::text::timestamp
 ), wrong AS (
-  SELECT DISTINCT sums.user_id AS id FROM sums LEFT JOIN pattern_profiles p ON p."userId" = sums.user_id
-   WHERE sums.expected > CASE jsonb_typeof(p.patterns -> sums.key) WHEN 'number' THEN (p.patterns ->> sums.key)::numeric ELSE 0 END
+  SELECT user_id AS id, bool_or(coalesce(sums.count, 0) > coalesce(profiles.count, 0)) AS below
+    FROM sums FULL JOIN profiles USING (user_id, key)
+   WHERE coalesce(sums.count, 0) <> coalesce(profiles.count, 0) GROUP BY user_id
 )
-SELECT count(*)::int AS learners, array_to_json((array_agg(id ORDER BY id))[1:$2::int])::text AS ids
-  FROM wrong HAVING count(*) > 0
+SELECT CASE WHEN below THEN 'profile_below_sessions' ELSE 'profile_above_sessions' END AS rule, count(*)::int AS learners,
+       array_to_json((array_agg(id ORDER BY id))[1:$2::int])::text AS ids
+  FROM wrong GROUP BY below ORDER BY below DESC
 
 -- name: export
 SELECT (SELECT json_build_object(
@@ -96,11 +106,11 @@ SELECT (SELECT json_build_object(
      || jsonb_build_object('transcript', (SELECT to_jsonb(t) FROM transcripts t WHERE t."sessionId" = s.id),
                            'insights', coalesce((SELECT jsonb_agg(to_jsonb(i)) FROM insights i WHERE i."sessionId" = s.id), '[]'))
      ORDER BY s."createdAt") FROM speaking_sessions s WHERE s."userId" = u.id), '[]')))::text AS rows
-  FROM users u WHERE u."externalId" = $1 OR u.id = $1
+  FROM users u WHERE u.id = $1
 
--- name: learner
+-- name: learners
 SELECT u.id AS user_id, array_to_json(ARRAY(SELECT s.id FROM speaking_sessions s WHERE s."userId" = u.id))::text AS sessions
-  FROM users u WHERE u."externalId" = $1 OR u.id = $1
+  FROM users u WHERE u."externalId" = $1 OR u.id = $1 OR lower(u.email) = lower($1) ORDER BY u.id
 
 -- name: forget
 DELETE FROM users WHERE id = $1 RETURNING id

@@ -18,14 +18,16 @@ from app.sessions.status import CREATED, FAILED
 
 SQL = load_statements(__file__)
 
-# Maximum number of rows that one statement takes.
-PAGE = 100
+# Maximum number of rows that one statement takes, and that a dry run lists.
+PAGE, LISTED = 100, 10_000
 # Long enough for QStash to have delivered, short enough for a learner who is waiting.
 UNDELIVERED_AFTER_S = 15 * 60
 # Added to the lease, so that a retry already scheduled by QStash comes first.
 LEASE_MARGIN_S = 60
 # QStash's last retry comes half an hour after the first delivery. From then on the sweep retries hourly.
 FAILED_RETRY_AFTER_S = 3600
+# While QStash is holding messages back, an UPLOADED session is expected to have one of them.
+HELD_BACK_AFTER_S = 24 * 3600
 # Outlasts an outage of a day. After two days of failures, another attempt would fail, too.
 TRANSIENT_GIVE_UP_AFTER_S = 2 * 24 * 3600
 # For sessions that were never processed or failed because of a configuration error: as long as the bucket keeps recordings.
@@ -42,10 +44,10 @@ NEVER_UPLOADED = f"The upload was not completed. {NOT_AGAIN}"
 
 @dataclass(frozen=True)
 class Backlog:
-    """A session taken from the backlog for republishing. ``version`` changes each time it is taken."""
+    """A session taken from the backlog for republishing. ``version`` changes each time it is taken; None in a dry run."""
 
     session_id: str
-    version: str
+    version: str | None
 
 
 @dataclass(frozen=True)
@@ -106,32 +108,36 @@ async def drop_recording(db: Database, session_id: str) -> str | None:
     return key
 
 
-async def take_backlog(db: Database, *, lease_s: int, waiting: bool = False) -> list[Backlog]:
+async def take_backlog(db: Database, *, lease_s: int, waiting: bool = False, dry_run: bool = False) -> list[Backlog]:
     """Set a page of sessions that need another message to UPLOADED, and return them. Raises Unavailable.
 
-    ``waiting``: QStash is holding messages back, so an UPLOADED session is only taken after a day.
+    ``waiting``: QStash is holding messages back, so an UPLOADED session is only taken after a day. With ``dry_run`` up to
+    10,000 sessions are returned and none is changed.
     """
-    undelivered_s = TRANSIENT_GIVE_UP_AFTER_S // 2 if waiting else UNDELIVERED_AFTER_S
-    lease_over_s = lease_s + LEASE_MARGIN_S
-    rows = await db.write_rows(SQL["take_backlog"], undelivered_s, lease_over_s, FAILED_RETRY_AFTER_S, AGAIN, PAGE)
-    return _BACKLOG.validate_python(rows)
+    undelivered_s = HELD_BACK_AFTER_S if waiting else UNDELIVERED_AFTER_S
+    limits = (undelivered_s, lease_s + LEASE_MARGIN_S, FAILED_RETRY_AFTER_S, AGAIN, LISTED if dry_run else PAGE)
+    return _BACKLOG.validate_python(await db.write_rows(SQL["take_backlog"], *limits, dry_run))
 
 
 async def put_back(db: Database, sessions: list[str]) -> None:
     """Let the next sweep take sessions that could not be published. Raises Unavailable."""
     if sessions:
-        await db.write_rows(SQL["put_back"], json.dumps(sessions), UNDELIVERED_AFTER_S)
+        # Old enough for ``take_backlog`` to take them even while QStash is holding other messages back.
+        await db.write_rows(SQL["put_back"], json.dumps(sessions), HELD_BACK_AFTER_S)
 
 
-async def give_up(db: Database, *, lease_s: int) -> int:
-    """Give up a page of sessions that failed for two days or waited for a week. Returns their number. Raises Unavailable."""
+async def give_up(db: Database, *, lease_s: int, dry_run: bool = False) -> list[str]:
+    """Give up a page of sessions that failed for two days or waited for a week. Returns their ids. Raises Unavailable.
+
+    With ``dry_run`` up to 10,000 are returned and none is changed.
+    """
     rows = await db.write_rows(
         SQL["give_up"],
         *(NEVER_PROCESSED, AGAIN, NOT_AGAIN, GIVE_UP_AFTER_S),
-        *(MISCONFIGURED, TRANSIENT_GIVE_UP_AFTER_S, lease_s + LEASE_MARGIN_S, PAGE),
-        *(FAILED_RETRY_AFTER_S, UNDELIVERED_AFTER_S),
+        *(MISCONFIGURED, TRANSIENT_GIVE_UP_AFTER_S, lease_s + LEASE_MARGIN_S, LISTED if dry_run else PAGE),
+        *(FAILED_RETRY_AFTER_S, UNDELIVERED_AFTER_S, dry_run),
     )
-    return len(rows)
+    return [row["session_id"] for row in rows]
 
 
 async def give_up_upload(db: Database, session_id: str) -> bool:
@@ -166,11 +172,11 @@ async def owners_of(db: Database, sessions: Iterable[tuple[str, str]]) -> list[O
     return _OWNERS.validate_python(await db.read_rows(SQL["owners_of"], json.dumps(sorted(set(sessions)))))
 
 
-async def reopen(db: Database, session_id: str) -> str | None:
+async def reopen(db: Database, session_id: str, *, dry_run: bool = False) -> str | None:
     """Set a FAILED session back to UPLOADED, and return its new version. Raises Unavailable.
 
     None if it is not FAILED, or nothing is left to resume from. Repeatable: an UPLOADED session counts as reopened already.
+    With ``dry_run`` nothing is changed, and the version of a session that could be reopened is empty.
     """
-    rows = await db.write_rows(SQL["reopen"], session_id)
-    version: str | None = rows[0]["version"] if rows else None
-    return version
+    rows = await db.write_rows(SQL["reopen"], session_id, dry_run)
+    return (rows[0]["version"] or "") if rows else None

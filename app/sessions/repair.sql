@@ -35,7 +35,8 @@ SELECT s."audioUrl" AS audio_key FROM speaking_sessions s
 -- name: take_backlog
 -- Sessions to be published again: UPLOADED, and not delivered for $1 seconds; under a claim that is $2 seconds old; FAILED $3
 -- seconds ago with the promise ($4) of another try. A session that is taken is not found by the next sweep; SKIP LOCKED lets
--- concurrent sweeps share the work. Rows written by others (another key, a later version's status) are left alone.
+-- concurrent sweeps share the work. Rows written by others (another key, a later version's status) are left alone. With $6
+-- they are only listed.
 WITH due AS (
   SELECT id FROM speaking_sessions s
    WHERE starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
@@ -48,11 +49,14 @@ WITH due AS (
                   OR EXISTS (SELECT FROM transcripts t WHERE t."sessionId" = s.id AND right(t.text, 1) <> E'\x1e')))
    ORDER BY "updatedAt" LIMIT $5::int
      FOR UPDATE SKIP LOCKED
+), taken AS (
+  UPDATE speaking_sessions s SET status = 'UPLOADED', "errorMessage" = NULL,
+         "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), s."updatedAt" + interval '1 millisecond')
+    FROM due WHERE s.id = due.id AND NOT $6::boolean
+  RETURNING s.id, s."updatedAt"
 )
-UPDATE speaking_sessions s SET status = 'UPLOADED', "errorMessage" = NULL,
-       "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), s."updatedAt" + interval '1 millisecond')
-  FROM due WHERE s.id = due.id
-RETURNING s.id AS session_id, (extract(epoch FROM s."updatedAt") * 1000)::bigint::text AS version
+SELECT due.id AS session_id, (extract(epoch FROM taken."updatedAt") * 1000)::bigint::text AS version
+  FROM due LEFT JOIN taken USING (id)
 
 -- name: put_back
 -- Sessions ($1, a JSON array of ids) that were taken and could not be published are due again, as if the last message were $2
@@ -66,7 +70,7 @@ RETURNING id
 -- name: give_up
 -- Gives up sessions: they become FAILED for good ($1), or lose the promise of another try ($2 becomes $3). Waiting ones after
 -- $4 seconds; failed ones, unless because of a configuration error (its sentence is $5), after $6 seconds. Not while QStash may
--- still deliver: for $9 seconds after a failure, and for $10 after a session was reopened.
+-- still deliver: for $9 seconds after a failure, and for $10 after a session was reopened. With $11 they are only listed.
 WITH due AS (
   SELECT id FROM speaking_sessions
    WHERE starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
@@ -80,24 +84,32 @@ WITH due AS (
              AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $7::int))
    ORDER BY "createdAt" LIMIT $8::int
      FOR UPDATE SKIP LOCKED
+), ended AS (
+  UPDATE speaking_sessions s
+     SET status = 'FAILED',
+         "errorMessage" = CASE status WHEN 'FAILED' THEN replace("errorMessage", $2::text, $3::text) ELSE $1::text END,
+         "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), s."updatedAt" + interval '1 millisecond')
+    FROM due WHERE s.id = due.id AND NOT $11::boolean
 )
-UPDATE speaking_sessions s
-   SET status = 'FAILED',
-       "errorMessage" = CASE status WHEN 'FAILED' THEN replace("errorMessage", $2::text, $3::text) ELSE $1::text END,
-       "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), s."updatedAt" + interval '1 millisecond')
-  FROM due WHERE s.id = due.id
-RETURNING s.id AS session_id
+SELECT id AS session_id FROM due
 
 -- name: reopen
 -- By an operator: back to UPLOADED, if there is a recording or a transcript to go on from. A session that is UPLOADED already
--- stays as it is, so that repeating the command publishes it again.
-UPDATE speaking_sessions s
-   SET status = 'UPLOADED', "errorMessage" = NULL,
-       "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), s."updatedAt" + interval '1 millisecond')
- WHERE id = $1 AND status IN ('FAILED', 'UPLOADED') AND "audioUrl" IS NOT NULL
-   AND ("audioDeletedAt" IS NULL
-        OR EXISTS (SELECT FROM transcripts t WHERE t."sessionId" = s.id AND right(t.text, 1) <> E'\x1e'))
-RETURNING (extract(epoch FROM s."updatedAt") * 1000)::bigint::text AS version
+-- stays as it is, so that repeating the command publishes it again. With $2 nothing is changed: could it be reopened?
+WITH due AS (
+  SELECT id FROM speaking_sessions s
+   WHERE id = $1 AND status IN ('FAILED', 'UPLOADED') AND "audioUrl" IS NOT NULL
+     AND ("audioDeletedAt" IS NULL
+          OR EXISTS (SELECT FROM transcripts t WHERE t."sessionId" = s.id AND right(t.text, 1) <> E'\x1e'))
+     FOR UPDATE
+), reopened AS (
+  UPDATE speaking_sessions s
+     SET status = 'UPLOADED', "errorMessage" = NULL,
+         "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), s."updatedAt" + interval '1 millisecond')
+    FROM due WHERE s.id = due.id AND NOT $2::boolean
+  RETURNING s.id, s."updatedAt"
+)
+SELECT (extract(epoch FROM reopened."updatedAt") * 1000)::bigint::text AS version FROM due LEFT JOIN reopened USING (id)
 
 -- name: uploads_that_never_came
 SELECT id AS session_id, "userId" AS user_id FROM speaking_sessions

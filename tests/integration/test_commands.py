@@ -28,7 +28,8 @@ def test_poisoned_recording_and_dead_letter(deployment: Deployment) -> None:
     wait_for(lambda: deployment.world.database.session(session_id)["audioDeletedAt"])
     refused = deployment.run("dead-letters", "retry", letters[0]["id"])
     assert refused.returncode == 1 and "only a FAILED session with its recording" in refused.stdout
-    assert "done" in deployment.ok("dead-letters", "delete", letters[0]["id"])
+    deleted = json.loads(deployment.ok("dead-letters", "delete", letters[0]["id"], "--json"))
+    assert deleted == [{"id": letters[0]["id"], "outcome": "done"}]
     assert json.loads(deployment.ok("dead-letters", "list", "--json")) == []
 
 
@@ -69,7 +70,11 @@ def test_wrong_key_then_one_command(deployment: Deployment) -> None:
         assert deployment.until(session_id, "FAILED")["errorMessage"] == MISCONFIGURED
     # QStash has used up its attempts.
     wait_for(lambda: deployment.dead_letters() == len(sessions))
-    assert set(deployment.ok("retry", "--misconfigured", "--dry-run").split()) == set(sessions)
+    planned = deployment.ok("retry", "--misconfigured", "--dry-run")
+    assert all(f"{session_id}  would be published" in planned for session_id in sessions)
+    assert {row["status"] for row in deployment.world.database.rows("SELECT status FROM speaking_sessions")} == {
+        "FAILED"
+    }
     assert len(deployment.world.storage.stored_keys()) == len(sessions)
     deployment.world.providers.whisper.clear()
 
@@ -81,7 +86,7 @@ def test_wrong_key_then_one_command(deployment: Deployment) -> None:
 
 
 def test_stranded_sessions_are_swept(deployment: Deployment) -> None:
-    """A revoked token strands uploads; they are seen by age, and the sweep publishes them once it is mended."""
+    """A revoked token strands uploads; they are seen by age, a dry run lists them, the sweep publishes them once it is mended."""
     session_id = deployment.world.upload()
     deployment.until(session_id, "DONE")
     set_status(deployment.world, session_id, "UPLOADED")
@@ -92,7 +97,25 @@ def test_stranded_sessions_are_swept(deployment: Deployment) -> None:
     totals = json.loads(deployment.ok("sessions", "--totals", "--json"))
     assert [(row["status"], row["sessions"]) for row in totals] == [("UPLOADED", 1)] and totals[0]["oldest_s"] > 10_000
 
-    assert json.loads(deployment.ok("sweep"))["published"] == 1
+    never_came, failed = deployment.world.upload("bob"), deployment.world.upload("bob")
+    for session in (never_came, failed):
+        deployment.until(session, "DONE")
+        deployment.world.database.execute(
+            f"UPDATE speaking_sessions SET \"audioDeletedAt\" = NULL WHERE id = '{session}'"
+        )
+    set_status(deployment.world, never_came, "CREATED")
+    set_status(deployment.world, failed, "FAILED")
+    for session in (never_came, failed):
+        age(deployment.world, session, 2 * 24 * 3600)
+    before = deployment.world.database.rows("SELECT * FROM speaking_sessions ORDER BY id")
+    planned = json.loads(deployment.ok("sweep", "--dry-run"))
+    assert planned == {
+        "publish": [session_id], "give_up": [never_came], "delete_recording": [failed], "delete_orphan": []
+    }  # fmt: skip
+    assert deployment.world.database.rows("SELECT * FROM speaking_sessions ORDER BY id") == before
+
+    swept = json.loads(deployment.ok("sweep"))
+    assert (swept["published"], swept["abandoned"]) == (1, 1)
     deployment.until(session_id, "DONE")
 
 
@@ -121,13 +144,28 @@ def test_export_and_forget(deployment: Deployment) -> None:
     assert exported["user"]["email"] and [one["id"] for one in exported["sessions"]] == [done]
     assert CANARY in exported["sessions"][0]["transcript"]["text"] and len(exported["sessions"][0]["insights"]) == 2
     assert deployment.run("forget", "local-ada").returncode == 1
-    assert "left elsewhere" in deployment.ok("forget", "local-ada", "--yes")
+    assert json.loads(deployment.ok("export", exported["user"]["email"].upper())) == exported
+    assert "left elsewhere" in deployment.ok("forget", exported["user"]["email"], "--yes")
     assert deployment.world.storage.stored_keys() == []
     assert [row["externalId"] for row in deployment.world.database.rows('SELECT "externalId" FROM users')] == [
         "local-bob"
     ]
     assert "no such learner" in deployment.ok("forget", "local-ada", "--yes")
     assert deployment.run("export", "local-ada").returncode == 1
+
+
+def test_forget_cancels_what_waits(deployment: Deployment) -> None:
+    """A message that is to be tried again is cancelled; if QStash is down, everything else is deleted all the same."""
+    deployment.world.providers.whisper.append(Reply(503, {"error": {"message": "x"}}, times=1000))
+    for learner in ("ada", "bob"):
+        deployment.until(deployment.world.upload(learner), "FAILED")
+    deployment.world.database.execute("UPDATE users SET email = 'shared@example.com'")
+    shared = deployment.run("forget", "shared@example.com", "--yes")
+    assert shared.returncode == 1 and "name one by id" in shared.stderr
+
+    assert "1 queued messages" in deployment.ok("forget", "local-ada", "--yes")
+    assert "QStash did not answer" in deployment.ok("forget", "local-bob", "--yes", QSTASH_URL="http://127.0.0.1:9")
+    assert deployment.world.storage.stored_keys() == [] and deployment.world.database.rows("SELECT id FROM users") == []
 
 
 def test_long_output_passes_a_pipe_whole(deployment: Deployment) -> None:
@@ -215,7 +253,11 @@ def test_commands_say_what_to_do(deployment: Deployment) -> None:
         (("sessions", "--older-than", "soon"), "write 90s, 15m, 2h or 7d"),
         (("sessions", "--older-than", "999999d"), "write 3650d at most"),
         (("doctor", "--since", "0001-01-01T00:00+23:00"), "is not a date"),
+        (("sessions", "--status", "nonsense"), "invalid choice"),
+        (("sessions", "--limit", "0"), "--limit is from 1 to 10,000"),
+        (("sessions", "--totals", "--status", "done"), "leave out the other filters"),
         (("retry",), "required"),
+        (("retry", "nobody", "--dry-run"), "1 of 1 could not be retried"),
         (("dead-letters", "delete"), "say --all"),
         (("dead-letters", "delete", "1-0"), "no such dead letter"),
     ):

@@ -16,6 +16,7 @@ from app.commands.checkups import Finding
 from app.commands.doctor import examine
 from app.commands.running import moment
 from app.database.ids import new_cuid
+from app.errors import AGAIN
 from app.services import Services, open_services
 from app.sessions.operator import RULES
 from app.settings import Settings
@@ -152,7 +153,8 @@ BREAK = {
     "done_with_audio": '"audioDeletedAt" = NULL',
     "done_without_focus": '"focusNext" = NULL',
     "done_without_transcript": "language = 'xx'",
-    "waiting_over_an_hour": "status = 'UPLOADED', \"createdAt\" = now() - interval '2 hours'",
+    "waiting_over_an_hour": "status = 'FAILED', \"createdAt\" = now() - interval '2 hours', "
+    f"\"errorMessage\" = 'Busy. {AGAIN}'",
     "lease_over_for_ten_minutes": "status = 'ANALYZING', \"updatedAt\" = now() - interval '2 hours'",
 }
 
@@ -198,7 +200,7 @@ def test_doctor_finds_objects_without_a_session(deployment: Deployment) -> None:
     assert verdict == "wrong" and advice.startswith("1 that no session needs")
     # The commands look at objects of some age only.
     old = {"ORPHAN_GRACE_SECONDS": "1"}
-    assert wait_for(lambda: json.loads(deployment.ok("sweep", "--dry-run", **old))["keys"]) == [key]
+    assert wait_for(lambda: json.loads(deployment.ok("sweep", "--dry-run", **old))["delete_orphan"]) == [key]
     assert deployment.world.storage.stored_keys() == [key]
     swept = deployment.run("sweep", **old)
     assert "reason=object_without_session" in swept.stderr and deployment.world.storage.stored_keys() == []
@@ -206,7 +208,7 @@ def test_doctor_finds_objects_without_a_session(deployment: Deployment) -> None:
 
 @pytest.mark.thorough
 def test_doctor_compares_profiles_with_the_sessions_of_learners_made_since(deployment: Deployment) -> None:
-    """Not without a date; fine as it comes, and after a session was deleted; wrong once a count was lost."""
+    """Not without a date; fine as it comes; unknown after a session was deleted; wrong once a count was lost."""
     sessions = [deployment.world.upload() for _ in range(2)]
     for session_id in sessions:
         deployment.until(session_id, "DONE")
@@ -220,6 +222,9 @@ def test_doctor_compares_profiles_with_the_sessions_of_learners_made_since(deplo
     with deployment.world.client() as client:
         client.delete(f"/api/sessions/{sessions[0]}")
     assert profiles() == ("fine", "")
+    verdict, advice = examined(deployment, "2026-01-01")["profiles above"]
+    assert verdict == "unknown" and advice.startswith(f"1, such as {learner}: they count more")
+    assert "invariant_broken" not in deployment.run("sweep").stderr
     counts = '{"grammar:Past tense": 2, "structure:So openers": 1}'
     for broken in (counts, "{}", "[]", '{"grammar:Past tense": "9", "structure:So openers": 9}'):
         deployment.world.database.execute(f"UPDATE pattern_profiles SET patterns = '{broken}'")
@@ -273,6 +278,9 @@ def test_doctor_tells_a_wrong_region_from_a_wrong_token(deployment: Deployment, 
         "QSTASH_TOKEN is refused, and no other region knows it: copy it again from the QStash console",
     )
     assert said[eu.server.token][0] == "fine"
+    # Upstash itself is only asked for a token of its own.
+    private = examined(deployment, None, **{**eu.plain, "QSTASH_TOKEN": "eyJ-nobody"})["qstash"]
+    assert private[1].startswith("QSTASH_TOKEN is refused, and no other region is set")
 
 
 def test_doctor_names_the_region_and_compares_the_keys_of_both(deployment: Deployment, eu: Region, us: Region) -> None:

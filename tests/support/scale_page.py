@@ -42,6 +42,7 @@ class Measured:
     delivery_cpu_ms: float
     delivery_statements: float
     upload_cpu_ms: float
+    upload_statements: float
     poll_cpu_ms: float
     memory_mb: float
 
@@ -59,6 +60,7 @@ def measured() -> Measured:
         median("webhook CPU ms"),
         median("webhook SQL statements"),
         median("upload 1 MB CPU ms"),
+        median("upload SQL statements"),
         median("detail CPU ms"),
         median("idle memory, SDKs loaded MB"),
     )
@@ -88,8 +90,8 @@ providers that answer at once.
 - The frontend asks {POLLS} times for one session before it is DONE.
 - Measured: {cpu_ms:.0f} ms of CPU for a session ({m.delivery_cpu_ms:.1f} ms for the delivery,
   {m.upload_cpu_ms:.1f} ms for each MB of the upload, {m.poll_cpu_ms:.2f} ms for each poll),
-  {m.delivery_statements:.0f} SQL statements for the delivery and one for each poll, {m.memory_mb:.0f} MB for a
-  process with its query engine.
+  {m.upload_statements:.0f} SQL statements for the upload, {m.delivery_statements:.0f} for the delivery and one for
+  each poll, {m.memory_mb:.0f} MB for a process with its query engine.
 - A process is given no more than {MOST_BUSY:.0%} of a core and {DELIVERIES_A_PROCESS} deliveries at once, with
   `connection_limit={CONNECTIONS_A_PROCESS}` in `DATABASE_URL`; there are at least two, so that one can be
   replaced without downtime.
@@ -147,7 +149,7 @@ def _column(sessions: int, m: Measured, cpu_ms: float) -> dict[str, str]:
         "processes": f"{processes}",
         "their memory": f"{processes * m.memory_mb / 1000:.1f} GB",
         "connections to the database": f"{processes * CONNECTIONS_A_PROCESS}",
-        "SQL statements a second at peak": f"{peak_s * (m.delivery_statements + POLLS):,.1f}",
+        "SQL statements a second at peak": f"{peak_s * (m.upload_statements + m.delivery_statements + POLLS):,.1f}",
         **{
             f"{name} a day": f"${usd:,.2f}" for name, usd in zip(_defaults("transcription_models"), speech, strict=True)
         },
