@@ -21,12 +21,11 @@ from app.services import Services, open_services
 from app.sessions.operator import RULES
 from app.settings import Settings
 from tests.conftest import make_settings
-from tests.integration.test_regions import EU, US, Region, eu, us
 from tests.support.deployment import CANARY, Deployment, deployed, deployment, queue, wait_for
 from tests.support.serving import served
 from tests.support.world import AUDIO
 
-__all__ = ["deployed", "deployment", "eu", "queue", "us"]
+__all__ = ["deployed", "deployment", "queue"]
 
 
 def findings(done: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str]]:
@@ -261,42 +260,3 @@ def test_doctor_does_not_start_with_a_lease_that_is_too_short(deployment: Deploy
     done = deployment.run("doctor", PROCESSING_LEASE_SECONDS="300")
 
     assert done.returncode == 1 and "PROCESSING_LEASE_SECONDS (300) must be at least 20 s longer" in done.stderr
-
-
-def test_doctor_tells_a_wrong_region_from_a_wrong_token(deployment: Deployment, eu: Region, us: Region) -> None:
-    """QStash refuses both with the same words."""
-    addresses = {"EU_CENTRAL_1_QSTASH_URL": eu.server.url, "US_EAST_1_QSTASH_URL": us.server.url}
-    said = {
-        token: examined(deployment, None, **{**eu.plain, **addresses, "QSTASH_TOKEN": token})["qstash"]
-        for token in (us.server.token, "eyJ-nobody", eu.server.token)
-    }
-
-    assert said[us.server.token][0] == "wrong"
-    assert f"of the region US_EAST_1: set QSTASH_URL={us.server.url}" in said[us.server.token][1]
-    assert said["eyJ-nobody"] == (
-        "wrong",
-        "QSTASH_TOKEN is refused, and no other region knows it: copy it again from the QStash console",
-    )
-    assert said[eu.server.token][0] == "fine"
-    # Upstash itself is only asked for a token of its own.
-    private = examined(deployment, None, **{**eu.plain, "QSTASH_TOKEN": "eyJ-nobody"})["qstash"]
-    assert private[1].startswith("QSTASH_TOKEN is refused, and no other region is set")
-
-
-def test_doctor_names_the_region_and_compares_the_keys_of_both(deployment: Deployment, eu: Region, us: Region) -> None:
-    """While one moves: where messages are published, and whether both regions' deliveries will verify."""
-    moving = {**eu.named(EU), **us.named(US), "QSTASH_REGION": "US_EAST_1"}
-    points = ("qstash", "qstash signing keys", "qstash signing keys EU_CENTRAL_1", "settings")
-    sound = examined(deployment, None, **moving)
-    assert [sound[point][0] for point in points] == ["fine"] * 4
-    assert sound["qstash"][1] == "messages are published in US_EAST_1"
-    # The service that runs has the keys of no region, and QStash's fixed ones.
-    assert [sound[f"address{region}"][0] for region in ("", " EU_CENTRAL_1", " US_EAST_1")] == ["fine", "fine", "wrong"]
-
-    eu.server.request("POST", "/v2/keys/rotate")
-    rolled = examined(deployment, None, **moving)
-    assert rolled["qstash signing keys"][0] == "fine"
-    point = rolled["qstash signing keys EU_CENTRAL_1"]
-    assert point[0] == "wrong" and "EU_CENTRAL_1_QSTASH_CURRENT_SIGNING_KEY" in point[1]
-    half = examined(deployment, None, **{**moving, "US_EAST_1_QSTASH_TOKEN": ""})
-    assert "US_EAST_1_QSTASH_TOKEN is missing" in half["settings"][1]
