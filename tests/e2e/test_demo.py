@@ -38,6 +38,7 @@ def demo(directory: Path, *words: str) -> tuple[int, list[str]]:
     return process.returncode, printed.splitlines()
 
 
+@pytest.mark.thorough
 def test_demo_needs_nothing_and_its_last_line_says_done(tmp_path: Path) -> None:
     """In a pipe: plain lines, exit code 0, the line that scripts look for."""
     started = time.monotonic()

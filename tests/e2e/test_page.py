@@ -63,6 +63,7 @@ def test_what_a_browser_records_becomes_insights(stack: Stack, page: Page) -> No
     assert page.request.get(f"{stack.url}/api/sessions").json()["total"] == 0
 
 
+@pytest.mark.thorough
 def test_what_safari_records_becomes_insights(stack: Stack, page: Page) -> None:
     """A dropped recording in fragmented MP4 with AAC, as Safari's MediaRecorder writes it; the session has its own address."""
     samples = decode(human_voice(), OPUS_RATE)[: 15 * OPUS_RATE]

@@ -62,6 +62,7 @@ def test_show_tells_what_happened_without_a_word(deployment: Deployment) -> None
     assert deployment.run("show", "nobody").returncode == 1
 
 
+@pytest.mark.thorough
 def test_wrong_key_then_one_command(deployment: Deployment) -> None:
     """Sessions fail by our mistake; the key is mended; one command brings all of them back, at a rate, after a dry run."""
     deployment.world.providers.whisper.append(Reply(401, {"error": {"message": "x"}}, times=1000))
@@ -156,7 +157,9 @@ def test_export_and_forget(deployment: Deployment) -> None:
 
 def test_forget_cancels_what_waits(deployment: Deployment) -> None:
     """A message that is to be tried again is cancelled; if QStash is down, everything else is deleted all the same."""
-    deployment.world.providers.whisper.append(Reply(503, {"error": {"message": "x"}}, times=1000))
+    # QStash waits for a day: 173 s here.
+    away = Reply(503, {"error": {"message": "x"}}, {"retry-after": "86400"}, times=1000)
+    deployment.world.providers.whisper.append(away)
     for learner in ("ada", "bob"):
         deployment.until(deployment.world.upload(learner), "FAILED")
     deployment.world.database.execute("UPDATE users SET email = 'shared@example.com'")
@@ -248,15 +251,10 @@ def test_show_without_storage_and_without_control_characters(deployment: Deploym
 
 
 def test_commands_say_what_to_do(deployment: Deployment) -> None:
-    """Wrong words, a database that is down: a sentence and an exit code, no traceback."""
+    """What cannot be done, a wrong setting, a database that is down: a sentence and an exit code, no traceback."""
     for words, sentence in (
-        (("sessions", "--older-than", "soon"), "write 90s, 15m, 2h or 7d"),
-        (("sessions", "--older-than", "999999d"), "write 3650d at most"),
-        (("doctor", "--since", "0001-01-01T00:00+23:00"), "is not a date"),
-        (("sessions", "--status", "nonsense"), "invalid choice"),
         (("sessions", "--limit", "0"), "--limit is from 1 to 10,000"),
         (("sessions", "--totals", "--status", "done"), "leave out the other filters"),
-        (("retry",), "required"),
         (("retry", "nobody", "--dry-run"), "1 of 1 could not be retried"),
         (("dead-letters", "delete"), "say --all"),
         (("dead-letters", "delete", "1-0"), "no such dead letter"),
@@ -269,4 +267,3 @@ def test_commands_say_what_to_do(deployment: Deployment) -> None:
     assert token.returncode == 1 and "QSTASH_TOKEN holds a character that no key has" in token.stderr
     down = deployment.run("sessions", DATABASE_URL="postgresql://nobody:nothing@127.0.0.1:9/none")
     assert down.returncode == 1 and "doctor" in down.stderr and "nothing" not in down.stderr
-    assert "COMMAND" in deployment.ok("--help")

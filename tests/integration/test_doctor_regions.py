@@ -1,5 +1,7 @@
 """``python -m app doctor`` with QStash's two regions."""
 
+import pytest
+
 from tests.integration.test_doctor import examined
 from tests.integration.test_regions import EU, US, Region, eu, us
 from tests.support.deployment import Deployment, deployed, deployment, queue
@@ -7,6 +9,7 @@ from tests.support.deployment import Deployment, deployed, deployment, queue
 __all__ = ["deployed", "deployment", "eu", "queue", "us"]
 
 
+@pytest.mark.thorough
 def test_doctor_tells_a_wrong_region_from_a_wrong_token(deployment: Deployment, eu: Region, us: Region) -> None:
     """QStash refuses both with the same words."""
     addresses = {"EU_CENTRAL_1_QSTASH_URL": eu.server.url, "US_EAST_1_QSTASH_URL": us.server.url}

@@ -169,7 +169,8 @@ def test_fault_anywhere_ends_in_exactly_once(
     assert problems == []
 
 
-@pytest.mark.parametrize("deliveries", [1, pytest.param(2, marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("deliveries", [1, 2])
 def test_sigkill_anywhere_ends_in_exactly_once(faulty: FaultyWorld, places: list[str], deliveries: int) -> None:
     """A real process, killed after each call outside; the retries reach a living one."""
 
