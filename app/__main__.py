@@ -53,14 +53,31 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _mend_streams() -> None:
+    """Let a closed stream swallow what is written, and escape what a stream's encoding does not have."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115  # for as long as the process
+        else:
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> int:
     """Run one command; its exit code."""
+    _mend_streams()
     line = parser()
+    if any("\udc80" <= letter <= "\udcff" for word in sys.argv for letter in word):
+        line.error("an argument is not UTF-8")
     arguments = line.parse_args()
     if arguments.env_file != line.get_default("env_file") and not arguments.env_file.is_file():
         line.error(f"{arguments.env_file} is not a file")
     # Into os.environ, not only into the settings: Prisma's client reads its own variable from there.
-    load_dotenv(arguments.env_file)
+    try:
+        load_dotenv(arguments.env_file)
+    except ValueError as error:
+        # The message may quote a value.
+        line.error(f"{arguments.env_file} is not a text file in UTF-8 ({type(error).__name__})")
     try:
         command = arguments.run
         code = with_services(command, arguments) if iscoroutinefunction(command) else int(command(arguments))

@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
@@ -14,6 +15,10 @@ ORIGIN = re.compile(r"https?://[^/?#@\s]+", re.ASCII)
 def _web_address(value: str) -> str:
     if not ORIGIN.match(value) or any(mark in value for mark in "?#"):
         raise ValueError("must start with http:// or https:// and name a host, as in https://api.example.com")
+    try:
+        _ = urlsplit(value).port
+    except ValueError:
+        raise ValueError("names a port that is not a number up to 65535") from None
     return value.rstrip("/")
 
 

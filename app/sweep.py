@@ -63,16 +63,16 @@ async def sweep(services: Services, after: str = "") -> Swept:
     for leftover in await repair.leftover_recordings(db):
         with failures_left_to_orphan_search(leftover.session_id):
             swept.audio_deleted += await delete_recording(services, leftover.session_id)
-    found = await delete_orphans(services, after)
-    swept.orphans_deleted, swept.orphans_kept, swept.continue_after = found.deleted, found.kept, found.continue_after
-    if found.deleted or found.kept:
-        log.error("invariant_broken", reason="object_without_session", counts=found.deleted + found.kept)
     for broken in await operator.broken_invariants(db, services.lease_s):
         log.error("invariant_broken", reason=broken.rule, counts=broken.count, session_id=broken.ids[0])
     for profiles in await operator.wrong_profiles(db, datetime.now(UTC) - RECENT):
         if profiles.rule == operator.PROFILE_BELOW:
             # Without the ids, which are those of learners.
             log.error("invariant_broken", reason=profiles.rule, counts=profiles.count)
+    found = await delete_orphans(services, after)
+    swept.orphans_deleted, swept.orphans_kept, swept.continue_after = found.deleted, found.kept, found.continue_after
+    if found.deleted or found.kept:
+        log.error("invariant_broken", reason="object_without_session", counts=found.deleted + found.kept)
     counts = {name: value for name, value in vars(swept).items() if name != "continue_after"}
     log.info("swept", **counts)
     await _measure(services, counts)
@@ -87,9 +87,9 @@ async def plan(services: Services) -> dict[str, list[str]]:
     backlog = await repair.take_backlog(db, lease_s=lease_s, waiting=waiting, dry_run=True)
     never_came = [leftover.session_id for leftover in await repair.uploads_that_never_came(db)]
     return {
-        "publish": [session.session_id for session in backlog if session.session_id not in given_up],
+        "publish": [session.session_id for session in backlog if session.session_id not in set(given_up)],
         "give_up": given_up + never_came,
-        "delete_recording": [leftover.session_id for leftover in await repair.leftover_recordings(db)],
+        "delete_recording": never_came + [leftover.session_id for leftover in await repair.leftover_recordings(db)],
     }
 
 
@@ -107,20 +107,17 @@ async def _measure(services: Services, counts: dict[str, int]) -> None:
 
 async def _publish_backlog(services: Services, swept: Swept) -> None:
     deadline = time.monotonic() + PUBLISH_FOR_S
-    waiting, failed = bool(await services.queue.waiting()), list[str]()
-    try:
-        while time.monotonic() < deadline:
-            page = await repair.take_backlog(services.database, lease_s=services.lease_s, waiting=waiting)
-            limit = asyncio.Semaphore(PUBLISH_AT_ONCE)
-            outcomes = await asyncio.gather(*(_publish(services, session, limit) for session in page))
-            swept.published += sum(outcomes)
-            failed += [session.session_id for session, done in zip(page, outcomes, strict=True) if not done]
-            if len(page) < repair.PAGE or not any(outcomes):
-                break
-    finally:
-        # At the end, or this sweep would take them again.
-        swept.not_published = len(failed)
-        await repair.put_back(services.database, failed)
+    waiting = bool(await services.queue.waiting())
+    while time.monotonic() < deadline:
+        page = await repair.take_backlog(services.database, lease_s=services.lease_s, waiting=waiting)
+        limit = asyncio.Semaphore(PUBLISH_AT_ONCE)
+        outcomes = await asyncio.gather(*(_publish(services, session, limit) for session in page))
+        published = [session.session_id for session, done in zip(page, outcomes, strict=True) if done]
+        await repair.published(services.database, published)
+        swept.published += len(published)
+        swept.not_published += len(page) - len(published)
+        if len(page) < repair.PAGE or not published:
+            break
 
 
 async def _publish(services: Services, session: Backlog, limit: asyncio.Semaphore) -> bool:
@@ -128,7 +125,7 @@ async def _publish(services: Services, session: Backlog, limit: asyncio.Semaphor
         try:
             await services.queue.publish(session.session_id, run=f"sweep-{session.version}")
         except (Unavailable, QueueRefused) as error:
-            # It is put back into the backlog, for the next sweep.
+            # It stays in the backlog, for the next sweep.
             log.error("publish_failed", session_id=session.session_id, error=type(error).__name__)
             return False
         return True

@@ -125,13 +125,19 @@ class S3:
 
     def _rules(self, bucket: str) -> tuple[dict[str, int], list[str]]:
         lifecycle, cors = self._written(bucket)
+        # A filter by tag or size leaves recordings out.
+        filters = [(rule.get("Filter", {"Prefix": rule.get("Prefix", "")}), rule) for rule in lifecycle]
         expiries = {
-            rule.get("Filter", {}).get("Prefix", rule.get("Prefix", "")): rule.get("Expiration", {}).get("Days", 0)
-            for rule in lifecycle
-            if rule.get("Status") == "Enabled"
+            narrowed.get("Prefix", ""): rule.get("Expiration", {}).get("Days", 0)
+            for narrowed, rule in filters
+            if rule.get("Status") == "Enabled" and narrowed.keys() <= {"Prefix"}
         }
         origins = {
-            origin for rule in cors if "PUT" in rule.get("AllowedMethods", []) for origin in rule["AllowedOrigins"]
+            origin
+            for rule in cors
+            if "PUT" in rule.get("AllowedMethods", [])
+            if {"*", "content-type"} & {header.lower() for header in rule.get("AllowedHeaders", [])}
+            for origin in rule["AllowedOrigins"]
         }
         return expiries, sorted(origins)
 

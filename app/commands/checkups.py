@@ -71,7 +71,7 @@ def judge_database(found: Mapping[str, Any], asked_at: float) -> list[Finding]:
     ]
 
 
-async def storage(services: Services, _settings: Settings) -> list[Finding]:
+async def storage(services: Services, settings: Settings) -> list[Finding]:
     """Put, get and delete an object of our own; the bucket's rules."""
     key, content = f"doctor/{new_cuid()}", b"doctor"
     try:
@@ -88,7 +88,8 @@ async def storage(services: Services, _settings: Settings) -> list[Finding]:
     rules = await services.storage.rules()
     expire = 0 < (rules.expires_days or 0) <= MAX_KEPT_DAYS
     lifecycle = f"no rule deletes recordings after {MAX_KEPT_DAYS} days or sooner: run python -m app bucket install"
-    cors = "" if rules.origins else "no CORS rule: direct uploads fail"
+    allowed = {settings.app_url, *settings.allowed_origins, "*"} & set(rules.origins)
+    cors = "" if allowed else "no CORS rule allows pages of APP_URL or CORS_ALLOWED_ORIGINS: their direct uploads fail"
     return [
         judged("storage", "" if whole and kept is None else "an object was not stored or not deleted as asked"),
         judged("storage lifecycle", "" if expire else lifecycle),
@@ -108,9 +109,10 @@ async def sessions(services: Services, _settings: Settings) -> list[Finding]:
 async def objects(services: Services, _settings: Settings) -> list[Finding]:
     """Objects of the bucket that no session needs."""
     found = await delete_orphans(services, dry_run=True)
-    more = " or more" if found.continue_after else ""
-    advice = f"{len(found.keys)}{more} that no session needs: the sweep deletes them; python -m app sweep --dry-run lists them"
-    return [judged("storage objects", advice if found.keys else "")]
+    count, more = len(found.keys) + len(found.kept_keys), " or more" if found.continue_after else ""
+    fate = "so many that the sweep keeps them: docs/operations.md" if found.kept_keys else "the sweep deletes them"
+    advice = f"{count}{more} that no session needs: {fate}; python -m app sweep --dry-run lists them"
+    return [judged("storage objects", advice if count else "")]
 
 
 async def profiles(services: Services, since: datetime | None) -> list[Finding]:

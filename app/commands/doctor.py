@@ -61,5 +61,5 @@ async def examine(
             yield Finding(checkup.__name__.replace("_", " "), "unknown", f"{error.message}: check it again")
         except Exception as error:
             # What another service answered is of no shape that we know. The message may quote it.
-            advice = f"the check failed with {type(error).__name__}: what is asked gives an answer of an unknown form"
+            advice = f"the check failed with {type(error).__name__}: does its setting name the right address?"
             yield Finding(checkup.__name__.replace("_", " "), "unknown", advice)

@@ -3,8 +3,8 @@
 import argparse
 import asyncio
 import re
+import signal
 import sys
-from contextlib import suppress
 
 from app.adapters.qstash.queue import QueueRefused
 from app.commands.running import CommandError, named_learner
@@ -35,12 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
     """Forget. Raises SettingsError."""
     found = await named_learner(services, arguments.learner)
-    if found is None:
-        print(f"there is no such learner (any more); deleted {await _leftovers(arguments, services)} objects")
+    if found is None and not USER_ID.fullmatch(arguments.learner):
+        print("there is no such learner (any more); what is left in storage is found by the id that was printed")
         return 0
-    user_id, sessions = found
+    user_id, sessions = found or (arguments.learner, [])
     if not arguments.yes and not _confirmed(user_id, len(sessions)):
         raise CommandError("nothing was deleted: say --yes")
+    print(f"deleting learner {user_id}; if this fails, run it again with this id", flush=True)
     messages = await _cancel(services, sessions)
     # Before the rows: if storage is down, the learner is still found the next time. After them: an upload in progress finds
     # its session gone, and deletes what it stored.
@@ -70,16 +71,14 @@ async def _cancel(services: Services, sessions: list[str]) -> str:
     return f"{cancelled} queued messages{missed if down else ''}"
 
 
-async def _leftovers(arguments: argparse.Namespace, services: Services) -> int:
-    """Delete what a learner without a row left in storage, if it is an id that was given; how many objects."""
-    if not arguments.yes or not USER_ID.fullmatch(arguments.learner):
-        return 0
-    return await services.storage.delete_below(folder_of_user(arguments.learner))
-
-
 def _confirmed(user_id: str, sessions: int) -> bool:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         return False
-    with suppress(EOFError):
+    # asyncio's handler would leave the prompt waiting.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
         return input(f"Delete learner {user_id} with {sessions} sessions for good? Type yes: ") == "yes"
-    return False
+    except EOFError:
+        return False
+    finally:
+        signal.signal(signal.SIGINT, handler)

@@ -37,6 +37,10 @@ async def _round_trip(client: httpx.AsyncClient, settings: Settings, region: str
             return Finding(point, "fine")
         case 401:
             return Finding(point, "wrong", "the service behind APP_URL has other signing keys, or another APP_URL")
+        case status if '"code"' in answer.text:
+            return Finding(
+                point, "wrong", f"the service behind APP_URL answers {status}: see the other points, and its log"
+            )
         case status:
             return Finding(point, "wrong", f"something else answers behind APP_URL ({status})")
 

@@ -30,16 +30,15 @@ async def qstash(services: Services, settings: Settings) -> list[Finding]:
         if answer.status_code == 401:
             return [Finding("qstash", "wrong", await _why_refused(client, settings))]
         if not answer.is_success:
-            return [Finding("qstash", "unknown", f"QStash answered {answer.status_code}")]
-        findings = [
-            Finding("qstash", "fine", f"messages are published in {_place(settings)}"),
-            _signing_keys("qstash signing keys", settings, region, answer),
-        ]
+            advice = "check QSTASH_URL, an address without a path, and QStash's status page"
+            return [Finding("qstash", "wrong", f"QStash answered {answer.status_code}: {advice}")]
+        findings = [_place(settings), _signing_keys("qstash signing keys", settings, region, answer)]
         # During a move, messages of the other region still arrive.
         for other in REGIONS:
             account = settings.regional_account(other)
-            if region and other != region and all(account) and (theirs := await _ask(client, *account)) is not None:
-                findings.append(_signing_keys(f"qstash signing keys {other}", settings, other, theirs))
+            if region and other != region and all(account):
+                point, theirs = f"qstash signing keys {other}", await _ask(client, *account)
+                findings.append(_signing_keys(point, settings, other, theirs))
     schedule = await _find_schedule(services)
     return [
         *findings,
@@ -103,8 +102,11 @@ async def _why_refused(client: httpx.AsyncClient, settings: Settings) -> str:
         url = settings.regional_account(region)[0] or public.get(region)
         answer = await _ask(client, url, token) if url and url != settings.qstash_url else None
         if answer is not None and answer.is_success:
-            return f"{prefix}QSTASH_TOKEN is of the region {region}: set {prefix}QSTASH_URL={url}, and its signing keys"
-        if answer is not None:
+            ours = settings.qstash_region
+            if prefix:
+                return f"{prefix}QSTASH_TOKEN is of the region {region}: copy that of {ours} from the QStash console"
+            return f"QSTASH_TOKEN is of the region {region}: set QSTASH_URL={url}, and its signing keys"
+        if answer is not None and answer.status_code == 401:
             whether = "and no other region knows it"
     return f"{prefix}QSTASH_TOKEN is refused, {whether}: copy it again from the QStash console"
 
@@ -113,14 +115,21 @@ def _prefix(settings: Settings) -> str:
     return f"{settings.qstash_region}_" if all(settings.regional_account(settings.qstash_region)) else ""
 
 
-def _place(settings: Settings) -> str:
-    host = httpx.URL(settings.qstash_url).host
+def _place(settings: Settings) -> Finding:
+    host, prefix = httpx.URL(settings.qstash_url).host, _prefix(settings)
     named = {"qstash-eu-central-1.upstash.io": "EU_CENTRAL_1"}
     named |= {httpx.URL(url).host: region for region, url in REGION_URLS.items()}
-    return settings.qstash_region if _prefix(settings) else named.get(host, host)
+    region = named.get(host, settings.qstash_region if prefix else host)
+    if prefix and region != settings.qstash_region:
+        return Finding("qstash", "wrong", f"{prefix}QSTASH_URL is the address of {region}: set all four of its own")
+    return Finding("qstash", "fine", f"messages are published in {region}")
 
 
-def _signing_keys(point: str, settings: Settings, region: str, answer: httpx.Response) -> Finding:
+def _signing_keys(point: str, settings: Settings, region: str, answer: httpx.Response | None) -> Finding:
+    if answer is None:
+        return Finding(point, "unknown", f"QStash did not answer: check {region}_QSTASH_URL")
+    if answer.status_code == 401:
+        return Finding(point, "wrong", f"{region}_QSTASH_TOKEN is refused: copy it again from the QStash console")
     regional = bool(region) and region in settings.signing_keys
     ours = settings.signing_keys[region if regional else ""]
     try:

@@ -15,6 +15,8 @@ from app.services import Services
 from app.sessions import operator, repair
 from app.settings import Settings
 
+LEAST_RATE, MOST_RATE = 0.01, 1000
+
 
 async def retry(session_id: str, services: Services, *, dry_run: bool = False) -> str | None:
     """Set the session to UPLOADED and publish it. Returns None, or why not. Repeatable. Raises Unavailable.
@@ -29,8 +31,8 @@ async def retry(session_id: str, services: Services, *, dry_run: bool = False) -
     try:
         await services.queue.publish(session_id, run=f"retry-{version}")
     except (Unavailable, QueueRefused):
-        await repair.put_back(services.database, [session_id])
-        return "QStash did not take it: the next sweep publishes it (python -m app sweep); see python -m app doctor"
+        return "QStash did not take it: see python -m app doctor; run this again, or leave it to the next sweep"
+    await repair.published(services.database, [session_id])
     return None
 
 
@@ -51,8 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
     """Retry them; 1 if any could not be retried. Raises SettingsError."""
     sessions = await _chosen(arguments, services)
-    if arguments.rate <= 0:
-        raise CommandError("--rate must be above 0")
+    if not LEAST_RATE <= arguments.rate <= MOST_RATE:
+        raise CommandError(f"--rate is from {LEAST_RATE} to {MOST_RATE}")
     refused = 0
     for number, session_id in enumerate(sessions, 1):
         problem = await retry(session_id, services, dry_run=arguments.dry_run)
@@ -63,6 +65,8 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
             await asyncio.sleep(1 / arguments.rate)
     if not sessions:
         print("no session to retry")
+    if len(sessions) == operator.MOST:
+        print("only the oldest 10,000: run this again for the rest", file=sys.stderr)
     if refused:
         print(f"error: {refused} of {len(sessions)} could not be retried", file=sys.stderr)
     return 1 if refused else 0

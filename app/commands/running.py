@@ -53,6 +53,8 @@ def with_services(command: Command, arguments: argparse.Namespace) -> int:
 
 async def named_learner(services: Services, learner: str) -> tuple[str, list[str]] | None:
     """Id and sessions of the learner with this external id, id or e-mail address. Raises CommandError for several."""
+    if not learner.strip():
+        raise CommandError("name a learner")
     found = await operator.find_learners(services.database, learner)
     if len(found) > 1:
         raise CommandError(f"several learners share this address: name one by id: {', '.join(id_ for id_, _ in found)}")

@@ -30,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         asyncio.run(change(action, cron, read(QueueSettings)))
     except QueueRefused as error:
-        hint = f"is {cron!r} a cron expression of five fields?" if action == "install" else "is QSTASH_TOKEN right?"
+        wrong_cron = action == "install" and error.status != 401
+        hint = f"is {cron!r} a cron expression of five fields?" if wrong_cron else "is QSTASH_TOKEN right?"
         print(f"error: {error}: {hint}", file=sys.stderr)
         return 1
     except AppError as error:

@@ -2,11 +2,15 @@
 
 import argparse
 import json
+import sys
+from contextlib import suppress
 from dataclasses import asdict
 
 from app.commands.running import CommandError
+from app.errors import Unavailable
 from app.recordings.orphans import Orphans, delete_orphans
 from app.services import Services
+from app.sessions import repair
 from app.settings import Settings
 from app.sweep import plan, sweep
 
@@ -23,22 +27,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
     """Sweep, and print the counts as JSON. Raises SettingsError."""
-    if arguments.dry_run or arguments.delete_orphans:
-        found, after = Orphans(), ""
-        while True:
-            page = await delete_orphans(services, after, confirmed=arguments.delete_orphans, dry_run=arguments.dry_run)
-            found.deleted, found.kept = found.deleted + page.deleted, found.kept + page.kept
-            found.keys += page.keys
-            if not page.continue_after:
-                break
-            after = page.continue_after
-        if arguments.dry_run:
-            print(json.dumps({**await plan(services), "delete_orphan": found.keys}, indent=2))
-        else:
-            print(json.dumps({"orphans_deleted": found.deleted, "orphans_kept": found.kept}))
+    if arguments.dry_run:
+        planned, found = await plan(services), None
+        with suppress(Unavailable):
+            found = await _orphans(services, confirmed=arguments.delete_orphans, dry_run=True)
+        orphans = {"delete_orphan": found and found.keys, "keep_orphan": found and found.kept_keys}
+        print(json.dumps({**planned, **orphans}, indent=2))
+        if any(len(ids) >= repair.LISTED for ids in planned.values()):
+            print(f"only the first {repair.LISTED:,} of each kind are listed", file=sys.stderr)
+        if found is None:
+            raise CommandError("storage did not answer, so orphans are not listed: see python -m app doctor")
+        return 0
+    if arguments.delete_orphans:
+        found = await _orphans(services, confirmed=True, dry_run=False)
+        print(json.dumps({"orphans_deleted": found.deleted, "orphans_kept": found.kept}))
         return 0
     swept = await sweep(services)
     print(json.dumps(asdict(swept)))
     if swept.not_published:
         raise CommandError(f"{swept.not_published} sessions could not be published: see python -m app doctor")
     return 0
+
+
+async def _orphans(services: Services, *, confirmed: bool, dry_run: bool) -> Orphans:
+    """Of the whole bucket."""
+    found, after = Orphans(), ""
+    while True:
+        page = await delete_orphans(services, after, confirmed=confirmed, dry_run=dry_run)
+        found.deleted, found.kept = found.deleted + page.deleted, found.kept + page.kept
+        found.keys, found.kept_keys = found.keys + page.keys, found.kept_keys + page.kept_keys
+        if not page.continue_after:
+            return found
+        after = page.continue_after

@@ -29,13 +29,15 @@ MAX_UNKNOWN = 100
 class Orphans:
     """How many orphans were deleted, how many were kept, and the key after which the next round continues, if there is one.
 
-    An orphan is kept if there are suspiciously many, if it cannot be deleted, or in a dry run. ``keys`` are those of a dry run.
+    An orphan is kept if there are suspiciously many, if it cannot be deleted, or in a dry run. A dry run lists the ``keys`` that
+    would be deleted, and the ``kept_keys`` that are suspiciously many.
     """
 
     deleted: int = 0
     kept: int = 0
     continue_after: str | None = None
     keys: list[str] = field(default_factory=list[str])
+    kept_keys: list[str] = field(default_factory=list[str])
 
 
 async def delete_orphans(
@@ -74,16 +76,16 @@ async def _look_at(
         if stored.key in named and stored.modified_at <= settled_before
         if not owner_of[stored.key].session_known or owner_of[stored.key].over
     ]
-    if dry_run:
-        found.keys += unneeded
     without_session = [key for key in unneeded if not owner_of[key].session_known]
     without_user = [key for key in without_session if not owner_of[key].user_known]
     if not confirmed and (len(without_session) > MAX_UNKNOWN or len(without_user) * 2 > len(named)):
         log.error("orphans_kept", counts=len(without_session), reason="too many objects without a session")
         found.kept += len(without_session)
+        found.kept_keys += without_session if dry_run else []
         unneeded = [key for key in unneeded if owner_of[key].session_known]
     if dry_run:
         found.kept += len(unneeded)
+        found.keys += unneeded
         return
     for key in unneeded:
         try:

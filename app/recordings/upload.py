@@ -1,5 +1,7 @@
 """Stores an uploaded recording, and publishes its session to QStash."""
 
+from contextlib import suppress
+
 import structlog
 
 from app.adapters.qstash.queue import QueueRefused
@@ -7,7 +9,7 @@ from app.errors import Unavailable
 from app.recordings.recording import Recording, extension
 from app.refusals import SessionNotFound
 from app.services import Services
-from app.sessions import owner
+from app.sessions import owner, repair
 from app.sessions.learner import Learner
 from app.sessions.owner import Details, NewSession
 
@@ -27,10 +29,14 @@ async def store_upload(services: Services, learner: Learner, recording: Recordin
 
 
 async def publish(services: Services, session_id: str) -> None:
-    """Publish the session to QStash. If QStash is down or refuses, the upload is kept and the sweep publishes it later."""
+    """Publish the session to QStash. If QStash is down or refuses, the upload is kept and the next sweep publishes it."""
     try:
         await services.queue.publish(session_id)
+        return
     except Unavailable:
         log.warning("publish_postponed", session_id=session_id)
     except QueueRefused:
         log.error("publish_refused", session_id=session_id, setting="QSTASH_TOKEN")
+    # Otherwise the sweep takes it for a message that is on its way, and waits longer.
+    with suppress(Unavailable):
+        await repair.not_published(services.database, session_id)

@@ -58,14 +58,18 @@ async def show(db: Database, session_id: str, lease_s: int) -> Row | None:
     return rows[0] if rows else None
 
 
+# Maximum number of sessions that a command retries.
+MOST = 10_000
+
+
 async def failed_since(db: Database, seconds: int) -> list[str]:
     """Sessions that failed within the last ``seconds`` and can be processed again, the oldest first."""
-    return [row["session_id"] for row in await db.read_rows(SQL["failed_since"], seconds)]
+    return [row["session_id"] for row in await db.read_rows(SQL["failed_since"], seconds, MOST)]
 
 
 async def misconfigured(db: Database) -> list[str]:
     """Sessions that failed because of a configuration error, the oldest first."""
-    return [row["session_id"] for row in await db.read_rows(SQL["misconfigured"], MISCONFIGURED)]
+    return [row["session_id"] for row in await db.read_rows(SQL["misconfigured"], MISCONFIGURED, MOST)]
 
 
 @dataclass(frozen=True)

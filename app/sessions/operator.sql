@@ -44,11 +44,11 @@ SELECT id AS session_id FROM speaking_sessions
    AND "updatedAt" >= timezone('utc', clock_timestamp()) - make_interval(secs => $1::int)
    AND ("audioDeletedAt" IS NULL
         OR EXISTS (SELECT FROM transcripts t WHERE t."sessionId" = speaking_sessions.id AND right(t.text, 1) <> E'\x1e'))
- ORDER BY "updatedAt" LIMIT 10000
+ ORDER BY "updatedAt" LIMIT $2::int
 
 -- name: misconfigured
 SELECT id AS session_id FROM speaking_sessions
- WHERE status = 'FAILED' AND "errorMessage" = $1 ORDER BY "updatedAt" LIMIT 10000
+ WHERE status = 'FAILED' AND "errorMessage" = $1 ORDER BY "updatedAt" LIMIT $2::int
 
 -- name: invariants
 -- The invariants: how many sessions break each rule, and which (at most $2). $1 is the lease in seconds. FAILED with the
@@ -110,7 +110,7 @@ SELECT (SELECT json_build_object(
 
 -- name: learners
 SELECT u.id AS user_id, array_to_json(ARRAY(SELECT s.id FROM speaking_sessions s WHERE s."userId" = u.id))::text AS sessions
-  FROM users u WHERE u."externalId" = $1 OR u.id = $1 OR lower(u.email) = lower($1) ORDER BY u.id
+  FROM users u WHERE u."externalId" = $1 OR u.id = $1 OR lower(u.email) = lower($1) AND $1 <> '' ORDER BY u.id
 
 -- name: forget
 DELETE FROM users WHERE id = $1 RETURNING id

@@ -31,11 +31,12 @@ SELECT (SELECT count(*)::int FROM speaking_sessions s JOIN users u ON u.id = s."
    ORDER BY s."createdAt" DESC, s.id DESC LIMIT $2::int OFFSET $3::bigint))::text AS sessions
 
 -- name: find
--- As JSON, so that the contract's keys and their order are written once.
+-- As JSON, so that the contract's keys and their order are written once. The message of an UPLOADED session is the sweep's own
+-- mark (repair.sql).
 SELECT (SELECT json_build_object('id', s.id, 'userId', s."userId", 'status', s.status, 'durationSecs', s."durationSecs",
          'language', s.language, 'topic', s.topic, 'promptUsed', s."promptUsed", 'audioUrl', s."audioUrl",
          'audioDeletedAt', to_char(s."audioDeletedAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-         'errorMessage', s."errorMessage", 'focusNext', s."focusNext",
+         'errorMessage', CASE WHEN s.status <> 'UPLOADED' THEN s."errorMessage" END, 'focusNext', s."focusNext",
          'createdAt', to_char(s."createdAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
          'updatedAt', to_char(s."updatedAt", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
          'transcript', (

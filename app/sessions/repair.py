@@ -26,6 +26,8 @@ UNDELIVERED_AFTER_S = 15 * 60
 LEASE_MARGIN_S = 60
 # QStash's last retry comes half an hour after the first delivery. From then on the sweep retries hourly.
 FAILED_RETRY_AFTER_S = 3600
+# Longer than a sweep publishes, so that no other one publishes the same session meanwhile.
+UNPUBLISHED_AFTER_S = 60
 # While QStash is holding messages back, an UPLOADED session is expected to have one of them.
 HELD_BACK_AFTER_S = 24 * 3600
 # Outlasts an outage of a day. After two days of failures, another attempt would fail, too.
@@ -38,6 +40,7 @@ FAILED_AUDIO_KEPT_S = 24 * 3600
 UPLOAD_ABANDONED_AFTER_S = 3600
 
 NEVER_PROCESSED = f"The recording could not be processed. {NOT_AGAIN}"
+# Also marks an UPLOADED session that has no message in QStash: app/sessions/repair.sql.
 NOT_REACHED = f"The recording could not be processed yet. {AGAIN}"
 NEVER_UPLOADED = f"The upload was not completed. {NOT_AGAIN}"
 
@@ -116,14 +119,19 @@ async def take_backlog(db: Database, *, lease_s: int, waiting: bool = False, dry
     """
     undelivered_s = HELD_BACK_AFTER_S if waiting else UNDELIVERED_AFTER_S
     limits = (undelivered_s, lease_s + LEASE_MARGIN_S, FAILED_RETRY_AFTER_S, AGAIN, LISTED if dry_run else PAGE)
-    return _BACKLOG.validate_python(await db.write_rows(SQL["take_backlog"], *limits, dry_run))
+    rows = await db.write_rows(SQL["take_backlog"], *limits, dry_run, NOT_REACHED, UNPUBLISHED_AFTER_S)
+    return _BACKLOG.validate_python(rows)
 
 
-async def put_back(db: Database, sessions: list[str]) -> None:
-    """Let the next sweep take sessions that could not be published. Raises Unavailable."""
+async def published(db: Database, sessions: list[str]) -> None:
+    """Note that sessions which were taken or reopened have a message. Until then a sweep takes them. Raises Unavailable."""
     if sessions:
-        # Old enough for ``take_backlog`` to take them even while QStash is holding other messages back.
-        await db.write_rows(SQL["put_back"], json.dumps(sessions), HELD_BACK_AFTER_S)
+        await db.write_rows(SQL["published"], json.dumps(sessions), NOT_REACHED)
+
+
+async def not_published(db: Database, session_id: str) -> None:
+    """Let the next sweep take an uploaded session that QStash did not take. Raises Unavailable."""
+    await db.write_rows(SQL["not_published"], session_id, NOT_REACHED)
 
 
 async def give_up(db: Database, *, lease_s: int, dry_run: bool = False) -> list[str]:
@@ -178,5 +186,5 @@ async def reopen(db: Database, session_id: str, *, dry_run: bool = False) -> str
     None if it is not FAILED, or nothing is left to resume from. Repeatable: an UPLOADED session counts as reopened already.
     With ``dry_run`` nothing is changed, and the version of a session that could be reopened is empty.
     """
-    rows = await db.write_rows(SQL["reopen"], session_id, dry_run)
+    rows = await db.write_rows(SQL["reopen"], session_id, dry_run, NOT_REACHED)
     return (rows[0]["version"] or "") if rows else None

@@ -33,14 +33,15 @@ SELECT s."audioUrl" AS audio_key FROM speaking_sessions s
  WHERE s.id = $1 AND (EXISTS (SELECT FROM session) OR s.status IN ('FAILED', 'DONE') AND s."audioDeletedAt" IS NOT NULL)
 
 -- name: take_backlog
--- Sessions to be published again: UPLOADED, and not delivered for $1 seconds; under a claim that is $2 seconds old; FAILED $3
--- seconds ago with the promise ($4) of another try. A session that is taken is not found by the next sweep; SKIP LOCKED lets
--- concurrent sweeps share the work. Rows written by others (another key, a later version's status) are left alone. With $6
--- they are only listed.
+-- Sessions to be published again: UPLOADED, and not delivered for $1 seconds, or not published ($7) for $8 seconds; under a
+-- claim that is $2 seconds old; FAILED $3 seconds ago with the promise ($4) of another try. A session that is taken counts as
+-- not published until "published" says so; SKIP LOCKED lets concurrent sweeps share the work. Rows written by others (another
+-- key, a later version's status) are left alone. With $6 they are only listed.
 WITH due AS (
   SELECT id FROM speaking_sessions s
    WHERE starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
-     AND (status = 'UPLOADED' AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $1::int)
+     AND (status = 'UPLOADED' AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(
+            secs => CASE "errorMessage" WHEN $7::text THEN $8::int ELSE $1::int END)
           OR status IN ('TRANSCRIBING', 'ANALYZING')
              AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $2::int)
           OR status = 'FAILED' AND right("errorMessage", length($4::text)) = $4::text
@@ -50,7 +51,7 @@ WITH due AS (
    ORDER BY "updatedAt" LIMIT $5::int
      FOR UPDATE SKIP LOCKED
 ), taken AS (
-  UPDATE speaking_sessions s SET status = 'UPLOADED', "errorMessage" = NULL,
+  UPDATE speaking_sessions s SET status = 'UPLOADED', "errorMessage" = $7::text,
          "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), s."updatedAt" + interval '1 millisecond')
     FROM due WHERE s.id = due.id AND NOT $6::boolean
   RETURNING s.id, s."updatedAt"
@@ -58,14 +59,15 @@ WITH due AS (
 SELECT due.id AS session_id, (extract(epoch FROM taken."updatedAt") * 1000)::bigint::text AS version
   FROM due LEFT JOIN taken USING (id)
 
--- name: put_back
--- Sessions ($1, a JSON array of ids) that were taken and could not be published are due again, as if the last message were $2
--- seconds old. Not while their clock is ahead of ours, so that the token of a claim stays later than any before.
-UPDATE speaking_sessions
-   SET "updatedAt" = timezone('utc', clock_timestamp())::timestamp(3) - make_interval(secs => $2::int)
- WHERE id IN (SELECT jsonb_array_elements_text($1::text::jsonb)) AND status = 'UPLOADED'
-   AND "updatedAt" <= timezone('utc', clock_timestamp())
+-- name: published
+-- Sessions ($1, a JSON array of ids) that were taken or reopened have a message now ($2 says that they have none).
+UPDATE speaking_sessions SET "errorMessage" = NULL
+ WHERE id IN (SELECT jsonb_array_elements_text($1::text::jsonb)) AND status = 'UPLOADED' AND "errorMessage" = $2
 RETURNING id
+
+-- name: not_published
+-- An uploaded session has no message ($2), so the next sweep takes it.
+UPDATE speaking_sessions SET "errorMessage" = $2 WHERE id = $1 AND status = 'UPLOADED' RETURNING id
 
 -- name: give_up
 -- Gives up sessions: they become FAILED for good ($1), or lose the promise of another try ($2 becomes $3). Waiting ones after
@@ -95,7 +97,8 @@ SELECT id AS session_id FROM due
 
 -- name: reopen
 -- By an operator: back to UPLOADED, if there is a recording or a transcript to go on from. A session that is UPLOADED already
--- stays as it is, so that repeating the command publishes it again. With $2 nothing is changed: could it be reopened?
+-- stays as it is, so that repeating the command publishes it again. It is marked as not published ($3). With $2 nothing is
+-- changed: could it be reopened?
 WITH due AS (
   SELECT id FROM speaking_sessions s
    WHERE id = $1 AND status IN ('FAILED', 'UPLOADED') AND "audioUrl" IS NOT NULL
@@ -104,7 +107,7 @@ WITH due AS (
      FOR UPDATE
 ), reopened AS (
   UPDATE speaking_sessions s
-     SET status = 'UPLOADED', "errorMessage" = NULL,
+     SET status = 'UPLOADED', "errorMessage" = $3::text,
          "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), s."updatedAt" + interval '1 millisecond')
     FROM due WHERE s.id = due.id AND NOT $2::boolean
   RETURNING s.id, s."updatedAt"

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -252,6 +253,38 @@ def test_doctor_names_who_refuses_us(deployment: Deployment) -> None:
     )
     assert gone["address"] == ("wrong", "something else answers behind APP_URL (404)")
     assert [gone[point][0] for point in ("model whisper-1", "qstash")] == ["wrong"] * 2
+    path = examined(deployment, QSTASH_URL=f"{deployment.settings.qstash_url}/v2")["qstash"]
+    assert path[0] == "wrong" and "an address without a path" in path[1]
+
+
+def test_doctor_tells_our_own_failure_from_a_stranger(deployment: Deployment) -> None:
+    """What answers behind APP_URL has a code of ours."""
+
+    async def fail(_request: Request) -> Response:
+        return JSONResponse({"error": "Internal server error", "code": "INTERNAL_ERROR"}, 500)
+
+    with served(Starlette(routes=[Route("/{path:path}", fail, methods=["POST"])])) as url:
+        found = examined(deployment, APP_URL=url)["address"]
+
+    assert found == ("wrong", "the service behind APP_URL answers 500: see the other points, and its log")
+
+
+def test_doctor_finds_rules_that_do_not_cover_us(deployment: Deployment) -> None:
+    """An expiry of tagged objects, uploads from another page."""
+    client, bucket = deployment.world.storage.client(), deployment.world.storage.bucket
+    tagged = {"And": {"Prefix": "sessions/", "Tags": [{"Key": "k", "Value": "v"}]}}
+    expiry: Any = {"Rules": [{"ID": "r", "Status": "Enabled", "Filter": tagged, "Expiration": {"Days": 3}}]}
+    pages: Any = {"AllowedOrigins": ["https://elsewhere.example"], "AllowedMethods": ["PUT"], "AllowedHeaders": ["*"]}
+    client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=expiry)
+    client.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [pages]})
+    try:
+        found = examined(deployment)
+    finally:
+        client.delete_bucket_lifecycle(Bucket=bucket)
+        client.delete_bucket_cors(Bucket=bucket)
+
+    assert found["storage lifecycle"][0] == "wrong"
+    assert found["storage cors"][0] == "unknown" and "no CORS rule allows pages of APP_URL" in found["storage cors"][1]
 
 
 def test_doctor_does_not_start_with_a_lease_that_is_too_short(deployment: Deployment) -> None:

@@ -28,6 +28,10 @@ def test_doctor_tells_a_wrong_region_from_a_wrong_token(deployment: Deployment, 
     # Upstash itself is only asked for a token of its own.
     private = examined(deployment, None, **{**eu.plain, "QSTASH_TOKEN": "eyJ-nobody"})["qstash"]
     assert private[1].startswith("QSTASH_TOKEN is refused, and no other region is set")
+    # A region that is down does not say that it does not know the token.
+    down = {"US_EAST_1_QSTASH_URL": "http://127.0.0.1:9", "QSTASH_TOKEN": us.server.token}
+    unknown = examined(deployment, None, **{**eu.plain, **addresses, **down})["qstash"]
+    assert "and no other region is set" in unknown[1] and "knows it" not in unknown[1]
 
 
 def test_doctor_names_the_region_and_compares_the_keys_of_both(deployment: Deployment, eu: Region, us: Region) -> None:
@@ -45,5 +49,15 @@ def test_doctor_names_the_region_and_compares_the_keys_of_both(deployment: Deplo
     assert rolled["qstash signing keys"][0] == "fine"
     point = rolled["qstash signing keys EU_CENTRAL_1"]
     assert point[0] == "wrong" and "EU_CENTRAL_1_QSTASH_CURRENT_SIGNING_KEY" in point[1]
+    for changes, verdict, advice in (
+        ({"EU_CENTRAL_1_QSTASH_TOKEN": "eyJ-revoked"}, "wrong", "EU_CENTRAL_1_QSTASH_TOKEN is refused"),
+        ({"EU_CENTRAL_1_QSTASH_URL": "http://127.0.0.1:9"}, "unknown", "check EU_CENTRAL_1_QSTASH_URL"),
+    ):
+        found = examined(deployment, None, **{**moving, **changes})["qstash signing keys EU_CENTRAL_1"]
+        assert found[0] == verdict and advice in found[1]
+    swapped = examined(deployment, None, **{**moving, "US_EAST_1_QSTASH_TOKEN": eu.server.token})["qstash"]
+    assert swapped[1] == (
+        "US_EAST_1_QSTASH_TOKEN is of the region EU_CENTRAL_1: copy that of US_EAST_1 from the QStash console"
+    )
     half = examined(deployment, None, **{**moving, "US_EAST_1_QSTASH_TOKEN": ""})
     assert "US_EAST_1_QSTASH_TOKEN is missing" in half["settings"][1]

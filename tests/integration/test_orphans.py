@@ -2,11 +2,13 @@
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from app.adapters.r2 import R2
 from app.database.ids import new_cuid
 from app.errors import MISCONFIGURED, Unavailable
+from app.recordings import orphans
 from app.recordings.orphans import Orphans, delete_orphans
 from app.services import Services, open_services
 from app.sessions import repair
@@ -155,11 +158,13 @@ def test_shared_bucket_survives(world: World, known_user: bool, capfd: pytest.Ca
         keys = [f"sessions/{own if known_user else new_cuid()}/{new_cuid()}/audio.webm" for _ in range(count)]
         list(pool.map(put, [world] * count, keys))
 
-    async def run() -> tuple[Orphans, Orphans]:
+    async def run() -> tuple[Orphans, Orphans, Orphans]:
         async with impatient(world) as services:
-            return await delete_orphans(services), await delete_orphans(services, confirmed=True)
+            planned = await delete_orphans(services, dry_run=True)
+            return planned, await delete_orphans(services), await delete_orphans(services, confirmed=True)
 
-    kept, confirmed = asyncio.run(run())
+    planned, kept, confirmed = asyncio.run(run())
+    assert (planned.keys, sorted(planned.kept_keys)) == ([], sorted(keys))
     assert kept == Orphans(kept=count) and confirmed == Orphans(deleted=count)
     assert "orphans_kept" in capfd.readouterr().out
     assert len(world.storage.stored_keys()) == 1
@@ -189,7 +194,7 @@ def test_deletion_that_hangs_delays_a_look_by_one_object(world: World, monkeypat
     """The next look goes on behind that object, not behind its whole page."""
     [hanging, *_] = put_orphans(world, 3)
     # As if SEARCH_TIMEOUT_S had passed meanwhile.
-    late = partial(monkeypatch.setattr, "app.recordings.orphans.time.monotonic", lambda: math.inf)
+    late = partial(monkeypatch.setattr, orphans, "time", SimpleNamespace(time=time.time, monotonic=lambda: math.inf))
     refuse_to_delete(hanging, monkeypatch, late)
     first = look(world)
     monkeypatch.undo()

@@ -188,32 +188,6 @@ def test_one_sweep_publishes_a_thousand_sessions(world: World) -> None:
     assert len(ids) == len(set(ids)) == 1000
 
 
-def test_what_waits_in_flow_control_is_not_published_again(world: World) -> None:
-    """QStash holds messages back: an UPLOADED session is taken for one of them for a day."""
-    session_id = world.upload()
-    world.providers.published.clear()
-    world.providers.waiting = 3
-    settings = world.settings.model_copy(update={"qstash_flow_control_key": "speaking"})
-    age(world, session_id, 3600)
-    assert run_sweep(settings).published == 0
-
-    age(world, session_id, 24 * 3600 + 1)
-    assert run_sweep(settings).published == 1
-
-
-def test_a_failed_publish_is_repeated_although_others_wait(world: World) -> None:
-    """What QStash refused has no message in flow control, so the next sweep takes it."""
-    session_id = world.upload()
-    world.providers.published.clear()
-    world.providers.waiting = 3
-    settings = world.settings.model_copy(update={"qstash_flow_control_key": "speaking"})
-    age(world, session_id, 24 * 3600 + 1)
-    world.providers.qstash.append(Reply(400, {"error": "no"}))
-    assert run_sweep(settings).not_published == 1
-
-    assert run_sweep(settings).published == 1
-
-
 def test_sweep_leaves_rows_of_other_makers_alone(world: World) -> None:
     """No key, a key of another form, a status of a later version: neither published, nor ended, nor emptied."""
     sessions = [world.upload() for _ in range(3)]

@@ -37,17 +37,31 @@ class Deployment:
     world: World
     settings: Settings
 
-    def run(self, *words: str, reader: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
-        """Run ``python -m app`` with the deployment's settings, piped into a shell's command if there is a ``reader``."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """The deployment's settings, as a shell has them."""
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
         environment |= {name: os.environ[name] for name in os.environ if name.startswith(("PRISMA_", "PYTHON"))}
         for name, value in dict(self.settings).items():
             environment[name.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        return environment
+
+    def run(self, *words: str, reader: str = "", closed: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m app`` with the deployment's settings, piped into a shell's command if there is a ``reader``.
+
+        ``closed``: streams that it does not have, as a shell writes it.
+        """
         command = [sys.executable, "-m", "app", *words]
-        if reader:
-            command = ["bash", "-c", f"{shlex.join(command)} | ({reader})"]
+        if reader or closed:
+            command = ["bash", "-c", shlex.join(command) + (f" | ({reader})" if reader else f" {closed}")]
         return subprocess.run(
-            command, env={**environment, **changes}, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+            command,
+            env={**self.environment, **changes},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
 
     def ok(self, *words: str, **changes: str) -> str:

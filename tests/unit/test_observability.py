@@ -14,8 +14,10 @@ from app.telemetry import METRICS, Metric
 from tests.documents import DOCS
 
 PANELS: list[dict[str, Any]] = json.loads((DOCS / "observability/grafana-dashboard.json").read_text())["panels"]
-RULES: list[dict[str, Any]] = yaml.safe_load((DOCS / "observability/alerts.yaml").read_text())["groups"][0]["rules"]
-EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]] + [rule["expr"] for rule in RULES]
+GROUPS: list[dict[str, Any]] = yaml.safe_load((DOCS / "observability/alerts.yaml").read_text())["groups"]
+RECORDS, RULES = [[rule for group in GROUPS for rule in group["rules"] if kind in rule] for kind in ("record", "alert")]
+QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
+EXPRESSIONS = QUERIES + [rule["expr"] for rule in RECORDS + RULES]
 
 
 def series(name: str, metric: Metric) -> list[str]:
@@ -26,7 +28,10 @@ def series(name: str, metric: Metric) -> list[str]:
     return [plain + ("_total" if metric.kind == "counter" else "")]
 
 
-KNOWN = {each: name for name, metric in METRICS.items() for each in series(name, metric)}
+EXPORTED = {each: name for name, metric in METRICS.items() for each in series(name, metric)}
+# A recording rule has the labels of the metric that it is made from.
+RECORDED = {rule["record"]: name for rule in RECORDS for each, name in EXPORTED.items() if each in rule["expr"]}
+KNOWN = EXPORTED | RECORDED
 
 
 def parsed(expression: str) -> tuple[set[str], set[str]]:

@@ -9,10 +9,10 @@ import pytest
 from app.__main__ import parser
 
 RUNBOOK = (Path(__file__).parent.parent.parent / "docs/operations.md").read_text()
-COMMANDS = sorted(set(re.findall(r"python -m app ([^`\n]+)", RUNBOOK)))
+FOUND = sorted(set(re.findall(r"(QSTASH_REGION= )?python -m app ([^`\n]+)", RUNBOOK)))
 
 
-@pytest.mark.parametrize("words", [command for command in COMMANDS if command != "COMMAND"])
+@pytest.mark.parametrize("words", sorted({words for _, words in FOUND} - {"COMMAND"}))
 def test_every_command_of_the_runbook_is_understood(words: str) -> None:
     """A renamed command or option fails here, not in the first hour after a page."""
     assert parser().parse_args(shlex.split(words)).run
@@ -39,7 +39,7 @@ def test_wrong_words_are_answered_by_what_to_write(
     assert sentence in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [command for command in COMMANDS if command != "COMMAND"])
+@pytest.mark.parametrize("words", ["".join(found) for found in FOUND if found[1] != "COMMAND"])
 def test_every_command_of_the_runbook_is_in_the_drill(words: str) -> None:
     """tests/e2e/test_drill.py refuses to run what the page does not say, and counts at its end what it has run."""
     drill = (Path(__file__).parent.parent / "e2e/test_drill.py").read_text()

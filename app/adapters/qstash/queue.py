@@ -3,7 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
@@ -27,7 +28,11 @@ Result = TypeVar("Result")
 
 
 class QueueRefused(Exception):
-    """QStash refused the message, and would refuse it again: a bad token, a bad address."""
+    """QStash refused the message with this status, and would refuse it again: a bad token, a bad address."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"QStash refused it ({status})")
+        self.status = status
 
 
 class Queue:
@@ -100,31 +105,36 @@ class Queue:
         )
 
     async def unschedule(self, schedule_id: str) -> None:
-        """Remove a schedule, if it exists. Raises Unavailable."""
-        try:
+        """Remove a schedule, if it exists. Raises as ``publish``."""
+        with unless_gone():
             await self._call(lambda client: client.schedule.delete(schedule_id))
-        except QueueRefused:
-            log.info("schedule_was_not_there")
 
     async def _call(self, call: "Callable[[AsyncQStash], Awaitable[Result]]") -> Result:
-        from httpx import HTTPError  # noqa: PLC0415  # loaded by open_qstash
         from qstash.errors import QStashError  # noqa: PLC0415  # loaded by open_qstash
 
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 return await call(await self._client())
-        except (HTTPError, TimeoutError, OSError, ValueError, KeyError):
-            raise Unavailable("The queue did not answer") from None
         except QStashError as error:
-            if not _is_refusal(error):
+            # It has no status attribute, only this sentence.
+            found = re.search(r"status: (\d+)", str(error))
+            status = int(found[1]) if found else 0
+            if not 400 <= status < 500 or status in (408, 429):
                 raise Unavailable("The queue could not take the message") from None
-            raise QueueRefused("The queue refused the message") from None
+            raise QueueRefused(status) from None
+        except Exception:
+            # httpx's exceptions, and whatever the SDK raises for an answer that is not QStash's.
+            raise Unavailable("The queue did not answer") from None
 
 
-def _is_refusal(error: Exception) -> bool:
-    # The SDK's error has no status attribute, only this sentence.
-    status = re.search(r"status: (\d+)", str(error))
-    return status is not None and 400 <= int(status[1]) < 500 and status[1] not in ("408", "429")
+@contextmanager
+def unless_gone() -> Generator[None]:
+    """Deleting what is not there (any more) is no failure."""
+    try:
+        yield
+    except QueueRefused as error:
+        if error.status != 404:
+            raise
 
 
 def open_qstash(token: str, url: str) -> "AsyncQStash":

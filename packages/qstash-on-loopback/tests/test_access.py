@@ -154,8 +154,18 @@ def certificates(directory: Path) -> tuple[Path, Path, Path]:
 
     now = datetime.now(UTC)
     keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    no = (
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "encipher_only",
+        "decipher_only",
+    )
     made: list[x509.Certificate] = []
     for subject, key in (("A private authority", keys[0]), ("api.example.com", keys[1])):
+        signs = {"key_cert_sign": not made, "crl_sign": not made}
+        usage = x509.KeyUsage(digital_signature=True, **signs, **dict.fromkeys(no, False))
         builder = (
             x509.CertificateBuilder()
             .subject_name(name(subject))
@@ -166,6 +176,10 @@ def certificates(directory: Path) -> tuple[Path, Path, Path]:
             .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=not made, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName("api.example.com")]), critical=False)
+            # Without these, Python 3.13 and later refuse the chain.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key()), critical=False)
+            .add_extension(usage, critical=True)
         )
         made.append(builder.sign(keys[0], hashes.SHA256()))
     authority, certificate, key_file = directory / "ca.pem", directory / "cert.pem", directory / "key.pem"

@@ -42,7 +42,11 @@ class SqlitePersistence(Persistence):
     def __init__(self, path: Path) -> None:
         try:
             self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1)
-            self._prepare(path)
+            try:
+                self._prepare(path)
+            except BaseException:
+                self._database.close()
+                raise
         except sqlite3.OperationalError as error:
             raise StoreError(f"{path} cannot be used: {error}. Is another server using it?") from error
         except sqlite3.DatabaseError as error:

@@ -1,0 +1,107 @@
+"""Sessions that QStash did not take: the next sweep publishes them, whatever happened in between."""
+
+import asyncio
+import time
+from contextlib import suppress
+
+import pytest
+
+from app.adapters.qstash.queue import Queue
+from app.commands.retry import retry
+from app.errors import Unavailable
+from app.services import open_services
+from app.sweep import sweep
+from tests.integration.test_repair import age, run_sweep, set_status
+from tests.support.providers import Reply
+from tests.support.world import World
+
+
+def test_what_waits_in_flow_control_is_not_published_again(world: World) -> None:
+    """QStash holds messages back: an UPLOADED session is taken for one of them for a day."""
+    session_id = world.upload()
+    world.providers.published.clear()
+    world.providers.waiting = 3
+    settings = world.settings.model_copy(update={"qstash_flow_control_key": "speaking"})
+    age(world, session_id, 3600)
+    assert run_sweep(settings).published == 0
+
+    age(world, session_id, 24 * 3600 + 1)
+    assert run_sweep(settings).published == 1
+
+
+def test_a_failed_publish_is_repeated_although_others_wait(world: World) -> None:
+    """What QStash refused has no message in flow control, so the next sweep takes it."""
+    session_id = world.upload()
+    world.providers.published.clear()
+    world.providers.waiting = 3
+    settings = world.settings.model_copy(update={"qstash_flow_control_key": "speaking"})
+    age(world, session_id, 24 * 3600 + 1)
+    world.providers.qstash.append(Reply(400, {"error": "no"}))
+    assert run_sweep(settings).not_published == 1
+    assert run_sweep(settings).published == 0  # another sweep may be publishing it
+
+    age(world, session_id, 61)
+    assert run_sweep(settings).published == 1
+    # Now it is one of those that wait.
+    age(world, session_id, 3600)
+    assert run_sweep(settings).published == 0
+
+
+def test_an_upload_that_qstash_refused_is_published_next(world: World) -> None:
+    """Although other messages wait in flow control; its owner sees nothing of it."""
+    world.providers.qstash.append(Reply(400, {"error": "no"}))
+    session_id = world.upload()
+    world.providers.waiting = 3
+    with world.client() as client:
+        assert client.get(f"/api/sessions/{session_id}").json()["errorMessage"] is None
+
+    age(world, session_id, 61)
+    assert run_sweep(world.settings.model_copy(update={"qstash_flow_control_key": "speaking"})).published == 1
+
+
+@pytest.mark.parametrize("failure", [asyncio.CancelledError, RuntimeError, Unavailable])
+def test_a_publish_that_is_interrupted_is_repeated(
+    world: World, failure: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C, a fault of ours, QStash down: neither a sweep nor a retry loses the session, nor falsifies its times."""
+    swept, retried = world.upload(), world.upload()
+    age(world, swept, 3600)
+    set_status(world, retried, "FAILED")
+    before = world.database.session(retried)["updatedAt"]
+
+    async def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    async def run() -> None:
+        async with open_services(world.settings) as services:
+            for work in (sweep(services), retry(retried, services)):
+                with suppress(failure):
+                    await work
+
+    monkeypatch.setattr(Queue, "publish", fail)
+    asyncio.run(run())
+    monkeypatch.undo()
+    assert world.database.session(retried)["updatedAt"] > before
+    for session_id in (swept, retried):
+        age(world, session_id, 61)
+    assert run_sweep(world.settings).published == 2
+
+
+def test_a_retry_that_was_not_published_is_neither_failed_nor_given_up(world: World) -> None:
+    """By a callback of a message made before, or because the session is older than a week."""
+    session_id = world.upload()
+    set_status(world, session_id, "FAILED")
+    age(world, session_id, 8 * 24 * 3600)
+
+    async def run() -> str | None:
+        async with open_services(world.settings) as services:
+            return await retry(session_id, services)
+
+    world.providers.qstash.append(Reply(500, {"error": "no"}, times=2))
+    assert "leave it to the next sweep" in (asyncio.run(run()) or "")
+    world.providers.qstash.clear()
+    made_at = int((time.time() - 1800) * 1000)
+    assert world.deliver_failure(session_id, status=500, createdAt=made_at).status_code == 200
+    assert world.database.session(session_id)["status"] == "UPLOADED"
+    world.database.execute('UPDATE speaking_sessions SET "updatedAt" = "updatedAt" - interval \'61 seconds\'')
+    assert run_sweep(world.settings).published == 1
