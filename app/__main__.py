@@ -75,9 +75,9 @@ def main() -> int:
     # Into os.environ, not only into the settings: Prisma's client reads its own variable from there.
     try:
         load_dotenv(arguments.env_file)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         # The message may quote a value.
-        line.error(f"{arguments.env_file} is not a text file in UTF-8 ({type(error).__name__})")
+        line.error(f"{arguments.env_file} cannot be read as text in UTF-8 ({type(error).__name__})")
     try:
         command = arguments.run
         code = with_services(command, arguments) if iscoroutinefunction(command) else int(command(arguments))

@@ -17,7 +17,7 @@ from app.errors import Unavailable
 from app.recordings.deletion import delete_recording, failures_left_to_orphan_search, folder
 from app.recordings.orphans import delete_orphans
 from app.services import Services
-from app.sessions import operator, repair
+from app.sessions import leftovers, operator, repair
 from app.sessions.repair import Backlog
 
 log = structlog.get_logger()
@@ -53,14 +53,14 @@ async def sweep(services: Services, after: str = "") -> Swept:
     while ended := await repair.give_up(db, lease_s=services.lease_s):
         swept.abandoned += len(ended)
     await _publish_backlog(services, swept)
-    for leftover in await repair.uploads_that_never_came(db):
+    for leftover in await leftovers.uploads_that_never_came(db):
         if await repair.give_up_upload(db, leftover.session_id):
             # Otherwise it was completed in the meantime, and its recording is needed.
             swept.abandoned += 1
             with failures_left_to_orphan_search(leftover.session_id):
                 at = folder(leftover.user_id, leftover.session_id)
                 swept.audio_deleted += await services.storage.delete_below(at)
-    for leftover in await repair.leftover_recordings(db):
+    for leftover in await leftovers.leftover_recordings(db):
         with failures_left_to_orphan_search(leftover.session_id):
             swept.audio_deleted += await delete_recording(services, leftover.session_id)
     for broken in await operator.broken_invariants(db, services.lease_s):
@@ -82,14 +82,14 @@ async def sweep(services: Services, after: str = "") -> Swept:
 async def plan(services: Services) -> dict[str, list[str]]:
     """What a sweep would do now, as ids of sessions, except for orphaned recordings. Changes nothing. Raises Unavailable."""
     db, lease_s = services.database, services.lease_s
-    given_up = await repair.give_up(db, lease_s=lease_s, dry_run=True)
+    given_up = dict.fromkeys(await repair.give_up(db, lease_s=lease_s, dry_run=True))
     waiting = bool(await services.queue.waiting())
     backlog = await repair.take_backlog(db, lease_s=lease_s, waiting=waiting, dry_run=True)
-    never_came = [leftover.session_id for leftover in await repair.uploads_that_never_came(db)]
+    never_came = [leftover.session_id for leftover in await leftovers.uploads_that_never_came(db)]
     return {
-        "publish": [session.session_id for session in backlog if session.session_id not in set(given_up)],
-        "give_up": given_up + never_came,
-        "delete_recording": never_came + [leftover.session_id for leftover in await repair.leftover_recordings(db)],
+        "publish": [session.session_id for session in backlog if session.session_id not in given_up],
+        "give_up": [*given_up, *never_came],
+        "delete_recording": never_came + [leftover.session_id for leftover in await leftovers.leftover_recordings(db)],
     }
 
 
@@ -112,10 +112,12 @@ async def _publish_backlog(services: Services, swept: Swept) -> None:
         page = await repair.take_backlog(services.database, lease_s=services.lease_s, waiting=waiting)
         limit = asyncio.Semaphore(PUBLISH_AT_ONCE)
         outcomes = await asyncio.gather(*(_publish(services, session, limit) for session in page))
-        published = [session.session_id for session, done in zip(page, outcomes, strict=True) if done]
+        published = {session.session_id: session.version for session, done in zip(page, outcomes, strict=True) if done}
         await repair.published(services.database, published)
+        refused = [session.session_id for session in page if session.session_id not in published]
         swept.published += len(published)
-        swept.not_published += len(page) - len(published)
+        swept.not_published += len(refused)
+        swept.abandoned += await repair.give_up_unpublished(services.database, refused)
         if len(page) < repair.PAGE or not published:
             break
 

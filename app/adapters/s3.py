@@ -43,23 +43,26 @@ class S3:
         from botocore.config import Config  # noqa: PLC0415  # the same
 
         # A session of our own, because boto3's default session is not thread-safe.
-        return boto3.Session().client(  # pyright: ignore[reportUnknownMemberType]  # its stubs cover only S3
-            "s3",
-            endpoint_url=self._url,
-            region_name=REGION,
-            aws_access_key_id=self._credentials.access_key,
-            aws_secret_access_key=self._credentials.secret_key,
-            config=Config(
-                signature_version="s3v4",
-                connect_timeout=CONNECT_TIMEOUT_S,
-                read_timeout=READ_TIMEOUT_S,
-                retries={"mode": "standard", "total_max_attempts": 2},
-                # boto3 adds CRC32 checksums unasked since 1.36; stores other than Amazon's have refused them.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                s3={"addressing_style": "path"},
-            ),
-        )
+        try:
+            return boto3.Session().client(  # pyright: ignore[reportUnknownMemberType]  # its stubs cover only S3
+                "s3",
+                endpoint_url=self._url,
+                region_name=REGION,
+                aws_access_key_id=self._credentials.access_key,
+                aws_secret_access_key=self._credentials.secret_key,
+                config=Config(
+                    signature_version="s3v4",
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                    read_timeout=READ_TIMEOUT_S,
+                    retries={"mode": "standard", "total_max_attempts": 2},
+                    # boto3 adds CRC32 checksums unasked since 1.36; stores other than Amazon's have refused them.
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                    s3={"addressing_style": "path"},
+                ),
+            )
+        except ValueError:
+            raise Unavailable("R2_ENDPOINT_URL is not an address that S3's SDK accepts") from None
 
     @cached_property
     def _http(self) -> "ClientSession":
@@ -125,13 +128,13 @@ class S3:
 
     def _rules(self, bucket: str) -> tuple[dict[str, int], list[str]]:
         lifecycle, cors = self._written(bucket)
-        # A filter by tag or size leaves recordings out.
-        filters = [(rule.get("Filter", {"Prefix": rule.get("Prefix", "")}), rule) for rule in lifecycle]
-        expiries = {
-            narrowed.get("Prefix", ""): rule.get("Expiration", {}).get("Days", 0)
-            for narrowed, rule in filters
-            if rule.get("Status") == "Enabled" and narrowed.keys() <= {"Prefix"}
-        }
+        expiries: dict[str, int] = {}
+        for rule in lifecycle:
+            narrowed = rule.get("Filter", {"Prefix": rule.get("Prefix", "")})
+            days = rule.get("Expiration", {}).get("Days")
+            # A filter by tag or size leaves recordings out.
+            if days and rule.get("Status") == "Enabled" and narrowed.keys() <= {"Prefix"}:
+                expiries[narrowed.get("Prefix", "")] = days
         origins = {
             origin
             for rule in cors
@@ -162,7 +165,7 @@ class S3:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # loaded by then
 
         ours = {"ID": "recordings", "Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": days}}
-        # The browser sends the type, and reads no header: https://developers.cloudflare.com/r2/buckets/cors/
+        # https://developers.cloudflare.com/r2/buckets/cors/
         upload = {"AllowedMethods": ["PUT"], "AllowedHeaders": ["content-type"], "MaxAgeSeconds": 600}
         lifecycle, allowed = await asyncio.to_thread(self._written, bucket)
         expiry: Any = {"Rules": [*(rule for rule in lifecycle if rule.get("ID") != ours["ID"]), ours]}

@@ -82,14 +82,19 @@ async def storage(services: Services, settings: Settings) -> list[Finding]:
         finally:
             await services.storage.delete(key)
         kept = await services.storage.look(key)
+        rules = await services.storage.rules()
     except (Unavailable, Permanent) as error:
         advice = f"{error.message}: check the R2_ settings, and that the key may read, write and delete"
         return [Finding("storage", "wrong", advice)]
-    rules = await services.storage.rules()
+    except Exception as error:
+        advice = f"what answers is no S3 store ({type(error).__name__}): check R2_ENDPOINT_URL"
+        return [Finding("storage", "wrong", advice)]
     expire = 0 < (rules.expires_days or 0) <= MAX_KEPT_DAYS
     lifecycle = f"no rule deletes recordings after {MAX_KEPT_DAYS} days or sooner: run python -m app bucket install"
-    allowed = {settings.app_url, *settings.allowed_origins, "*"} & set(rules.origins)
-    cors = "" if allowed else "no CORS rule allows pages of APP_URL or CORS_ALLOWED_ORIGINS: their direct uploads fail"
+    missing = (
+        sorted({settings.app_url, *settings.allowed_origins} - set(rules.origins)) if "*" not in rules.origins else []
+    )
+    cors = f"no CORS rule allows pages of {' and '.join(missing)}: their direct uploads fail" if missing else ""
     return [
         judged("storage", "" if whole and kept is None else "an object was not stored or not deleted as asked"),
         judged("storage lifecycle", "" if expire else lifecycle),

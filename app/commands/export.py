@@ -1,9 +1,8 @@
 """Write every row of a learner as JSON to standard output, for a learner who asks."""
 
 import argparse
-import json
 
-from app.commands.running import CommandError, named_learner
+from app.commands.running import CommandError, named_learner, print_json
 from app.services import Services
 from app.sessions import operator
 from app.settings import Settings
@@ -20,5 +19,5 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
     rows = await operator.export(services.database, found[0]) if found else None
     if rows is None:
         raise CommandError("there is no such learner")
-    print(json.dumps(rows, ensure_ascii=False, indent=2))
+    print_json(rows)
     return 0

@@ -23,7 +23,8 @@ LEFT = (
 AGAIN = f"in {EXPIRES_S // 60} minutes run this again with the id {{}}, for uploads that were under way"
 # Maximum number of sessions whose messages are cancelled concurrently.
 AT_ONCE = 8
-USER_ID = re.compile(r"[0-9a-z_-]{20,40}", re.ASCII)
+# A cuid, as both back ends make them.
+USER_ID = re.compile(r"c[0-9a-z]{24}", re.ASCII)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +49,9 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
     objects = await services.storage.delete_below(folder_of_user(user_id))
     await operator.forget(services.database, user_id)
     objects += await services.storage.delete_below(folder_of_user(user_id))
+    if found is None:
+        print(f"there is no such learner (any more); {objects} objects were left and are deleted")
+        return 0
     print(f"deleted {len(sessions)} sessions, {objects} objects, {messages}\n{AGAIN.format(user_id)}\n{LEFT}")
     return 0
 

@@ -71,7 +71,11 @@ async def _model(client: httpx.AsyncClient, url: str, name: str, headers: dict[s
         return Finding(point, "wrong", "the provider does not have it, or not for our key: docs/models.md")
     if not answer.is_success:
         return Finding(point, "unknown", f"the provider answered {answer.status_code}")
-    ends = str(cast("dict[str, Any]", about).get("shutdown_date") or "") if isinstance(about, dict) else ""
+    known = cast("dict[str, Any]", about) if isinstance(about, dict) else {}
+    # Anthropic answers to an alias with the whole name.
+    if not str(known.get("id")).startswith(name):
+        return Finding(point, "wrong", "what answers does not describe the model: check the provider's address")
+    ends = str(known.get("shutdown_date") or "")
     return judge_end(point, ends, datetime.now(UTC).date())
 
 

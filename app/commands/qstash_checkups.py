@@ -22,7 +22,9 @@ REGION_URLS = {"EU_CENTRAL_1": "https://qstash.upstash.io", "US_EAST_1": "https:
 
 async def qstash(services: Services, settings: Settings) -> list[Finding]:
     """Token and region, signing keys, clock, schedule, queue."""
-    region = settings.qstash_region
+    region, place = settings.qstash_region, _place(settings)
+    if place.verdict == "wrong":
+        return [place]
     async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
         answer = await _ask(client, settings.qstash_url, settings.qstash_token.get_secret_value())
         if answer is None:
@@ -32,7 +34,9 @@ async def qstash(services: Services, settings: Settings) -> list[Finding]:
         if not answer.is_success:
             advice = "check QSTASH_URL, an address without a path, and QStash's status page"
             return [Finding("qstash", "wrong", f"QStash answered {answer.status_code}: {advice}")]
-        findings = [_place(settings), _signing_keys("qstash signing keys", settings, region, answer)]
+        if not _is_qstash(answer):
+            return [Finding("qstash", "wrong", "what answers is not QStash: check QSTASH_URL")]
+        findings = [place, _signing_keys("qstash signing keys", settings, region, answer)]
         # During a move, messages of the other region still arrive.
         for other in REGIONS:
             account = settings.regional_account(other)
@@ -97,18 +101,28 @@ async def _why_refused(client: httpx.AsyncClient, settings: Settings) -> str:
     # token of a server that is not its own.
     prefix, token = _prefix(settings), settings.qstash_token.get_secret_value()
     public = REGION_URLS if str(httpx.URL(settings.qstash_url).host).endswith(".upstash.io") else {}
-    whether = "and the other region did not answer" if public else "and no other region is set"
+    whether = "and no other region is set"
     for region in REGIONS:
         url = settings.regional_account(region)[0] or public.get(region)
-        answer = await _ask(client, url, token) if url and url != settings.qstash_url else None
+        if not url or url == settings.qstash_url:
+            continue
+        answer = await _ask(client, url, token)
         if answer is not None and answer.is_success:
             ours = settings.qstash_region
             if prefix:
                 return f"{prefix}QSTASH_TOKEN is of the region {region}: copy that of {ours} from the QStash console"
             return f"QSTASH_TOKEN is of the region {region}: set QSTASH_URL={url}, and its signing keys"
-        if answer is not None and answer.status_code == 401:
-            whether = "and no other region knows it"
+        silent = answer is None or answer.status_code != 401
+        whether = "and the other region did not answer" if silent else "and no other region knows it"
     return f"{prefix}QSTASH_TOKEN is refused, {whether}: copy it again from the QStash console"
+
+
+def _is_qstash(answer: httpx.Response) -> bool:
+    try:
+        keys: Any = answer.json()
+    except ValueError:
+        return False
+    return answer.is_success and isinstance(keys, dict) and {"current", "next"} <= keys.keys()
 
 
 def _prefix(settings: Settings) -> str:
@@ -119,7 +133,9 @@ def _place(settings: Settings) -> Finding:
     host, prefix = httpx.URL(settings.qstash_url).host, _prefix(settings)
     named = {"qstash-eu-central-1.upstash.io": "EU_CENTRAL_1"}
     named |= {httpx.URL(url).host: region for region, url in REGION_URLS.items()}
-    region = named.get(host, settings.qstash_region if prefix else host)
+    others = {settings.regional_account(region)[0]: region for region in REGIONS if region != settings.qstash_region}
+    region = others.get(settings.qstash_url) if prefix else None
+    region = region or named.get(host, settings.qstash_region if prefix else host)
     if prefix and region != settings.qstash_region:
         return Finding("qstash", "wrong", f"{prefix}QSTASH_URL is the address of {region}: set all four of its own")
     return Finding("qstash", "fine", f"messages are published in {region}")
@@ -130,12 +146,14 @@ def _signing_keys(point: str, settings: Settings, region: str, answer: httpx.Res
         return Finding(point, "unknown", f"QStash did not answer: check {region}_QSTASH_URL")
     if answer.status_code == 401:
         return Finding(point, "wrong", f"{region}_QSTASH_TOKEN is refused: copy it again from the QStash console")
+    if not _is_qstash(answer):
+        advice = (
+            f"what answers ({answer.status_code}) is not QStash: check {region}_QSTASH_URL, an address without a path"
+        )
+        return Finding(point, "wrong", advice)
     regional = bool(region) and region in settings.signing_keys
     ours = settings.signing_keys[region if regional else ""]
-    try:
-        same = answer.json() == {"current": ours[0], "next": ours[1]}
-    except ValueError:
-        return Finding(point, "unknown", f"QStash answered {answer.status_code}")
+    same = answer.json() == {"current": ours[0], "next": ours[1]}
     prefix = f"{region}_" if regional else ""
     names = f"{prefix}QSTASH_CURRENT_SIGNING_KEY and {prefix}QSTASH_NEXT_SIGNING_KEY"
     return judged(point, "" if same else f"{names} are not the account's: copy both again")

@@ -32,7 +32,7 @@ async def retry(session_id: str, services: Services, *, dry_run: bool = False) -
         await services.queue.publish(session_id, run=f"retry-{version}")
     except (Unavailable, QueueRefused):
         return "QStash did not take it: see python -m app doctor; run this again, or leave it to the next sweep"
-    await repair.published(services.database, [session_id])
+    await repair.published(services.database, {session_id: version})
     return None
 
 

@@ -85,10 +85,15 @@ def moment(text: str) -> datetime:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date: write it as 2026-11-24") from None
 
 
+def print_json(value: object) -> None:
+    """As JSON, readable where the output's encoding has every letter."""
+    print(json.dumps(value, ensure_ascii=sys.stdout.encoding.lower() != "utf-8", indent=2))
+
+
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
     """Rows in aligned columns, or as a JSON array with every key."""
     if as_json:
-        print(json.dumps([dict(row) for row in rows], ensure_ascii=False, indent=2))
+        print_json([dict(row) for row in rows])
         return
     table = [list(columns), *([printable(row.get(column)) for column in columns] for row in rows)]
     widths = [max(len(line[index]) for line in table) for index in range(len(columns))]

@@ -30,8 +30,11 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         asyncio.run(change(action, cron, read(QueueSettings)))
     except QueueRefused as error:
-        wrong_cron = action == "install" and error.status != 401
-        hint = f"is {cron!r} a cron expression of five fields?" if wrong_cron else "is QSTASH_TOKEN right?"
+        hint = "is QSTASH_TOKEN right?"
+        if error.status in (404, 405):
+            hint = "is QSTASH_URL an address without a path?"
+        elif action == "install" and error.status != 401:
+            hint = f"is {cron!r} a cron expression of five fields?"
         print(f"error: {error}: {hint}", file=sys.stderr)
         return 1
     except AppError as error:
@@ -49,5 +52,5 @@ async def change(action: str, cron: str, settings: QueueSettings) -> None:
             print(json.dumps(await queue.find_schedule(SCHEDULE_ID), indent=2))
         elif action == "install":
             await queue.schedule(SCHEDULE_ID, settings.sweep_url, cron)
-        else:
+        elif await queue.find_schedule(SCHEDULE_ID):
             await queue.unschedule(SCHEDULE_ID)

@@ -1,11 +1,10 @@
 """Show one session: what happened, what is stored, what QStash says of its messages."""
 
 import argparse
-import json
 from typing import Any
 
 from app.adapters.qstash.queue import QueueRefused
-from app.commands.running import CommandError, add_json, print_rows, printable
+from app.commands.running import CommandError, add_json, print_json, print_rows, printable
 from app.errors import Unavailable
 from app.services import Services
 from app.sessions import operator
@@ -33,7 +32,7 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
     except (Unavailable, QueueRefused):
         events = [{"state": "QStash did not answer"}]
     if arguments.json:
-        print(json.dumps({**row, "events": events}, ensure_ascii=False, indent=2))
+        print_json({**row, "events": events})
         return 0
     for name, value in row.items():
         print(f"{name:18}{printable(value) or '-'}")

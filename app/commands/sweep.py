@@ -31,7 +31,10 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
         planned, found = await plan(services), None
         with suppress(Unavailable):
             found = await _orphans(services, confirmed=arguments.delete_orphans, dry_run=True)
-        orphans = {"delete_orphan": found and found.keys, "keep_orphan": found and found.kept_keys}
+        # A sweep deletes the recording of a session before it looks for orphans.
+        deleted = set(planned["delete_recording"])
+        keys = [key for key in found.keys if key.split("/")[2] not in deleted] if found else None
+        orphans = {"delete_orphan": keys, "keep_orphan": found and found.kept_keys}
         print(json.dumps({**planned, **orphans}, indent=2))
         if any(len(ids) >= repair.LISTED for ids in planned.values()):
             print(f"only the first {repair.LISTED:,} of each kind are listed", file=sys.stderr)

@@ -7,7 +7,7 @@ import structlog
 
 from app.errors import Unavailable
 from app.services import Services
-from app.sessions import owner, repair
+from app.sessions import leftovers, owner
 from app.sessions.learner import Learner
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ async def delete_session(services: Services, learner: Learner, session_id: str) 
 
 async def delete_recording(services: Services, session_id: str) -> bool:
     """Delete the recording of a finished session. False while it may still be processed. Idempotent. Raises Unavailable."""
-    key = await repair.drop_recording(services.database, session_id)
+    key = await leftovers.drop_recording(services.database, session_id)
     if key is None:
         return False
     await services.storage.delete(key)

@@ -12,7 +12,7 @@ import structlog
 from app.adapters.r2 import PREFIX, StoredObject
 from app.errors import Unavailable
 from app.services import Services
-from app.sessions import repair
+from app.sessions import leftovers
 
 log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ async def _look_at(
         return
     owners = {
         (owner.user_id, owner.session_id): owner
-        for owner in await repair.owners_of(services.database, [(user, session) for user, session in named.values()])
+        for owner in await leftovers.owners_of(services.database, [(user, session) for user, session in named.values()])
     }
     settled_before = time.time() - services.orphan_grace_s
     owner_of = {key: owners[user, session] for key, (user, session) in named.items()}

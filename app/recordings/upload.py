@@ -30,13 +30,16 @@ async def store_upload(services: Services, learner: Learner, recording: Recordin
 
 async def publish(services: Services, session_id: str) -> None:
     """Publish the session to QStash. If QStash is down or refuses, the upload is kept and the next sweep publishes it."""
+    published = False
     try:
         await services.queue.publish(session_id)
-        return
+        published = True
     except Unavailable:
         log.warning("publish_postponed", session_id=session_id)
     except QueueRefused:
         log.error("publish_refused", session_id=session_id, setting="QSTASH_TOKEN")
-    # Otherwise the sweep takes it for a message that is on its way, and waits longer.
-    with suppress(Unavailable):
-        await repair.not_published(services.database, session_id)
+    finally:
+        if not published:
+            # Otherwise the sweep expects a message to be on its way, and waits longer.
+            with suppress(Unavailable):
+                await repair.not_published(services.database, session_id)

@@ -1,10 +1,9 @@
-"""Changes outside a delivery: messages without retries left, the backlog, abandoned uploads, leftover recordings.
+"""Changes outside a delivery: messages without retries left, the backlog, an operator's retry.
 
 Each function is one statement that checks and changes atomically, so it is safe to repeat and to run concurrently.
 """
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -34,10 +33,6 @@ HELD_BACK_AFTER_S = 24 * 3600
 TRANSIENT_GIVE_UP_AFTER_S = 2 * 24 * 3600
 # For sessions that were never processed or failed because of a configuration error: as long as the bucket keeps recordings.
 GIVE_UP_AFTER_S = 7 * 24 * 3600
-# The recording of a session that failed for good is kept for an operator's retry.
-FAILED_AUDIO_KEPT_S = 24 * 3600
-# An upload takes minutes at most.
-UPLOAD_ABANDONED_AFTER_S = 3600
 
 NEVER_PROCESSED = f"The recording could not be processed. {NOT_AGAIN}"
 # Also marks an UPLOADED session that has no message in QStash: app/sessions/repair.sql.
@@ -54,25 +49,6 @@ class Backlog:
 
 
 @dataclass(frozen=True)
-class Leftover:
-    """A session whose stored objects are no longer needed."""
-
-    session_id: str
-    user_id: str
-
-
-@dataclass(frozen=True)
-class Owner:
-    """What the database knows about the session named in an object's key."""
-
-    user_id: str
-    session_id: str
-    user_known: bool
-    session_known: bool
-    over: bool
-
-
-@dataclass(frozen=True)
 class _Settled:
     failed: bool
     leased: bool
@@ -80,7 +56,6 @@ class _Settled:
 
 
 _SETTLED, _BACKLOG = TypeAdapter(list[_Settled]), TypeAdapter(list[Backlog])
-_LEFTOVERS, _OWNERS = TypeAdapter(list[Leftover]), TypeAdapter(list[Owner])
 
 
 async def settle(
@@ -101,16 +76,6 @@ async def settle(
     return any(row.failed for row in settled)
 
 
-async def drop_recording(db: Database, session_id: str) -> str | None:
-    """Mark the recording of a finished session as deleted, and return the key of the object to delete. Idempotent.
-
-    None if there is no object, or while the session may still be processed. Raises Unavailable.
-    """
-    rows = await db.write_rows(SQL["drop_recording"], session_id, AGAIN)
-    key: str | None = rows[0]["audio_key"] if rows else None
-    return key
-
-
 async def take_backlog(db: Database, *, lease_s: int, waiting: bool = False, dry_run: bool = False) -> list[Backlog]:
     """Set a page of sessions that need another message to UPLOADED, and return them. Raises Unavailable.
 
@@ -123,10 +88,24 @@ async def take_backlog(db: Database, *, lease_s: int, waiting: bool = False, dry
     return _BACKLOG.validate_python(rows)
 
 
-async def published(db: Database, sessions: list[str]) -> None:
-    """Note that sessions which were taken or reopened have a message. Until then a sweep takes them. Raises Unavailable."""
-    if sessions:
-        await db.write_rows(SQL["published"], json.dumps(sessions), NOT_REACHED)
+async def published(db: Database, versions: dict[str, str | None]) -> None:
+    """Note that sessions have a message, by id and the version that was taken or reopened. Raises Unavailable.
+
+    Until then a sweep takes them.
+    """
+    if versions:
+        await db.write_rows(SQL["published"], json.dumps(versions), NOT_REACHED)
+
+
+async def give_up_unpublished(db: Database, sessions: list[str]) -> int:
+    """Give up those of the sessions that are older than a week and still have no message. Returns their number.
+
+    Raises Unavailable.
+    """
+    if not sessions:
+        return 0
+    parameters = (json.dumps(sessions), NOT_REACHED, GIVE_UP_AFTER_S, NEVER_PROCESSED)
+    return len(await db.write_rows(SQL["give_up_unpublished"], *parameters))
 
 
 async def not_published(db: Database, session_id: str) -> None:
@@ -143,7 +122,7 @@ async def give_up(db: Database, *, lease_s: int, dry_run: bool = False) -> list[
         SQL["give_up"],
         *(NEVER_PROCESSED, AGAIN, NOT_AGAIN, GIVE_UP_AFTER_S),
         *(MISCONFIGURED, TRANSIENT_GIVE_UP_AFTER_S, lease_s + LEASE_MARGIN_S, LISTED if dry_run else PAGE),
-        *(FAILED_RETRY_AFTER_S, UNDELIVERED_AFTER_S, dry_run),
+        *(FAILED_RETRY_AFTER_S, UNDELIVERED_AFTER_S, dry_run, NOT_REACHED),
     )
     return [row["session_id"] for row in rows]
 
@@ -161,23 +140,6 @@ async def give_up_upload(db: Database, session_id: str) -> bool:
             )
         )
     )
-
-
-async def uploads_that_never_came(db: Database) -> list[Leftover]:
-    """Sessions whose recording never arrived. Raises Unavailable."""
-    rows = await db.read_rows(SQL["uploads_that_never_came"], UPLOAD_ABANDONED_AFTER_S, PAGE)
-    return _LEFTOVERS.validate_python(rows)
-
-
-async def leftover_recordings(db: Database) -> list[Leftover]:
-    """Finished sessions whose recording is still stored. Raises Unavailable."""
-    rows = await db.read_rows(SQL["leftover_recordings"], FAILED_AUDIO_KEPT_S, AGAIN, PAGE)
-    return _LEFTOVERS.validate_python(rows)
-
-
-async def owners_of(db: Database, sessions: Iterable[tuple[str, str]]) -> list[Owner]:
-    """What the database knows about sessions named in keys of the bucket, given as (user, session). Raises Unavailable."""
-    return _OWNERS.validate_python(await db.read_rows(SQL["owners_of"], json.dumps(sorted(set(sessions)))))
 
 
 async def reopen(db: Database, session_id: str, *, dry_run: bool = False) -> str | None:

@@ -1,14 +1,15 @@
 -- name: settle
 -- A message has no retries left: FAILED, unless a delivery is working on the session or it has moved on. For good ($2), or,
 -- if none of this message's deliveries got to work on it ($6 is false, or it is UPLOADED), with the promise of another
--- try ($3). Ignored for a session that was reopened after the message was published ($4): it waits for another one. $5 is the
--- lease in seconds.
+-- try ($3). Ignored for a session that was reopened after the message was published ($4), or that is marked as not published
+-- ($3): it waits for another one. $5 is the lease in seconds.
 WITH changed AS (
   UPDATE speaking_sessions
      SET status = 'FAILED', "errorMessage" = CASE WHEN status = 'UPLOADED' OR NOT $6::boolean THEN $3 ELSE $2 END,
          "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), "updatedAt" + interval '1 millisecond')
    WHERE id = $1
      AND (status = 'UPLOADED' AND "updatedAt" <= $4::text::timestamp + interval '1 minute'
+            AND "errorMessage" IS DISTINCT FROM $3
           OR status IN ('TRANSCRIBING', 'ANALYZING')
              AND "updatedAt" <= timezone('utc', clock_timestamp()) - make_interval(secs => $5::int))
   RETURNING id
@@ -17,20 +18,6 @@ SELECT EXISTS (SELECT FROM changed) AS failed,
        s.status IN ('TRANSCRIBING', 'ANALYZING') AND NOT EXISTS (SELECT FROM changed) AS leased,
        ceil(extract(epoch FROM s."updatedAt" - timezone('utc', clock_timestamp())) + $5::int)::int AS lease_left_s
   FROM speaking_sessions s WHERE s.id = $1
-
--- name: drop_recording
--- The key of the recording of a session that is over. Marked as deleted before the object is, so that no session is
--- reopened whose recording is about to be deleted. The parts of a long recording go with it. Not while a retry is promised ($2).
-WITH session AS (
-  UPDATE speaking_sessions SET "audioDeletedAt" = timezone('utc', clock_timestamp())
-   WHERE id = $1 AND "audioDeletedAt" IS NULL
-     AND (status = 'DONE' OR status = 'FAILED' AND right("errorMessage", length($2::text)) IS DISTINCT FROM $2::text)
-  RETURNING id
-), parts AS (
-  DELETE FROM transcripts t USING session WHERE t."sessionId" = session.id AND right(t.text, 1) = E'\x1e'
-)
-SELECT s."audioUrl" AS audio_key FROM speaking_sessions s
- WHERE s.id = $1 AND (EXISTS (SELECT FROM session) OR s.status IN ('FAILED', 'DONE') AND s."audioDeletedAt" IS NOT NULL)
 
 -- name: take_backlog
 -- Sessions to be published again: UPLOADED, and not delivered for $1 seconds, or not published ($7) for $8 seconds; under a
@@ -60,9 +47,20 @@ SELECT due.id AS session_id, (extract(epoch FROM taken."updatedAt") * 1000)::big
   FROM due LEFT JOIN taken USING (id)
 
 -- name: published
--- Sessions ($1, a JSON array of ids) that were taken or reopened have a message now ($2 says that they have none).
-UPDATE speaking_sessions SET "errorMessage" = NULL
+-- Sessions ($1, a JSON object of ids and versions) that were taken or reopened have a message now ($2 says that they have none).
+UPDATE speaking_sessions s SET "errorMessage" = NULL FROM jsonb_each_text($1::text::jsonb) t (id, version)
+ WHERE s.id = t.id AND s.status = 'UPLOADED' AND s."errorMessage" = $2
+   AND (extract(epoch FROM s."updatedAt") * 1000)::bigint::text = t.version
+RETURNING s.id
+
+-- name: give_up_unpublished
+-- Sessions ($1, a JSON array of ids) that QStash has just refused once more, and that are older than $3 seconds: FAILED for good
+-- ($4), unless somebody has published them meanwhile ($2 says that they have no message).
+UPDATE speaking_sessions
+   SET status = 'FAILED', "errorMessage" = $4,
+       "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), "updatedAt" + interval '1 millisecond')
  WHERE id IN (SELECT jsonb_array_elements_text($1::text::jsonb)) AND status = 'UPLOADED' AND "errorMessage" = $2
+   AND "createdAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $3::int)
 RETURNING id
 
 -- name: not_published
@@ -72,7 +70,8 @@ UPDATE speaking_sessions SET "errorMessage" = $2 WHERE id = $1 AND status = 'UPL
 -- name: give_up
 -- Gives up sessions: they become FAILED for good ($1), or lose the promise of another try ($2 becomes $3). Waiting ones after
 -- $4 seconds; failed ones, unless because of a configuration error (its sentence is $5), after $6 seconds. Not while QStash may
--- still deliver: for $9 seconds after a failure, and for $10 after a session was reopened. With $11 they are only listed.
+-- still deliver: for $9 seconds after a failure, and for $10 after a session was reopened. Not before a session without a
+-- message ($12) has been published ("give_up_unpublished"). With $11 they are only listed.
 WITH due AS (
   SELECT id FROM speaking_sessions
    WHERE starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
@@ -80,7 +79,7 @@ WITH due AS (
            WHEN status = 'FAILED' AND "errorMessage" <> $5::text THEN $6::int ELSE $4::int END)
      AND (status = 'FAILED' AND right("errorMessage", length($2::text)) = $2::text
           AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $9::int)
-          OR status = 'UPLOADED'
+          OR status = 'UPLOADED' AND "errorMessage" IS DISTINCT FROM $12::text
              AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $10::int)
           OR status IN ('TRANSCRIBING', 'ANALYZING')
              AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $7::int))
@@ -113,26 +112,3 @@ WITH due AS (
   RETURNING s.id, s."updatedAt"
 )
 SELECT (extract(epoch FROM reopened."updatedAt") * 1000)::bigint::text AS version FROM due LEFT JOIN reopened USING (id)
-
--- name: uploads_that_never_came
-SELECT id AS session_id, "userId" AS user_id FROM speaking_sessions
- WHERE status = 'CREATED' AND starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
-   AND "createdAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $1::int)
- ORDER BY "createdAt" LIMIT $2::int
-
--- name: leftover_recordings
--- Of sessions that were over $1 seconds ago. Not while a retry is promised ($2).
-SELECT id AS session_id, "userId" AS user_id FROM speaking_sessions
- WHERE "audioDeletedAt" IS NULL AND starts_with("audioUrl", 'sessions/' || "userId" || '/' || id || '/audio.')
-   AND (status = 'DONE' OR status = 'FAILED' AND right("errorMessage", length($2::text)) IS DISTINCT FROM $2::text)
-   AND "updatedAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $1::int)
- ORDER BY "updatedAt" LIMIT $3::int
-
--- name: owners_of
--- For each session of a page of the bucket ($1: a JSON array of [user, session]): does its user exist, does the session, and
--- may its recording be deleted? Only a finished session needs none; one in a status of a later version may need it.
-SELECT k.user_id, k.session_id, u.id IS NOT NULL AS user_known, s.id IS NOT NULL AS session_known,
-       coalesce(s.status = 'DONE' OR s.status = 'FAILED' AND s."audioDeletedAt" IS NOT NULL, false) AS over
-  FROM (SELECT e ->> 0 AS user_id, e ->> 1 AS session_id FROM jsonb_array_elements($1::text::jsonb) AS t (e)) k
-  LEFT JOIN users u ON u.id = k.user_id
-  LEFT JOIN speaking_sessions s ON s.id = k.session_id

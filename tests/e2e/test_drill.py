@@ -137,6 +137,7 @@ def test_the_queue_refuses_our_token(drill: Drill) -> None:
     session_id = drill.upload()
     drill.age(session_id)
 
+    assert session_id in drill.run('sessions --status uploaded --reason "processed yet"')
     assert session_id in drill.run("sessions --status uploaded --older-than 15m")
     assert "QSTASH_TOKEN is refused" in drill.doctor()["qstash"]
     drill.set()

@@ -1,5 +1,6 @@
 """The operator's commands in pipes, without streams, and at a terminal."""
 
+import json
 import os
 import signal
 import subprocess
@@ -39,7 +40,9 @@ def test_streams_that_are_closed_or_know_no_letters(deployment: Deployment) -> N
     closed = deployment.run("sessions", reader="", closed=">&- 2>&-")
     unasked = deployment.run("forget", "u1", closed="<&-")
 
-    assert "\\xfcn\\xef" in ascii_only
+    exported = deployment.ok("export", "u1", PYTHONIOENCODING="ascii")
+
+    assert "\\xfcn\\xef" in ascii_only and json.loads(exported)["user"]["externalId"] == "ünï"
     assert closed.returncode == 0
     assert unasked.returncode == 1 and "say --yes" in unasked.stderr
 

@@ -131,6 +131,8 @@ def test_schedule_is_installed_shown_and_removed(deployment: Deployment) -> None
     refused = deployment.run("schedule", "remove", QSTASH_TOKEN="revoked")
     assert refused.returncode == 1 and "is QSTASH_TOKEN right?" in refused.stderr
     assert json.loads(deployment.ok("schedule", "show")) is not None
+    path = deployment.run("schedule", "remove", QSTASH_URL=f"{deployment.settings.qstash_url}/v2")
+    assert path.returncode == 1 and "an address without a path" in path.stderr
     for _ in range(2):
         deployment.ok("schedule", "remove")
     assert json.loads(deployment.ok("schedule", "show")) is None
@@ -194,7 +196,8 @@ def test_forget_while_storage_is_down_is_repeated(deployment: Deployment) -> Non
     deployment.world.storage.client().put_object(Bucket=deployment.world.storage.bucket, Key=key, Body=AUDIO)
     unsaid = deployment.run("forget", user)
     assert unsaid.returncode == 1 and "say --yes" in unsaid.stderr and deployment.world.storage.stored_keys() == [key]
-    assert "0 sessions, 1 objects" in deployment.ok("forget", user, "--yes")
+    assert "1 objects were left and are deleted" in deployment.ok("forget", user, "--yes")
+    assert "no such learner (any more);" in deployment.ok("forget", "107691503500061507151", "--yes")
     assert deployment.world.storage.stored_keys() == []
 
 
@@ -264,7 +267,7 @@ def test_commands_say_what_to_do(deployment: Deployment, tmp_path: Path) -> None
     env_file = tmp_path / "latin-1.env"
     env_file.write_bytes(b"R2_BUCKET_NAME=\xfc\n")
     for words, sentence in (
-        (("--env-file", str(env_file), "sessions"), "is not a text file in UTF-8"),
+        (("--env-file", str(env_file), "sessions"), "cannot be read as text in UTF-8"),
         (("sessions", "--limit", "0"), "--limit is from 1 to 10,000"),
         (("sessions", "--totals", "--status", "done"), "leave out the other filters"),
         (("retry", "nobody", "--dry-run"), "1 of 1 could not be retried"),

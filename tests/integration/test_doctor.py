@@ -135,7 +135,7 @@ def test_doctor_reports_an_answer_of_an_unknown_form(deployment: Deployment, mon
         found = examined(deployment, OPENAI_BASE_URL=f"{url}/v1", QSTASH_URL=url)
 
     assert found["odd"][0] == "unknown" and "ValueError" in found["odd"][1] and CANARY not in str(found)
-    assert found["model whisper-1"][0] == "fine" and "sessions" in found
+    assert found["model whisper-1"][0] == "wrong" and "sessions" in found
 
 
 def test_doctor_names_a_retired_model(deployment: Deployment) -> None:
@@ -257,6 +257,24 @@ def test_doctor_names_who_refuses_us(deployment: Deployment) -> None:
     assert path[0] == "wrong" and "an address without a path" in path[1]
 
 
+def test_doctor_knows_what_answers_anything(deployment: Deployment) -> None:
+    """A page behind every address: neither QStash, nor a model, nor storage."""
+
+    async def fine(_request: Request) -> Response:
+        return JSONResponse({"ok": True})
+
+    methods = ["GET", "PUT", "POST", "DELETE", "HEAD"]
+    with served(Starlette(routes=[Route("/{path:path}", fine, methods=methods)])) as url:
+        found = examined(
+            deployment, QSTASH_URL=url, OPENAI_BASE_URL=url, ANTHROPIC_BASE_URL=url, R2_ENDPOINT_URL=url, APP_URL=url
+        )
+
+    points = ("qstash", "model whisper-1", "model claude-haiku-4-5", "storage", "address")
+    assert [found[point][0] for point in points] == ["wrong"] * len(points), found
+    refused = examined(deployment, R2_ENDPOINT_URL="http://my_minio:9000")["storage"]
+    assert refused[0] == "wrong" and "R2_" in refused[1]
+
+
 def test_doctor_tells_our_own_failure_from_a_stranger(deployment: Deployment) -> None:
     """What answers behind APP_URL has a code of ours."""
 
@@ -284,7 +302,7 @@ def test_doctor_finds_rules_that_do_not_cover_us(deployment: Deployment) -> None
         client.delete_bucket_cors(Bucket=bucket)
 
     assert found["storage lifecycle"][0] == "wrong"
-    assert found["storage cors"][0] == "unknown" and "no CORS rule allows pages of APP_URL" in found["storage cors"][1]
+    assert found["storage cors"][0] == "unknown" and "no CORS rule allows pages of http" in found["storage cors"][1]
 
 
 def test_doctor_does_not_start_with_a_lease_that_is_too_short(deployment: Deployment) -> None:

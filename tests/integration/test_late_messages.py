@@ -11,10 +11,10 @@ from app.errors import AGAIN, InvalidState
 from app.pipeline import process_session
 from app.recordings.orphans import Orphans
 from app.services import open_services
-from app.sessions import owner, repair
+from app.sessions import leftovers, owner, repair
 from app.sessions.claim import claim
 from app.sessions.learner import Learner
-from app.sessions.repair import Leftover
+from app.sessions.leftovers import Leftover
 from app.sweep import sweep as sweep_once
 from local.migrate import node
 from tests.integration.test_orphans import look
@@ -36,15 +36,15 @@ async def test_upload_completed_under_a_sweep_keeps_its_recording(
         ).json()
         upload = begun["upload"]
         client.put(upload["url"], content=AUDIO, headers=upload["headers"])
-        age(world, begun["id"], repair.UPLOAD_ABANDONED_AFTER_S + 1)
-        found = repair.uploads_that_never_came
+        age(world, begun["id"], leftovers.UPLOAD_ABANDONED_AFTER_S + 1)
+        found = leftovers.uploads_that_never_came
 
         async def then_completed(*arguments: object) -> list[Leftover]:
-            leftovers = await found(*arguments)  # pyright: ignore[reportArgumentType]
+            listed = await found(*arguments)  # pyright: ignore[reportArgumentType]
             assert client.post(f"/api/sessions/{begun['id']}/complete").status_code == 200
-            return leftovers
+            return listed
 
-        monkeypatch.setattr(repair, "uploads_that_never_came", then_completed)
+        monkeypatch.setattr(leftovers, "uploads_that_never_came", then_completed)
         async with open_services(world.settings) as services:
             await sweep_once(services)
 
@@ -146,7 +146,7 @@ def test_recording_of_a_failure_without_a_sentence(world: World) -> None:
     """Another maker's FAILED may say nothing: nothing is promised, so its recording goes after a day as well."""
     session_id = world.upload()
     world.database.execute(f"UPDATE speaking_sessions SET status = 'FAILED' WHERE id = '{session_id}'")
-    age(world, session_id, repair.FAILED_AUDIO_KEPT_S + 1)
+    age(world, session_id, leftovers.FAILED_AUDIO_KEPT_S + 1)
 
     assert sweep(world)["audioDeleted"] == 1 and world.storage.stored_keys() == []
 

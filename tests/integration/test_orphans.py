@@ -19,7 +19,7 @@ from app.errors import MISCONFIGURED, Unavailable
 from app.recordings import orphans
 from app.recordings.orphans import Orphans, delete_orphans
 from app.services import Services, open_services
-from app.sessions import repair
+from app.sessions import leftovers
 from tests.integration.test_repair import age
 from tests.support.world import AUDIO, World
 
@@ -206,7 +206,7 @@ def test_leftover_that_cannot_be_deleted_stops_no_sweep(world: World, monkeypatc
     """Its row says that it is deleted, so the look at the bucket comes back to it."""
     session_id = world.upload()
     world.database.execute(f"UPDATE speaking_sessions SET status = 'FAILED' WHERE id = '{session_id}'")
-    age(world, session_id, repair.FAILED_AUDIO_KEPT_S + 1)
+    age(world, session_id, leftovers.FAILED_AUDIO_KEPT_S + 1)
 
     async def locked(*_: object) -> None:
         raise Unavailable

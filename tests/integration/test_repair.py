@@ -9,7 +9,7 @@ import pytest
 from app.commands.retry import retry
 from app.errors import AGAIN, MISCONFIGURED, NOT_AGAIN
 from app.services import open_services
-from app.sessions import repair
+from app.sessions import leftovers, repair
 from app.settings import Settings
 from app.sweep import Swept
 from app.sweep import sweep as sweep_once
@@ -226,7 +226,7 @@ def test_upload_that_never_came_is_ended(world: World) -> None:
     """After an hour: FAILED, and what arrived of it is deleted."""
     session_id = world.upload()
     set_status(world, session_id, "CREATED")
-    age(world, session_id, repair.UPLOAD_ABANDONED_AFTER_S + 1)
+    age(world, session_id, leftovers.UPLOAD_ABANDONED_AFTER_S + 1)
 
     swept = sweep(world)
     assert (swept["abandoned"], swept["audioDeleted"]) == (1, 1)
@@ -241,7 +241,7 @@ def test_sweep_deletes_audio_that_should_be_gone(world: World) -> None:
     fail(world, promised, MISCONFIGURED)
     assert sweep(world)["audioDeleted"] == 0
 
-    age(world, final, repair.FAILED_AUDIO_KEPT_S + 1)
+    age(world, final, leftovers.FAILED_AUDIO_KEPT_S + 1)
     assert sweep(world)["audioDeleted"] == 1
     assert [promised in key for key in world.storage.stored_keys()] == [True]
     assert world.database.session(final)["audioDeletedAt"]

@@ -9,11 +9,19 @@ import pytest
 from app.adapters.qstash.queue import Queue
 from app.commands.retry import retry
 from app.errors import Unavailable
+from app.recordings.upload import publish
 from app.services import open_services
+from app.sessions import repair
 from app.sweep import sweep
 from tests.integration.test_repair import age, run_sweep, set_status
 from tests.support.providers import Reply
 from tests.support.world import World
+
+
+def shift(world: World, session_id: str, seconds: int) -> None:
+    """Let time pass for a session."""
+    moved = ", ".join(f'"{name}" = "{name}" - interval \'{seconds} seconds\'' for name in ("createdAt", "updatedAt"))
+    world.database.execute(f"UPDATE speaking_sessions SET {moved} WHERE id = '{session_id}'")
 
 
 def test_what_waits_in_flow_control_is_not_published_again(world: World) -> None:
@@ -100,8 +108,61 @@ def test_a_retry_that_was_not_published_is_neither_failed_nor_given_up(world: Wo
     world.providers.qstash.append(Reply(500, {"error": "no"}, times=2))
     assert "leave it to the next sweep" in (asyncio.run(run()) or "")
     world.providers.qstash.clear()
-    made_at = int((time.time() - 1800) * 1000)
+    made_at = int((time.time() - 30) * 1000)
     assert world.deliver_failure(session_id, status=500, createdAt=made_at).status_code == 200
     assert world.database.session(session_id)["status"] == "UPLOADED"
-    world.database.execute('UPDATE speaking_sessions SET "updatedAt" = "updatedAt" - interval \'61 seconds\'')
+    shift(world, session_id, 3600)
     assert run_sweep(world.settings).published == 1
+
+
+def test_what_qstash_refuses_for_a_week_is_given_up(world: World) -> None:
+    """By the first sweep after it that is refused as well; not before it has tried."""
+    world.providers.qstash.append(Reply(400, {"error": "no"}, times=1000))
+    session_id = world.upload()
+    age(world, session_id, repair.GIVE_UP_AFTER_S - 900)
+    ends: list[int] = []
+    for _ in range(3):
+        ends.append(run_sweep(world.settings).abandoned)
+        shift(world, session_id, 600)
+
+    assert ends == [0, 0, 1]
+    row = world.database.session(session_id)
+    assert (row["status"], row["errorMessage"]) == ("FAILED", repair.NEVER_PROCESSED)
+
+
+@pytest.mark.parametrize("failure", [asyncio.CancelledError, RuntimeError])
+def test_an_upload_whose_publish_is_interrupted_is_published_next(
+    world: World, failure: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although other messages wait in flow control."""
+    session_id = world.upload()
+    world.providers.waiting = 3
+
+    async def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    async def run() -> None:
+        async with open_services(world.settings) as services:
+            with suppress(failure):
+                await publish(services, session_id)
+
+    monkeypatch.setattr(Queue, "publish", fail)
+    asyncio.run(run())
+    monkeypatch.undo()
+    age(world, session_id, 61)
+    assert run_sweep(world.settings.model_copy(update={"qstash_flow_control_key": "speaking"})).published == 1
+
+
+def test_a_mark_set_meanwhile_stays(world: World) -> None:
+    """A sweep that has published notes it for the session as it took it, not for a later retry that was refused."""
+    session_id = world.upload()
+    age(world, session_id, 3600)
+
+    async def run() -> None:
+        async with open_services(world.settings) as services:
+            [taken] = await repair.take_backlog(services.database, lease_s=services.lease_s)
+            await repair.reopen(services.database, session_id)
+            await repair.published(services.database, {session_id: taken.version})
+
+    asyncio.run(run())
+    assert world.database.session(session_id)["errorMessage"] == repair.NOT_REACHED

@@ -110,6 +110,7 @@ class Queue:
             await self._call(lambda client: client.schedule.delete(schedule_id))
 
     async def _call(self, call: "Callable[[AsyncQStash], Awaitable[Result]]") -> Result:
+        from httpx import HTTPError  # noqa: PLC0415  # loaded by open_qstash
         from qstash.errors import QStashError  # noqa: PLC0415  # loaded by open_qstash
 
         try:
@@ -122,9 +123,12 @@ class Queue:
             if not 400 <= status < 500 or status in (408, 429):
                 raise Unavailable("The queue could not take the message") from None
             raise QueueRefused(status) from None
-        except Exception:
-            # httpx's exceptions, and whatever the SDK raises for an answer that is not QStash's.
+        except (HTTPError, OSError):
             raise Unavailable("The queue did not answer") from None
+        except Exception as error:
+            # What the SDK raises for an answer that is not QStash's, or a mistake of ours.
+            log.error("queue_call_failed", error=type(error).__name__)
+            raise Unavailable("What answers is not QStash") from None
 
 
 @contextmanager
