@@ -101,7 +101,7 @@ class Queue:
         given = {"authorization": f"Bearer {TOKEN}", **(headers or {})}
         return httpx.request(method, self.url + path, headers=given, trust_env=False, verify=False, **more)
 
-    def wait(self, condition: Callable[[], object], seconds: float = 10) -> None:
+    def wait(self, condition: Callable[[], object], seconds: float = 30) -> None:
         """Wait until it holds."""
         deadline = time.monotonic() + seconds
         while not condition():
