@@ -113,8 +113,8 @@ async def _publish_backlog(services: Services, swept: Swept) -> None:
         limit = asyncio.Semaphore(PUBLISH_AT_ONCE)
         outcomes = await asyncio.gather(*(_publish(services, session, limit) for session in page))
         published = {session.session_id: session.version for session, done in zip(page, outcomes, strict=True) if done}
+        refused = {session.session_id: session.version for session in page if session.session_id not in published}
         await repair.published(services.database, published)
-        refused = [session.session_id for session in page if session.session_id not in published]
         swept.published += len(published)
         swept.not_published += len(refused)
         swept.abandoned += await repair.give_up_unpublished(services.database, refused)

@@ -165,7 +165,7 @@ class S3:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # loaded by then
 
         ours = {"ID": "recordings", "Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": days}}
-        # https://developers.cloudflare.com/r2/buckets/cors/
+        # The browser sends the type, and reads no header: https://developers.cloudflare.com/r2/buckets/cors/
         upload = {"AllowedMethods": ["PUT"], "AllowedHeaders": ["content-type"], "MaxAgeSeconds": 600}
         lifecycle, allowed = await asyncio.to_thread(self._written, bucket)
         expiry: Any = {"Rules": [*(rule for rule in lifecycle if rule.get("ID") != ours["ID"]), ours]}

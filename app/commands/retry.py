@@ -66,7 +66,7 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
     if not sessions:
         print("no session to retry")
     if len(sessions) == operator.MOST:
-        print("only the oldest 10,000: run this again for the rest", file=sys.stderr)
+        print(f"only the oldest {operator.MOST:,}: run this again for the rest", file=sys.stderr)
     if refused:
         print(f"error: {refused} of {len(sessions)} could not be retried", file=sys.stderr)
     return 1 if refused else 0

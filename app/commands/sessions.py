@@ -9,7 +9,6 @@ from app.sessions.status import ANALYZING, CREATED, DONE, FAILED, TRANSCRIBING, 
 from app.settings import Settings
 
 STATUSES = (CREATED, UPLOADED, TRANSCRIBING, ANALYZING, DONE, FAILED)
-MOST = 10_000
 COLUMNS = ("id", "status", "updated_at", "learner", "audio_stored", "reason")
 
 
@@ -21,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--learner", default="", help="external id or id")
     parser.add_argument("--reason", default="", help="part of the sentence that the learner reads")
-    parser.add_argument("--limit", default=50, type=int, help=f"how many at most (default 50, up to {MOST:,})")
+    parser.add_argument("--limit", default=50, type=int, help=f"how many at most (default 50, up to {operator.MOST:,})")
     parser.add_argument(
         "--broken", choices=operator.RULES, help="only the ids of those that break a rule, as doctor names it"
     )
@@ -32,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
     """List. Raises SettingsError."""
     a, limit = arguments, arguments.limit
-    if not 1 <= limit <= MOST:
-        raise CommandError(f"--limit is from 1 to {MOST:,}")
+    if not 1 <= limit <= operator.MOST:
+        raise CommandError(f"--limit is from 1 to {operator.MOST:,}")
     if (a.status or a.older_than or a.learner or a.reason) and (a.broken or a.totals):
         raise CommandError("--broken and --totals go through all sessions: leave out the other filters")
     if a.broken:

@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from contextlib import suppress
 from dataclasses import asdict
 
 from app.commands.running import CommandError
@@ -28,19 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
     """Sweep, and print the counts as JSON. Raises SettingsError."""
     if arguments.dry_run:
-        planned, found = await plan(services), None
-        with suppress(Unavailable):
-            found = await _orphans(services, confirmed=arguments.delete_orphans, dry_run=True)
-        # A sweep deletes the recording of a session before it looks for orphans.
-        deleted = set(planned["delete_recording"])
-        keys = [key for key in found.keys if key.split("/")[2] not in deleted] if found else None
-        orphans = {"delete_orphan": keys, "keep_orphan": found and found.kept_keys}
-        print(json.dumps({**planned, **orphans}, indent=2))
-        if any(len(ids) >= repair.LISTED for ids in planned.values()):
-            print(f"only the first {repair.LISTED:,} of each kind are listed", file=sys.stderr)
-        if found is None:
-            raise CommandError("storage did not answer, so orphans are not listed: see python -m app doctor")
-        return 0
+        return await _dry_run(services, confirmed=arguments.delete_orphans)
     if arguments.delete_orphans:
         found = await _orphans(services, confirmed=True, dry_run=False)
         print(json.dumps({"orphans_deleted": found.deleted, "orphans_kept": found.kept}))
@@ -49,6 +36,22 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
     print(json.dumps(asdict(swept)))
     if swept.not_published:
         raise CommandError(f"{swept.not_published} sessions could not be published: see python -m app doctor")
+    return 0
+
+
+async def _dry_run(services: Services, *, confirmed: bool) -> int:
+    planned = await plan(services)
+    if any(len(ids) >= repair.LISTED for ids in planned.values()):
+        print(f"only the first {repair.LISTED:,} of each kind are listed", file=sys.stderr)
+    try:
+        found = await _orphans(services, confirmed=confirmed, dry_run=True)
+    except Unavailable:
+        print(json.dumps({**planned, "delete_orphan": None, "keep_orphan": None}, indent=2))
+        raise CommandError("storage did not answer, so orphans are not listed: see python -m app doctor") from None
+    # A sweep deletes the recording of a session before it looks for orphans.
+    deleted = set(planned["delete_recording"])
+    keys = [key for key in found.keys if key.split("/")[2] not in deleted]
+    print(json.dumps({**planned, "delete_orphan": keys, "keep_orphan": found.kept_keys}, indent=2))
     return 0
 
 

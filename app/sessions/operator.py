@@ -11,6 +11,8 @@ from app.database.statements import load_statements
 from app.errors import AGAIN, MISCONFIGURED, Unavailable
 
 SQL = load_statements(__file__)
+# Maximum number of sessions that a command lists or retries.
+MOST = 10_000
 # The invariants, named as in the statement "invariants".
 RULES = (
     *("done_with_audio", "done_without_transcript", "done_without_focus"),
@@ -56,10 +58,6 @@ async def show(db: Database, session_id: str, lease_s: int) -> Row | None:
     """What is stored for a session, except its transcript and insights."""
     rows = await db.read_rows(SQL["show"], session_id, lease_s)
     return rows[0] if rows else None
-
-
-# Maximum number of sessions that a command retries.
-MOST = 10_000
 
 
 async def failed_since(db: Database, seconds: int) -> list[str]:

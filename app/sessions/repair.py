@@ -97,14 +97,14 @@ async def published(db: Database, versions: dict[str, str | None]) -> None:
         await db.write_rows(SQL["published"], json.dumps(versions), NOT_REACHED)
 
 
-async def give_up_unpublished(db: Database, sessions: list[str]) -> int:
-    """Give up those of the sessions that are older than a week and still have no message. Returns their number.
+async def give_up_unpublished(db: Database, versions: dict[str, str | None]) -> int:
+    """Give up those sessions, as ``published`` names them, that are older than a week. Returns their number.
 
     Raises Unavailable.
     """
-    if not sessions:
+    if not versions:
         return 0
-    parameters = (json.dumps(sessions), NOT_REACHED, GIVE_UP_AFTER_S, NEVER_PROCESSED)
+    parameters = (json.dumps(versions), NOT_REACHED, GIVE_UP_AFTER_S, NEVER_PROCESSED)
     return len(await db.write_rows(SQL["give_up_unpublished"], *parameters))
 
 

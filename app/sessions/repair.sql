@@ -54,14 +54,16 @@ UPDATE speaking_sessions s SET "errorMessage" = NULL FROM jsonb_each_text($1::te
 RETURNING s.id
 
 -- name: give_up_unpublished
--- Sessions ($1, a JSON array of ids) that QStash has just refused once more, and that are older than $3 seconds: FAILED for good
--- ($4), unless somebody has published them meanwhile ($2 says that they have no message).
-UPDATE speaking_sessions
+-- Sessions ($1, a JSON object of ids and versions) that QStash has just refused once more, and that are older than $3 seconds:
+-- FAILED for good ($4), unless they were published or reopened meanwhile ($2 says that they have no message).
+UPDATE speaking_sessions s
    SET status = 'FAILED', "errorMessage" = $4,
-       "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), "updatedAt" + interval '1 millisecond')
- WHERE id IN (SELECT jsonb_array_elements_text($1::text::jsonb)) AND status = 'UPLOADED' AND "errorMessage" = $2
-   AND "createdAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $3::int)
-RETURNING id
+       "updatedAt" = greatest(timezone('utc', clock_timestamp())::timestamp(3), s."updatedAt" + interval '1 millisecond')
+  FROM jsonb_each_text($1::text::jsonb) t (id, version)
+ WHERE s.id = t.id AND s.status = 'UPLOADED' AND s."errorMessage" = $2
+   AND (extract(epoch FROM s."updatedAt") * 1000)::bigint::text = t.version
+   AND s."createdAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $3::int)
+RETURNING s.id
 
 -- name: not_published
 -- An uploaded session has no message ($2), so the next sweep takes it.

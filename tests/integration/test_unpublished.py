@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -22,6 +23,18 @@ def shift(world: World, session_id: str, seconds: int) -> None:
     """Let time pass for a session."""
     moved = ", ".join(f'"{name}" = "{name}" - interval \'{seconds} seconds\'' for name in ("createdAt", "updatedAt"))
     world.database.execute(f"UPDATE speaking_sessions SET {moved} WHERE id = '{session_id}'")
+
+
+@contextmanager
+def publishing_fails(monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]) -> Generator[None]:
+    """Every publish ends in this."""
+
+    async def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Queue, "publish", fail)
+        yield
 
 
 def test_what_waits_in_flow_control_is_not_published_again(world: World) -> None:
@@ -77,18 +90,14 @@ def test_a_publish_that_is_interrupted_is_repeated(
     set_status(world, retried, "FAILED")
     before = world.database.session(retried)["updatedAt"]
 
-    async def fail(*_: object, **__: object) -> None:
-        raise failure
-
     async def run() -> None:
         async with open_services(world.settings) as services:
             for work in (sweep(services), retry(retried, services)):
                 with suppress(failure):
                     await work
 
-    monkeypatch.setattr(Queue, "publish", fail)
-    asyncio.run(run())
-    monkeypatch.undo()
+    with publishing_fails(monkeypatch, failure):
+        asyncio.run(run())
     assert world.database.session(retried)["updatedAt"] > before
     for session_id in (swept, retried):
         age(world, session_id, 61)
@@ -138,31 +147,29 @@ def test_an_upload_whose_publish_is_interrupted_is_published_next(
     session_id = world.upload()
     world.providers.waiting = 3
 
-    async def fail(*_: object, **__: object) -> None:
-        raise failure
-
     async def run() -> None:
         async with open_services(world.settings) as services:
             with suppress(failure):
                 await publish(services, session_id)
 
-    monkeypatch.setattr(Queue, "publish", fail)
-    asyncio.run(run())
-    monkeypatch.undo()
+    with publishing_fails(monkeypatch, failure):
+        asyncio.run(run())
     age(world, session_id, 61)
     assert run_sweep(world.settings.model_copy(update={"qstash_flow_control_key": "speaking"})).published == 1
 
 
 def test_a_mark_set_meanwhile_stays(world: World) -> None:
-    """A sweep that has published notes it for the session as it took it, not for a later retry that was refused."""
+    """A sweep notes what became of the session as it took it, not of a later retry."""
     session_id = world.upload()
-    age(world, session_id, 3600)
+    age(world, session_id, repair.GIVE_UP_AFTER_S + 3600)
 
     async def run() -> None:
         async with open_services(world.settings) as services:
             [taken] = await repair.take_backlog(services.database, lease_s=services.lease_s)
             await repair.reopen(services.database, session_id)
             await repair.published(services.database, {session_id: taken.version})
+            assert await repair.give_up_unpublished(services.database, {session_id: taken.version}) == 0
 
     asyncio.run(run())
-    assert world.database.session(session_id)["errorMessage"] == repair.NOT_REACHED
+    row = world.database.session(session_id)
+    assert (row["status"], row["errorMessage"]) == ("UPLOADED", repair.NOT_REACHED)
