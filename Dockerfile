@@ -1,7 +1,8 @@
-# Targets: "service" is production (the default), "schema" makes the tables, "local" is the whole stack without an account.
-# "service" is built in one stage and run from another: no compiler, no package manager's cache, no Node.
+# Targets: "service" is production (the default), "schema" creates the tables, "local" is the whole stack without an
+# account.
+# "service" is copied from a build stage, so it contains no compiler, no package cache and no Node.
 FROM python:3.13-slim-bookworm AS build
-# Prisma Client Python asks "openssl version" which of its engines fits.
+# Prisma Client Python runs "openssl version" to choose the engine to download.
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends openssl && rm -rf /var/lib/apt/lists/*
 WORKDIR /srv
@@ -10,7 +11,7 @@ ENV PATH=/srv/venv/bin:$PATH PRISMA_BINARY_CACHE_DIR=/srv/prisma
 COPY locks/app.lock locks/app.lock
 RUN pip install --no-cache-dir --require-hashes -r locks/app.lock
 COPY schema.prisma .
-# Writes the client into the packages, and downloads the native query engine beside them.
+# Generates the client into site-packages, and downloads the native query engine.
 RUN prisma generate \
  && find /srv/prisma -type f -name 'query-engine-*' ! -name '*.sha256' ! -name '*.gz' -exec install -m 0755 {} /srv/query-engine \; \
  && test -x /srv/query-engine \
@@ -31,7 +32,8 @@ RUN useradd --uid 10001 --create-home service && install --directory --owner ser
 USER 10001
 WORKDIR /srv
 COPY --chown=service . .
-# As "make demo" does, with a Node from a wheel; the folder for the data belongs to the user before a volume takes its place.
+# Installs what "make demo" needs, with Node from a wheel. The data folder must exist with this owner before a volume is
+# mounted over it.
 RUN python -m local.setup demo && mkdir -p .local/data
 ENV PRISMA_ENGINE_NODE=/srv/.local/bin/node \
     PRISMA_QUERY_ENGINE_BINARY=/srv/engine/query-engine \
@@ -56,6 +58,6 @@ USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/api/health', timeout=2)"]
-# SIGTERM: no new connections, deliveries in flight are finished, then the process ends. An attempt takes 290 s at most.
+# On SIGTERM the process accepts no new connections, finishes the deliveries in flight (290 s at most) and exits.
 STOPSIGNAL SIGTERM
 CMD ["python", "-m", "app", "serve", "--host", "0.0.0.0"]

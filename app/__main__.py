@@ -53,8 +53,8 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _mend_streams() -> None:
-    """Let a closed stream swallow what is written, and escape what a stream's encoding does not have."""
+def _configure_streams() -> None:
+    """Discard output to a closed stream, and escape characters that a stream's encoding lacks."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -64,8 +64,8 @@ def _mend_streams() -> None:
 
 
 def main() -> int:
-    """Run one command; its exit code."""
-    _mend_streams()
+    """Run one command and return its exit code."""
+    _configure_streams()
     line = parser()
     if any("\udc80" <= letter <= "\udcff" for word in sys.argv for letter in word):
         line.error("an argument is not UTF-8")
@@ -83,10 +83,10 @@ def main() -> int:
         code = with_services(command, arguments) if iscoroutinefunction(command) else int(command(arguments))
         sys.stdout.flush()
     except SettingsError as error:
-        print(f"error: the settings need attention (.env.example describes them):\n{error}", file=sys.stderr)
+        print(f"error: some settings are missing or wrong (.env.example describes them):\n{error}", file=sys.stderr)
         return 1
     except OSError as error:
-        # Standard output: a full disk, or a reader that has gone, as "head" does. Python would try once more when it ends.
+        # Writing failed: the disk is full, or the reader has gone, as with "head". Otherwise Python would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             print(f"error: {error.strerror}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The map of the service: its routes, its layers, its error handlers, its lifespan."""
+"""Assembles the application: routes, middleware, error handlers and lifespan."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -31,7 +31,7 @@ def create_app(settings: Settings, open_services: OpenServices = open_services) 
         try:
             async with open_services(settings) as services:
                 log.info("service_started")
-                yield {"settings": settings, "services": services, "uploads": uploads}
+                yield {"services": services, "uploads": uploads}
         except Exception as error:
             # Starlette reports this to uvicorn as a formatted traceback, whose text our log drops.
             log.error("lifespan_failed", error=type(error).__name__)
@@ -42,10 +42,10 @@ def create_app(settings: Settings, open_services: OpenServices = open_services) 
         routes=[
             Route("/api/sessions", sessions.Sessions),
             Route("/api/sessions/{session_id}", sessions.Session),
-            Route("/api/sessions/{session_id}/complete", sessions.Completion),
-            Route("/api/internal/process", process.Process),
-            Route("/api/internal/process-failed", callbacks.ProcessFailed),
-            Route("/api/internal/sweep", callbacks.Sweep),
+            Route("/api/sessions/{session_id}/complete", sessions.complete_session, methods=["POST"]),
+            Route("/api/internal/process", process.process, methods=["POST"]),
+            Route("/api/internal/process-failed", callbacks.process_failed, methods=["POST"]),
+            Route("/api/internal/sweep", callbacks.sweep_round, methods=["POST"]),
             Route("/api/health", health.Alive),
             Route("/api/health/ready", health.Ready),
         ],
@@ -59,6 +59,6 @@ def create_app(settings: Settings, open_services: OpenServices = open_services) 
         exception_handlers={AppError: on_app_error, HTTPException: on_http_error},
         lifespan=lifespan,
     )
-    # /api/sessions/ is answered 404, not redirected.
+    # A trailing slash gets 404, not a redirect.
     app.router.redirect_slashes = False
     return app

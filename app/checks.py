@@ -39,7 +39,7 @@ def read(kind: type[Read]) -> Read:
 
 
 def problems(settings: Settings) -> list[str]:
-    """Problems that only a comparison of settings shows, though each is valid on its own."""
+    """Conflicts between settings that are each valid on their own."""
     s = settings
     found: list[str] = []
     if not (s.r2_account_id or s.r2_endpoint_url):
@@ -57,7 +57,7 @@ def problems(settings: Settings) -> list[str]:
 
 
 def warnings(settings: Settings) -> list[str]:
-    """Problems with which the service can start, but cannot do all of its work."""
+    """Problems that do not prevent the start, but disable a part of the service."""
     found: list[str] = []
     region = settings.qstash_region
     if not all(settings.signing_keys[""]):

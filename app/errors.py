@@ -103,10 +103,16 @@ class Unavailable(AppError):
     answer = "Internal server error"
 
 
-class Conflict(AppError):
-    """A database constraint forbids the change."""
+class DatabaseDown(Unavailable):
+    """PostgreSQL did not answer in time, or refused the statement."""
 
-    message = "The change contradicts what is stored"
+    message = "The database did not answer"
+
+
+class StorageDown(Unavailable):
+    """The S3 store did not answer in time, or its answer was no answer to the request."""
+
+    message = "The storage did not answer"
 
 
 class StepFailed(AppError):
@@ -139,7 +145,19 @@ class Misconfigured(StepFailed):
 
 
 class Permanent(StepFailed):
-    """No retry can succeed: the audio is missing, too large, refused or without speech."""
+    """No retry can succeed: the audio is missing, unreadable, impossible to cut, refused or without speech."""
 
     status = NON_RETRYABLE_STATUS
     outlook = NOT_AGAIN
+
+
+class AudioMissing(Permanent):
+    """The session's recording was never stored, or has been deleted."""
+
+    message = "The recording is not in storage"
+
+
+class AudioUnreadable(Permanent):
+    """The media library or the speech model cannot decode the recording."""
+
+    message = "The recording could not be read as audio"

@@ -10,7 +10,8 @@ from typing import TextIO, TypeVar
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-# Any other key is dropped, so that a careless log call cannot leak. None of these holds text from outside.
+# Any other key is dropped, so that a careless log call cannot leak. None of these contains text from
+# outside, except ids that match a strict pattern.
 ALLOWED_KEYS = frozenset(
     [
         *("event", "level", "timestamp", "logger", "error", "code", "reason", "retryable", "dropped_keys"),
@@ -20,7 +21,7 @@ ALLOWED_KEYS = frozenset(
         *("orphans_deleted", "orphans_kept", "abandoned", "not_published"),
     ]
 )
-# The same for the attributes of spans and metrics (app/telemetry.py); a metric has only those that it declares.
+# The same for the attributes of spans and metrics (app/telemetry/__init__.py); a metric has only those that it declares.
 ALLOWED_ATTRIBUTES = frozenset(
     [
         *("http.request.method", "http.route", "http.response.status_code", "error.type", "messaging.system"),
@@ -48,7 +49,6 @@ def configure_logging(log_format: str, stream: TextIO | None = None) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(file=stream),
-        cache_logger_on_first_use=False,
     )
     _quieten_libraries()
 

@@ -1,4 +1,4 @@
-"""The application that ``uvicorn app.main:app`` serves. The only module whose import has side effects."""
+"""The application that ``uvicorn app.main:app`` serves. Importing it reads the settings and configures logging."""
 
 import sys
 
@@ -11,7 +11,7 @@ from app.logs import configure_logging, name_uncaught_exceptions
 try:
     settings = load()
 except SettingsError as error:
-    sys.exit(f"cannot start with these settings (.env.example describes them):\n{error}")
+    sys.exit(f"some settings are missing or wrong (.env.example describes them):\n{error}")
 
 configure_logging(settings.log_format)
 name_uncaught_exceptions()

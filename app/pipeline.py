@@ -21,25 +21,26 @@ log = structlog.get_logger()
 
 
 async def process_session(session_id: str, retried: int, services: Services) -> None:
-    """Bring a session to DONE within ``services.timeout_s``, resuming after its last checkpoint.
+    """Bring a session to DONE within the time limit of the settings, resuming after its last checkpoint.
 
     ``retried`` is how often this message was delivered before. However many calls run concurrently or are interrupted, the
     result is one transcript, one set of insights, the profile updated once and the audio deleted. Raises UnknownSession,
     InvalidState if another delivery holds or has taken over the session, Unavailable, or StepFailed after the session was set
     to FAILED.
     """
+    lease_s, timeout_s = services.settings.processing_lease_seconds, services.settings.processing_timeout_seconds
     # 3 fetch the session, 4 guard its status, 6 mark TRANSCRIBING: one conditional update
     with telemetry.active.step("claim"):
-        claimed = await claim(services.database, session_id, retried=retried, lease_s=services.lease_s)
+        claimed = await claim(services.database, session_id, retried=retried, lease_s=lease_s)
     if claimed is None:
         return
-    deadline.set(time.monotonic() + services.timeout_s)
+    deadline.set(time.monotonic() + timeout_s)
     try:
-        async with asyncio.timeout(services.timeout_s):
+        async with asyncio.timeout(timeout_s):
             try:
                 await run_steps(claimed, services)
             except SessionGone:
-                await drop_audio(claimed, services)
+                await delete_audio(claimed, services)
     except InvalidState:
         log.warning("claim_lost")
         raise
@@ -74,7 +75,7 @@ async def run_steps(claimed: Claim, services: Services) -> None:
     telemetry.active.measure("speaking_coach.sessions", 1, {"outcome": "done"})
 
 
-async def drop_audio(claimed: Claim, services: Services) -> None:
+async def delete_audio(claimed: Claim, services: Services) -> None:
     """Delete the recording of a session that its owner deleted while it was being processed. Raises Unavailable."""
     log.info("session_gone")
     telemetry.active.measure("speaking_coach.sessions", 1, {"outcome": "deleted"})
@@ -85,7 +86,7 @@ async def drop_audio(claimed: Claim, services: Services) -> None:
 async def record_failure(claimed: Claim, error: Exception, services: Services) -> AppError:
     """Set the session to FAILED with a safe sentence, and return the error to answer with: InvalidState if the claim is lost.
 
-    If the database is down, the original failure is answered all the same. The row keeps its lease; a retry claims it
+    If the database is down, the original failure is still the answer. The row keeps its lease; a retry claims it
     once that has expired.
     """
     failure = _as_failure(error)

@@ -28,7 +28,7 @@ class ForbiddenOrigin(Refused):
 
 
 class SessionNotFound(Refused):
-    """The session is unknown, deleted, or somebody else's."""
+    """The session is unknown, deleted, or another learner's."""
 
     status, code, message = 404, Code.SESSION_NOT_FOUND, "Session not found"
 
@@ -58,7 +58,7 @@ class MethodNotAllowed(Refused):
 
 
 class InvalidRequest(Refused):
-    """What arrived is not an HTTP request; the connection is closed."""
+    """The bytes received are not an HTTP request; the connection is closed."""
 
     status, code, message = 400, Code.BAD_REQUEST, "Invalid HTTP request"
 
@@ -107,7 +107,7 @@ class AudioTooLarge(Refused):
 
 
 class StoredFileRefused(Refused):
-    """The file in storage is not the one that the direct upload announced."""
+    """The file that a direct upload has stored is empty, larger than 50 MiB or not audio."""
 
     status, code, message = 413, Code.INVALID_FILE, "The stored file is not a recording of at most 50MB"
 
@@ -119,7 +119,7 @@ class BodyTooLarge(Refused):
 
 
 class RequestTimeout(Refused):
-    """The body arrived too slowly; the connection is closed."""
+    """The headers or the body arrived too slowly; the connection is closed."""
 
     status, code, message = 408, Code.REQUEST_TIMEOUT, "The request took too long to arrive"
     closes = True

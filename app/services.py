@@ -9,26 +9,21 @@ from functools import partial
 from app import telemetry
 from app.adapters.authjs import AuthJs
 from app.adapters.claude import Claude, open_anthropic
-from app.adapters.media import Media
+from app.adapters.lazy import LazyClient
 from app.adapters.qstash.inspection import QueueInspection
 from app.adapters.qstash.queue import close_qstash, open_qstash
-from app.adapters.qstash.signatures import Deliveries
-from app.adapters.r2 import R2
-from app.adapters.s3 import S3
+from app.adapters.qstash.signatures import SignatureVerifier
+from app.adapters.r2.s3 import S3
+from app.adapters.r2.storage import R2
 from app.adapters.whisper import Whisper, open_openai
+from app.audio.media import Media
 from app.database.client import Database
-from app.lazy import LazyClient
 from app.settings import Settings
 
 
 @dataclass(frozen=True)
 class Services:
-    """The services and limits that endpoints and the pipeline use.
-
-    ``lease_s`` is how long a claim holds, ``timeout_s`` how long a delivery may work, ``orphan_grace_s`` how old an object
-    without a session has to be before it is deleted, all in seconds; ``open_uploads`` is how many direct uploads a learner may
-    have open.
-    """
+    """The services that endpoints and the pipeline use, and the settings they were opened with."""
 
     database: Database
     storage: R2
@@ -36,12 +31,9 @@ class Services:
     media: Media
     claude: Claude
     queue: QueueInspection
-    deliveries: Deliveries
+    signatures: SignatureVerifier
     authjs: AuthJs
-    lease_s: int
-    timeout_s: float
-    orphan_grace_s: int
-    open_uploads: int
+    settings: Settings
 
 
 OpenServices = Callable[[Settings], AbstractAsyncContextManager[Services]]
@@ -51,16 +43,9 @@ OpenServices = Callable[[Settings], AbstractAsyncContextManager[Services]]
 async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
     """All services for the lifetime of the application. Starts even if one of them is down."""
     s = settings
-    r2 = LazyClient(
-        partial(S3, s.storage_url, s.r2_access_key_id, s.r2_secret_access_key.get_secret_value()), S3.aclose
-    )
-    openai = LazyClient(
-        partial(open_openai, s.openai_api_key.get_secret_value(), s.openai_base_url), lambda client: client.close()
-    )
-    anthropic = LazyClient(
-        partial(open_anthropic, s.anthropic_api_key.get_secret_value(), s.anthropic_base_url),
-        lambda client: client.close(),
-    )
+    r2 = LazyClient(partial(S3, s.storage_url, s.r2_access_key_id, s.r2_secret_access_key.get_secret_value()))
+    openai = LazyClient(partial(open_openai, s.openai_api_key.get_secret_value(), s.openai_base_url))
+    anthropic = LazyClient(partial(open_anthropic, s.anthropic_api_key.get_secret_value(), s.anthropic_base_url))
     qstash = LazyClient(partial(open_qstash, s.qstash_token.get_secret_value(), s.qstash_url), close_qstash)
     database = Database(s.database_url.get_secret_value())
     async with AsyncExitStack() as stack:
@@ -84,10 +69,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
                 if s.qstash_flow_control_key
                 else None,
             ),
-            deliveries=Deliveries(s.signing_keys),
+            signatures=SignatureVerifier(s.signing_keys),
             authjs=AuthJs(s.auth_secret.get_secret_value(), s.app_url),
-            lease_s=s.processing_lease_seconds,
-            timeout_s=s.processing_timeout_seconds,
-            orphan_grace_s=s.orphan_grace_seconds,
-            open_uploads=s.open_uploads_per_learner,
+            settings=s,
         )

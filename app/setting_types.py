@@ -6,14 +6,15 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-Text = TypeVar("Text", str, SecretStr)
+StrOrSecret = TypeVar("StrOrSecret", str, SecretStr)
 # Cloudflare's account ids: https://developers.cloudflare.com/fundamentals/account/find-account-and-zone-ids/
 ACCOUNT_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 ORIGIN = re.compile(r"https?://[^/?#@\s]+", re.ASCII)
 
 
 def _web_address(value: str) -> str:
-    if not ORIGIN.match(value) or any(mark in value for mark in "?#"):
+    # An optional address may be empty. A required one is missing then: empty variables are ignored.
+    if value and (not ORIGIN.match(value) or any(mark in value for mark in "?#")):
         raise ValueError("must start with http:// or https:// and name a host, as in https://api.example.com")
     try:
         _ = urlsplit(value).port
@@ -22,17 +23,13 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
-def _web_address_or_none(value: str) -> str:
-    return _web_address(value) if value else ""
-
-
 def _postgresql(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
-        raise ValueError("must start with postgresql://: no other database will do")
+        raise ValueError("must start with postgresql://: no other database is supported")
     return value
 
 
-def _no_white_space(value: Text) -> Text:
+def _no_white_space(value: StrOrSecret) -> StrOrSecret:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if text != text.strip() or "\n" in text:
         raise ValueError("begins or ends with white space, or has a line break in it: copy it again")
@@ -41,7 +38,7 @@ def _no_white_space(value: Text) -> Text:
 
 def _ascii(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().isascii():
-        raise ValueError("holds a character that no key has: copy it again")
+        raise ValueError("contains a character that no key has: copy it again")
     return value
 
 
@@ -54,7 +51,9 @@ def _account_id(value: str) -> str:
 def _origins(value: str) -> str:
     for origin in filter(None, (each.strip() for each in value.split(","))):
         if origin == "*":
-            raise ValueError("cannot be *, for a cookie is sent: name each origin, as in https://app.example.com")
+            raise ValueError(
+                "cannot be *, because requests carry a cookie: name each origin, as in https://app.example.com"
+            )
         if not ORIGIN.fullmatch(origin.rstrip("/")):
             raise ValueError("must hold origins separated by commas, each without a path: https://app.example.com")
     return value
@@ -70,7 +69,6 @@ Secret = Annotated[SecretStr, AfterValidator(_no_white_space)]
 RequiredSecret = Annotated[Secret, Field(min_length=1)]
 ApiKey = Annotated[RequiredSecret, AfterValidator(_ascii)]
 Url = Annotated[str, AfterValidator(_web_address)]
-OptionalUrl = Annotated[str, AfterValidator(_web_address_or_none)]
 DatabaseUrl = Annotated[RequiredSecret, AfterValidator(_postgresql)]
 AccountId = Annotated[str, AfterValidator(_account_id)]
 Origins = Annotated[str, AfterValidator(_origins)]

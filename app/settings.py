@@ -1,4 +1,4 @@
-"""The settings: read once from the environment, checked, frozen, handed down."""
+"""The settings: read once from the environment, validated, frozen and passed on."""
 
 from typing import Any, Literal
 
@@ -9,7 +9,6 @@ from app.setting_types import (
     AccountId,
     ApiKey,
     DatabaseUrl,
-    OptionalUrl,
     Origins,
     Region,
     Required,
@@ -37,9 +36,9 @@ class QueueSettings(BaseSettings):
     qstash_token: ApiKey
     # For a move between QStash's regions: publish in this one, accept deliveries from both (docs/operations.md).
     qstash_region: Region = ""
-    eu_central_1_qstash_url: OptionalUrl = ""
+    eu_central_1_qstash_url: Url = ""
     eu_central_1_qstash_token: Secret = SecretStr("")
-    us_east_1_qstash_url: OptionalUrl = ""
+    us_east_1_qstash_url: Url = ""
     us_east_1_qstash_token: Secret = SecretStr("")
 
     @model_validator(mode="before")
@@ -72,7 +71,7 @@ class Settings(QueueSettings):
     qstash_flow_control_parallelism: PositiveInt = 10
 
     r2_account_id: AccountId = ""
-    r2_endpoint_url: OptionalUrl = ""
+    r2_endpoint_url: Url = ""
     r2_access_key_id: Required
     r2_secret_access_key: RequiredSecret
     r2_bucket_name: Required

@@ -1,1 +1,1 @@
-"""Measures what the service costs: CPU, memory, engine requests. Run by ``make bench``; never part of production."""
+"""Measures what the service costs: CPU, memory and engine requests. Run by ``make bench``; never part of production."""

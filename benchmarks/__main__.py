@@ -1,4 +1,4 @@
-"""``make bench``: measure, print a table beside the goals, keep the figures."""
+"""``make bench``: measure the service, print the results beside the goals, and save them."""
 
 import argparse
 import asyncio
@@ -14,10 +14,10 @@ from pathlib import Path
 
 from qstash_on_loopback.signing import Keys
 
-from benchmarks.rows import QUICK, Results, Sizes, measure, measure_telemetry
+from benchmarks.rows import QUICK, Sizes, measure, measure_telemetry
 from benchmarks.statements import measure_statements
-from benchmarks.surroundings import Surroundings, Target, commit_tree, until_answers
-from benchmarks.table import RESULTS, as_markdown
+from benchmarks.table import RESULTS, Results, as_markdown
+from benchmarks.testbed import Target, TestBed, commit_tree, until_answers
 from local.migrate import ROOT
 from local.stack import stop_on_sigterm
 
@@ -31,13 +31,13 @@ def main() -> None:
     sizes = QUICK if arguments.quick else Sizes()
     with ExitStack() as stack:
         if arguments.base_url:
-            columns = {arguments.base_url: _foreign(arguments, sizes)}
+            columns = {arguments.base_url: _measure_running(arguments, sizes)}
         else:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-            _progress("starting the surroundings")
-            surroundings = Surroundings(directory, stack)
+            _progress("starting the test bed")
+            testbed = TestBed(directory, stack)
             trees = {"here": ROOT} | {commit: commit_tree(commit, directory) for commit in arguments.commit}
-            columns = {name: _measure_tree(surroundings, tree, sizes, arguments.runs) for name, tree in trees.items()}
+            columns = {name: _measure_tree(testbed, tree, sizes, arguments.runs) for name, tree in trees.items()}
             subprocess.run(["git", "worktree", "prune"], cwd=ROOT, check=False)
     print(as_markdown(columns))
     folder = RESULTS if arguments.keep else UNTRACKED
@@ -48,17 +48,17 @@ def main() -> None:
     _progress(f"results: {file.relative_to(ROOT)}")
 
 
-def _measure_tree(surroundings: Surroundings, tree: Path, sizes: Sizes, runs: int) -> list[Results]:
+def _measure_tree(testbed: TestBed, tree: Path, sizes: Sizes, runs: int) -> list[Results]:
     results: list[Results] = []
     for number in range(runs):
-        with surroundings.application(tree) as target:
+        with testbed.application(tree) as target:
             first = until_answers(target.url, "/api/health")
             until_database = first + until_answers(target.url, "/api/health/ready")
             measured = asyncio.run(
                 measure(target, sizes, lambda row, n=number: _progress(f"run {n + 1}/{runs}: {row}"))
             )
             start = {"start to first answer s": first, "start to first database answer s": until_database}
-        with surroundings.application(tree) as off, surroundings.application(tree, telemetry=True) as on:
+        with testbed.application(tree) as off, testbed.application(tree, telemetry=True) as on:
             for target in (off, on):
                 until_answers(target.url, "/api/health/ready")
             _progress(f"run {number + 1}/{runs}: telemetry")
@@ -66,12 +66,12 @@ def _measure_tree(surroundings: Surroundings, tree: Path, sizes: Sizes, runs: in
         results.append(start | measured)
         if tree == ROOT:
             _progress(f"run {number + 1}/{runs}: statements")
-            url = surroundings.environment["DATABASE_URL"]
+            url = testbed.environment["DATABASE_URL"]
             results[-1] |= asyncio.run(measure_statements(url, sizes.reads))
     return results
 
 
-def _foreign(arguments: argparse.Namespace, sizes: Sizes) -> list[Results]:
+def _measure_running(arguments: argparse.Namespace, sizes: Sizes) -> list[Results]:
     base_url: str = arguments.base_url
     keys = Keys()
     keys.current = os.environ.get("QSTASH_CURRENT_SIGNING_KEY", keys.current)
@@ -94,16 +94,16 @@ def _progress(line: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="What the service costs, beside its goals."
+        prog="python -m benchmarks", description="Measures what the service costs, beside its goals."
     )
-    parser.add_argument("--runs", type=int, default=5, help="how often everything is measured (default 5)")
-    parser.add_argument("--quick", action="store_true", help="a fifth of the work: for a first look")
+    parser.add_argument("--runs", type=int, default=5, help="number of runs (default 5)")
+    parser.add_argument("--quick", action="store_true", help="do about a fifth of the work, for a first impression")
     parser.add_argument("--keep", action="store_true", help="keep the results in benchmarks/results, for docs/costs.md")
-    parser.add_argument("--commit", action="append", default=[], help="measure this commit as well; may be repeated")
+    parser.add_argument("--commit", action="append", default=[], help="also measure this commit; may be repeated")
     parser.add_argument(
         "--base-url", help="measure a running server, with its own AUTH_SECRET, APP_URL, QSTASH_CURRENT_SIGNING_KEY set"
     )
-    parser.add_argument("--pid", type=int, help="the process of that server")
+    parser.add_argument("--pid", type=int, help="process id of that server")
     return parser
 
 

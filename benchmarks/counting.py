@@ -1,6 +1,6 @@
-"""A TCP proxy in front of storage that counts the requests passing through: ``python -m benchmarks.counting --port N --to PORT``.
+"""A TCP proxy that counts requests to storage: ``python -m benchmarks.counting --port N --to PORT``.
 
-``GET /counts`` on it answers ``{"GET": n, …}``. Everything else is passed on byte for byte, so that signatures stay valid.
+``GET /counts`` returns ``{"GET": n, …}``. Everything else is forwarded byte for byte, so that signatures stay valid.
 """
 
 import argparse
@@ -16,14 +16,14 @@ PIECE_BYTES = 256 * 1024
 
 
 class CountingProxy:
-    """Counts by the request lines at the start of what a client sends at once."""
+    """Counts the request lines at the start of each chunk that a client sends."""
 
     def __init__(self, to_port: int) -> None:
         self._to_port = to_port
         self.counts: Counter[str] = Counter()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Handle one connection."""
         first = await reader.read(PIECE_BYTES)
         if first.startswith(b"GET /counts "):
             body = json.dumps(self.counts).encode()
@@ -52,9 +52,9 @@ class CountingProxy:
 
 async def main() -> None:
     """Serve until SIGTERM."""
-    parser = argparse.ArgumentParser(description="Counts the requests that go to storage.")
-    parser.add_argument("--port", type=int, required=True, help="where to listen")
-    parser.add_argument("--to", type=int, required=True, help="the storage's port")
+    parser = argparse.ArgumentParser(description="Counts the requests to storage.")
+    parser.add_argument("--port", type=int, required=True, help="port to listen on")
+    parser.add_argument("--to", type=int, required=True, help="port of the storage")
     arguments = parser.parse_args()
     server = await asyncio.start_server(CountingProxy(arguments.to).serve, LOOPBACK, arguments.port)
     await server.serve_forever()

@@ -1,4 +1,4 @@
-"""Whisper, Claude and QStash's publish endpoint with no latency: ``python -m benchmarks.providers --port N``."""
+"""Stand-ins without latency for Whisper, Claude and QStash: ``python -m benchmarks.providers --port N``."""
 
 import json
 
@@ -45,4 +45,4 @@ async def _health(_request: Request) -> Response:
 app = Starlette(routes=[Route("/healthz", _health), Route("/{path:path}", _answer, methods=["POST"])])
 
 if __name__ == "__main__":
-    serve_on_port(app, "Providers without latency, for measuring.")
+    serve_on_port(app, "Stand-ins for the providers without latency, for benchmarks.")

@@ -1,4 +1,4 @@
-"""The measurements: each runs one kind of work and says what it cost."""
+"""The measurements: each runs one kind of work and returns what it cost."""
 
 import asyncio
 import json
@@ -11,14 +11,15 @@ from functools import partial
 import aiohttp
 
 from benchmarks.processes import cpu_s, memory_mb, peak_mb, reset_peak, resident_mb
-from benchmarks.surroundings import Target
+from benchmarks.table import Results
+from benchmarks.testbed import Target
 
 KB, MB = 1024, 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much work a measurement does."""
+    """The amount of work in each measurement."""
 
     warm_up: int = 100
     webhooks: int = 150
@@ -30,17 +31,16 @@ class Sizes:
 
 
 QUICK = Sizes(warm_up=20, webhooks=30, reads=150, uploads_1mb=20, uploads_25mb=2, polls=2_000, turns=2)
-Results = dict[str, float]
 
 
 class Load:
-    """Requests to the target, over connections that are kept."""
+    """Sends requests to the target over persistent connections."""
 
     def __init__(self, target: Target, http: aiohttp.ClientSession) -> None:
         self.target, self._http = target, http
 
     async def upload(self, user: str, size_bytes: int) -> str:
-        """Upload a recording of that many bytes; its session's id."""
+        """Upload a recording of ``size_bytes``, and return its session's id."""
         form = aiohttp.FormData()
         form.add_field(
             "audio", b"\x1aE\xdf\xa3" + bytes(size_bytes - 4), filename="a.webm", content_type="audio/webm;codecs=opus"
@@ -55,7 +55,7 @@ class Load:
             return session_id
 
     async def deliver(self, session_id: str) -> None:
-        """Deliver a session as QStash does."""
+        """Deliver a session's message as QStash does."""
         body = json.dumps({"sessionId": session_id}).encode()
         path = "/api/internal/process"
         signature = self.target.keys.sign(self.target.app_url + path, body)
@@ -64,19 +64,19 @@ class Load:
             assert answer.status == 200, await answer.text()
 
     async def get(self, path: str, headers: dict[str, str]) -> None:
-        """Read something."""
+        """Send a GET request and read the answer."""
         async with self._http.get(self.target.url + path, headers=headers) as answer:
             assert answer.status == 200, await answer.text()
             await answer.read()
 
 
 async def measure(target: Target, sizes: Sizes, progress: Callable[[str], None]) -> Results:
-    """Every row but start-up. Names end in their unit."""
+    """Measure every row except start-up. Names end in their unit."""
     results: Results = {"idle memory MB": memory_mb(target.pid)}
     timeout = aiohttp.ClientTimeout(total=120)
     async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=64)) as http:
         load = Load(target, http)
-        # The first of each kind pays for imports and connections.
+        # The first request of each kind pays for imports and connections.
         warm = await load.upload("warm", 100 * KB)
         await load.deliver(warm)
         await load.get(f"/api/sessions/{warm}", target.cookie("warm"))
@@ -90,7 +90,7 @@ async def measure(target: Target, sizes: Sizes, progress: Callable[[str], None])
 
 
 async def measure_telemetry(off: Target, on: Target, sizes: Sizes) -> Results:
-    """What exporting adds to a webhook: two applications take turns, so that a slow minute is the same for both."""
+    """Measure what exporting telemetry adds to a webhook. Two applications take turns, so that noise affects both."""
     async with aiohttp.ClientSession() as http:
         loads = (Load(off, http), Load(on, http))
         for load in loads:
@@ -110,13 +110,13 @@ async def _deliver(load: Load, ids: list[str], number: int) -> None:
 
 
 async def _warm_up(load: Load, sizes: Sizes) -> None:
-    # The engine's WebAssembly is compiled while it is used: what a service pays once is not a delivery's cost.
+    # The engine's WebAssembly is compiled on first use. That is a one-time cost, not the cost of a delivery.
     for _ in range(sizes.warm_up):
         await load.deliver(await load.upload("warm", 100 * KB))
 
 
 async def _cpu_ms(target: Target, count: int, work: Callable[[int], Awaitable[object]], at_once: int = 1) -> float:
-    """CPU of one piece of work, in ms, over ``count`` of them, ``at_once`` of them at the same time."""
+    """Average CPU time of ``work`` in ms, over ``count`` calls with ``at_once`` of them concurrently."""
     before = cpu_s(target.pid)
     for start in range(0, count, at_once):
         await asyncio.gather(*(work(n) for n in range(start, min(count, start + at_once))))
@@ -185,7 +185,7 @@ async def _polls(load: Load, sizes: Sizes) -> Results:
             await load.get(f"/api/sessions/{session_id}", headers)
             took.append(time.perf_counter() - started)
 
-    # Under this load the engine's heap first grows to its working size.
+    # The first round lets the engine's heap grow to its working size.
     await asyncio.gather(*(poll(sizes.polls // 32) for _ in range(32)))
     took.clear()
     before = memory_mb(load.target.pid)

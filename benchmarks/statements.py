@@ -1,4 +1,4 @@
-"""What a typed call of Prisma's client costs beside one SQL statement that does the same."""
+"""Compares the cost of typed Prisma client calls with single SQL statements that do the same."""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,6 @@ from typing import Any
 
 from app.clock import as_timestamp
 from app.database.client import Database
-from app.database.statements import Statement
 from app.sessions import owner
 from app.sessions.learner import Learner
 from app.sessions.status import CREATED
@@ -15,15 +14,14 @@ from benchmarks.processes import cpu_s
 from benchmarks.table import Results
 
 LEARNER = Learner("statements", "statements@example.com", None)
-MARK_DELETED = Statement(
-    "mark_audio_deleted",
+MARK_DELETED = (
     'UPDATE speaking_sessions SET "audioDeletedAt" = $3::text::timestamp, "updatedAt" = $3::text::timestamp'
-    ' WHERE id = $1 AND status = $2::text::"SessionStatus" AND "updatedAt" IN ($3::text::timestamp) RETURNING id',
+    ' WHERE id = $1 AND status = $2::text::"SessionStatus" AND "updatedAt" IN ($3::text::timestamp) RETURNING id'
 )
 
 
 async def measure_statements(url: str, count: int) -> Results:
-    """CPU of this process and of its engine, in ms, for each of ``count`` calls. The database has the schema."""
+    """CPU time per call in ms, of this process and its engine, over ``count`` calls. The database must be migrated."""
     database = Database(url)
     try:
         session = await owner.create(database, LEARNER, duration_s=60, topic=None, language="en", ending="webm")
@@ -53,7 +51,7 @@ def _calls(db: Database, session_id: str) -> dict[str, Callable[[], Awaitable[ob
 
 
 async def _cpu_ms(call: Callable[[], Awaitable[object]], count: int) -> float:
-    # The first ones pay for connections and for what the engine compiles.
+    # The first calls pay for connections and for compilation in the engine.
     for _ in range(count // 4):
         await call()
     before = cpu_s(os.getpid())

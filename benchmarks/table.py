@@ -1,11 +1,11 @@
-"""The table of what an operation costs, beside its goal and the original."""
+"""Formats the results as a table, beside the goals and the costs of the original."""
 
 import statistics
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 Results = dict[str, float]
-# For each row the most it may be, and what the original spends: medians of three runs on a machine of the same kind.
+# For each row: the goal (a maximum), and the cost of the original (median of three runs on the same kind of machine).
 GOALS = {
     "webhook CPU ms": (12, "23 to 39"),
     "webhook, 8 at once, CPU ms": (10, "22"),
@@ -37,7 +37,7 @@ GOALS = {
 
 
 def as_markdown(columns: dict[str, list[Results]]) -> str:
-    """The table: median [min-max] of each row, a column for each server or commit that was measured."""
+    """The table in Markdown: median [min to max] of each row, with a column for each server or commit measured."""
     lines = ["| | goal | original | " + " | ".join(columns) + " |", "|---|---|---|" + "---|" * len(columns)]
     for row, (goal, original) in GOALS.items():
         cells = [_cell([run[row] for run in runs if row in run]) for runs in columns.values()]

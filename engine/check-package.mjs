@@ -1,4 +1,5 @@
-// node check-package.mjs FOLDER: packs this folder, installs the archive in an empty one, and starts the engine from there. Needs npm.
+// node check-package.mjs FOLDER: packs this package into FOLDER, installs the archive in an empty directory,
+// and starts the engine from there. Needs npm.
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -9,16 +10,16 @@ const START_MS = 20_000;
 const here = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
 const output = path.resolve(process.argv[2]);
 fs.mkdirSync(output, { recursive: true });
-const empty = fs.mkdtempSync(path.join(os.tmpdir(), 'empty-'));
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'empty-'));
 try {
-  const npm = (...words) => execFileSync('npm', [...words, '--silent', '--no-audit', '--no-fund'], { cwd: empty, encoding: 'utf8' }).trim();
+  const npm = (...words) => execFileSync('npm', [...words, '--silent', '--no-audit', '--no-fund'], { cwd: scratch, encoding: 'utf8' }).trim();
   const archive = path.join(output, npm('pack', here, '--pack-destination', output));
   npm('init', '-y');
   npm('install', '--ignore-scripts', archive);
-  const schema = path.join(empty, 'schema.prisma');
+  const schema = path.join(scratch, 'schema.prisma');
   fs.writeFileSync(schema, 'datasource db {\n  provider = "postgresql"\n  url = env("DATABASE_URL")\n}\nmodel User {\n  id Int @id\n}\n');
   const port = await freePort();
-  const engine = spawn(path.join(empty, 'node_modules', '.bin', 'prisma-query-engine'), ['-p', String(port)], {
+  const engine = spawn(path.join(scratch, 'node_modules', '.bin', 'prisma-query-engine'), ['-p', String(port)], {
     stdio: 'inherit',
     env: { ...process.env, PRISMA_DML_PATH: schema, DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' },
   });
@@ -28,9 +29,9 @@ try {
   } finally {
     engine.kill();
   }
-  console.log(`${path.basename(archive)} works in an empty folder`);
+  console.log(`${path.basename(archive)} works in an empty directory`);
 } finally {
-  fs.rmSync(empty, { recursive: true });
+  fs.rmSync(scratch, { recursive: true });
 }
 
 function freePort() {

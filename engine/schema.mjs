@@ -1,5 +1,8 @@
-// node engine/schema.mjs ddl|drift|migrate: the tables of schema.prisma as SQL, compared with a database, or applied to it.
-// DATABASE_URL names the database. Prisma's own schema engine does the thinking, in its WebAssembly form.
+// node engine/schema.mjs ddl|drift|migrate
+//   ddl:     print the tables of schema.prisma as SQL
+//   drift:   compare them with the database
+//   migrate: apply the migrations to the database
+// DATABASE_URL names the database. The work is done by the WebAssembly build of Prisma's own schema engine.
 import fs from 'node:fs';
 import { createHash, randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
@@ -10,7 +13,7 @@ import pg from 'pg';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const schemaFile = path.join(here, '..', 'schema.prisma');
 const migrationsDir = path.join(here, '..', 'migrations');
-// The lock and the table of Prisma Migrate, so that `prisma migrate deploy` finds what was applied here.
+// The lock and the table of Prisma Migrate, so that `prisma migrate deploy` sees the migrations applied here.
 const MIGRATE_LOCK = 72707369;
 const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
     id                      VARCHAR(36) PRIMARY KEY NOT NULL,
@@ -33,7 +36,7 @@ try {
   end(`${command} failed: ${error?.message ?? error}`, 1);
 }
 
-/** Prints the SQL that makes the tables in an empty database. */
+/** Prints the SQL that creates the tables in an empty database. */
 async function ddl() {
   const { engine, datamodel, filters } = await schemaEngine();
   const { stdout } = await engine.diff({ from: { tag: 'empty' }, to: datamodel, script: true, shadowDatabaseUrl: null, exitCode: null, filters });
@@ -41,7 +44,7 @@ async function ddl() {
   return 0;
 }
 
-/** Exit code 0 if the database has exactly the tables of schema.prisma, 2 and what differs if not. */
+/** Returns 0 if the database has exactly the tables of schema.prisma; prints the differences and returns 2 if not. */
 async function drift() {
   const { engine, datamodel, files, filters } = await schemaEngine();
   const from = { tag: 'schemaDatasource', files, configDir: '/' };
@@ -50,7 +53,7 @@ async function drift() {
   return exitCode;
 }
 
-/** Applies the migrations that the database has not seen. Safe to run twice, and twice at once. */
+/** Applies the pending migrations. Safe to run again, and safe to run concurrently. */
 async function migrate() {
   const client = new pg.Client({ connectionString: withoutPrismaParameters(url) });
   await client.connect();
@@ -80,13 +83,13 @@ async function apply(client, name) {
   console.log(`applied ${name}`);
 }
 
-// A database that the Next.js application made has the tables, under migrations of its own: there is nothing to do for us, and what
-// there is to do must be done over there.
+// A database created by the Next.js application already has the tables, under that application's migrations.
+// Nothing is changed there: its schema belongs to that application.
 async function refuseForeignTables(client) {
   const { rows: [found] } = await client.query("SELECT to_regclass('speaking_sessions') IS NOT NULL AS tables, to_regclass('_prisma_migrations') IS NOT NULL AS migrations");
   const ours = found.migrations && (await client.query('SELECT 1 FROM _prisma_migrations WHERE migration_name = ANY($1)', [migrationNames()])).rowCount > 0;
   if (found.tables && !ours) {
-    console.log('the tables exist already, made by another application: nothing was changed; compare them with: node engine/schema.mjs drift');
+    console.log('the tables already exist and were created by another application: nothing was changed; compare them with: node engine/schema.mjs drift');
     await client.end();
     process.exit(0);
   }
@@ -124,7 +127,8 @@ function presentCatalogTypesAsText(Result) {
   };
 }
 
-// PostgreSQL 18 lists NOT NULL as a constraint of kind 'n', which this version of the schema engine takes for a defect of the catalog.
+// PostgreSQL 18 lists NOT NULL as a constraint of type 'n', which this version of the schema engine reports as a
+// corrupt catalog.
 function leaveOutNotNullConstraints() {
   const query = pg.Client.prototype.query;
   pg.Client.prototype.query = function (config, ...rest) {

@@ -1,1 +1,1 @@
-"""Proof that a model is good enough: a golden set, deterministic scores, and runs through the service's own adapters."""
+"""Evaluates models: a golden set, deterministic scores, and runs through the service's own adapters."""

@@ -1,4 +1,4 @@
-"""``make evaluate`` and ``make evaluate-speech``: models side by side, as a table and as a JSON file."""
+"""``make evaluate`` and ``make evaluate-speech``: compare models in a table and in a JSON file."""
 
 import argparse
 import asyncio
@@ -30,7 +30,7 @@ KINDS: dict[str, tuple[str, str, Callable[[str], Awaitable[dict[str, Any]]]]] = 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code."""
+    """Run the command, and return its exit code."""
     given = _parser().parse_args(arguments)
     provider, setting, evaluate = KINDS[given.kind]
     names = chosen_models(given.models, provider, setting)
@@ -39,17 +39,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         require_keys(names, provider)
         for name in names:
-            reports.append(asyncio.run(_as_coroutine(evaluate(name))))  # noqa: PERF401 - those before a failure stay
+            reports.append(asyncio.run(_as_coroutine(evaluate(name))))  # noqa: PERF401  # keeps earlier reports
     except KeyboardInterrupt:
-        print(f"\nstopped; {'what follows was finished' if reports else 'nothing was written'}", file=sys.stderr)
+        outcome = "the results so far follow" if reports else "nothing was written"
+        print(f"\nstopped; {outcome}", file=sys.stderr)
         code = 130
     except Misconfigured as error:
-        print(f"\nerror: refused by the provider: look at {error.setting} and at the names in MODELS", file=sys.stderr)
+        print(f"\nerror: refused by the provider: check {error.setting} and the names in MODELS", file=sys.stderr)
         code = 1
     except (NoKey, NoVoice, ChildDied, TimeoutError) as error:
         print(f"error: {error}", file=sys.stderr)
         code = 1
-    # What the models before cost is paid for.
+    # Results before a failure have been paid for, so they are kept.
     if reports:
         print(table(reports))
         print(f"\ndetails: {write(given.kind, reports, Path(given.results))}")
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def chosen_models(given: str, provider: str, setting: str) -> list[str]:
-    """The models of ``given``; if it is empty, the stand-in, and with a key those of the service's setting too."""
+    """The models named in ``given``. If it is empty: the stand-in, and the models of the setting if there is a key."""
     if given:
         return list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip())) or [LOCAL]
     if not os.environ.get(f"{provider}_API_KEY"):
@@ -67,7 +68,7 @@ def chosen_models(given: str, provider: str, setting: str) -> list[str]:
 
 
 def table(reports: Sequence[dict[str, Any]]) -> str:
-    """The reports in columns, in Markdown, and below it what failed."""
+    """The reports as a Markdown table with a column per model, followed by the failures."""
     lines = ["| | " + " | ".join(report["model"] for report in reports) + " |", "|---|" + "---|" * len(reports)]
     lines += [f"| {row} | " + " | ".join(report["row"][row] for report in reports) + " |" for row in reports[0]["row"]]
     lines += [
@@ -89,15 +90,15 @@ async def _as_coroutine(report: Awaitable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m evaluation", description="How good models are at our task.")
+    parser = argparse.ArgumentParser(prog="python -m evaluation", description="Evaluates models on the golden set.")
     parser.add_argument("kind", choices=KINDS, help="what to evaluate")
-    parser.add_argument("--models", default="", help=f"comma-separated; '{LOCAL}' is the stand-in of this machine")
-    parser.add_argument("--results", default=str(RESULTS), help="the folder for the JSON file")
+    parser.add_argument("--models", default="", help=f"comma-separated; '{LOCAL}' is the local stand-in")
+    parser.add_argument("--results", default=str(RESULTS), help="folder for the JSON file")
     return parser
 
 
 if __name__ == "__main__":
-    # The adapters' log lines would break into the progress.
+    # Log lines of the adapters would interrupt the progress display.
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     stop_on_sigterm()
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""``make evaluate``: analyses of the golden set, scored, models side by side."""
+"""``make evaluate``: scores analyses of the golden set."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -6,7 +6,7 @@ from typing import Any
 
 from app.adapters.models import Usage
 from app.analysis.shape import Analysis
-from evaluation.golden import Session, sessions
+from evaluation.golden import GoldenSession, sessions
 from evaluation.matching import Marked, mark
 from evaluation.running import Run, run
 from evaluation.scoring import Scores, f1_interval, score
@@ -27,12 +27,12 @@ ROWS = (
 )
 
 
-async def evaluate_analysis(model: str, chosen: Sequence[Session] | None = None) -> dict[str, Any]:
-    """A model's scores over the golden set, with what it missed and named too much in each session."""
+async def evaluate_analysis(model: str, chosen: Sequence[GoldenSession] | None = None) -> dict[str, Any]:
+    """The scores of a model on the golden set, with its missed and extra insights in each session."""
     golden = sessions() if chosen is None else chosen
     with analysis_service(model) as (client, claude):
 
-        async def ask(session: Session) -> tuple[Analysis, Usage]:
+        async def ask(session: GoldenSession) -> tuple[Analysis, Usage]:
             return await claude.analyze(session.text)
 
         try:
@@ -43,7 +43,7 @@ async def evaluate_analysis(model: str, chosen: Sequence[Session] | None = None)
 
 
 def report(answers: Run[Analysis], marked: Sequence[Marked]) -> dict[str, Any]:
-    """Scores, costs and details, as they are written to the file."""
+    """Scores, costs and details, in the form written to the file."""
     found = score(marked)
     return {
         "model": answers.model,

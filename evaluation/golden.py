@@ -1,4 +1,4 @@
-"""The golden set: what learners said, and which habits a teacher would name and would not."""
+"""The golden set: transcripts of learners, and the habits that a teacher would name in each."""
 
 import tomllib
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ DATA = Path(__file__).parent / "data"
 
 @dataclass(frozen=True)
 class Habit:
-    """A habit. ``label`` is one good name of it, ``phrases`` recognize others; the first category is the usual one."""
+    """A habit. ``label`` is a good name, ``phrases`` recognize other names, and the first category is the usual one."""
 
     id: str
     label: str
@@ -21,23 +21,27 @@ class Habit:
 
 @dataclass(frozen=True)
 class Pattern:
-    """A habit that a teacher would name in a session: quotations that show it, and how often it occurs, from and to."""
+    """A habit in a session: quotations that show it, and the minimum and maximum of how often it occurs."""
 
     habit: Habit
     quotes: tuple[str, ...]
     frequency: tuple[int, int]
-    # The words to count, where the habit is a matter of counting.
+    # The words to count, if the habit is the repeated use of certain words.
     counted: tuple[str, ...] = ()
 
     @property
     def category(self) -> str:
-        """The category that it counts in."""
+        """The category in which it is scored."""
         return self.habit.categories[0]
 
 
 @dataclass(frozen=True)
-class Session:
-    """A transcript. To name a habit in ``allowed`` is neither right nor wrong; ``wrong`` are those that it only seems to show."""
+class GoldenSession:
+    """A transcript with its patterns.
+
+    Naming a habit in ``allowed`` is neither right nor wrong. Habits in ``wrong`` are traps that the text only seems to
+    show.
+    """
 
     id: str
     level: str
@@ -49,13 +53,13 @@ class Session:
 
 @cache
 def habits() -> dict[str, Habit]:
-    """All habits by their id."""
+    """All habits by id."""
     return {name: _habit(name, row) for name, row in _read(DATA / "habits.toml").items()}
 
 
 @cache
-def sessions() -> tuple[Session, ...]:
-    """The whole set, in the order of its files."""
+def sessions() -> tuple[GoldenSession, ...]:
+    """The whole set, in order of its files."""
     files = sorted((DATA / "sessions").glob("*.toml"))
     return tuple(_session(row) for file in files for row in _read(file)["session"])
 
@@ -65,11 +69,11 @@ def _habit(name: str, row: dict[str, Any]) -> Habit:
     return Habit(name, row["label"], tuple(row["categories"]), phrases)
 
 
-def _session(row: dict[str, Any]) -> Session:
+def _session(row: dict[str, Any]) -> GoldenSession:
     patterns = tuple(_pattern(each) for each in row.get("pattern", []))
-    # Lines in the file are wrapped; a transcript is one line.
+    # The file wraps lines, but a transcript is a single line.
     text = " ".join(row["text"].split())
-    return Session(row["id"], row["level"], text, patterns, frozenset(row["wrong"]), frozenset(row["allowed"]))
+    return GoldenSession(row["id"], row["level"], text, patterns, frozenset(row["wrong"]), frozenset(row["allowed"]))
 
 
 def _pattern(row: dict[str, Any]) -> Pattern:

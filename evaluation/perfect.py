@@ -1,12 +1,12 @@
-"""The golden set's own analysis of a session: what the best of models would answer."""
+"""The perfect analysis of a session: the answer of an ideal model."""
 
 from typing import Any
 
-from evaluation.golden import Session
+from evaluation.golden import GoldenSession
 
 
-def perfect_answer(session: Session) -> dict[str, Any]:
-    """An answer in the shape that the service asks for."""
+def perfect_answer(session: GoldenSession) -> dict[str, Any]:
+    """An answer in the format that the service expects."""
     insights = [
         {
             "category": pattern.category,

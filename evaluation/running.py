@@ -1,4 +1,4 @@
-"""Asking a model many times, a few at a time, with progress."""
+"""Calls a model for many items, a few at a time, and shows the progress."""
 
 import asyncio
 import sys
@@ -12,7 +12,7 @@ from app.adapters.models import Usage
 from app.errors import Misconfigured, StepFailed
 from evaluation.services import LOCAL
 
-# Few, so that a provider's smallest rate limit is enough.
+# Few enough for the lowest rate limit of a provider.
 AT_ONCE = 4
 
 Item = TypeVar("Item")
@@ -21,23 +21,23 @@ Result = TypeVar("Result")
 
 @dataclass
 class Run(Generic[Result]):
-    """What one model answered: a result for each item in its order, None where it failed."""
+    """The answers of one model: a result for each item, in order; None if the call failed."""
 
     model: str
     results: list[Result | None]
     usage: list[Usage]
-    # The failures' safe messages, and how often.
+    # How often each (safe) failure message occurred.
     failures: Counter[str] = field(default_factory=Counter[str])
     seconds: float = 0.0
 
     @property
     def cost_usd(self) -> float:
-        """What the answers cost by the service's table of prices; of failures it is not known, and a stand-in costs nothing."""
+        """The cost of the answers by the service's price table. Failures are not included; a stand-in costs nothing."""
         return 0.0 if self.model == LOCAL else sum(usage.cost_usd for usage in self.usage)
 
 
 async def run(model: str, items: Sequence[Item], ask: Callable[[Item], Awaitable[tuple[Result, Usage]]]) -> Run[Result]:
-    """Ask for each item. Raises Misconfigured: every other call would fail alike."""
+    """Call ``ask`` for each item. Raises Misconfigured, because every other call would fail too."""
     found: Run[Result] = Run(model, [None] * len(items), [])
     numbers, started, done = iter(range(len(items))), time.monotonic(), 0
 

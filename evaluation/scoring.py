@@ -1,4 +1,4 @@
-"""Scores of a model's analyses over the golden set. No model judges another: the same answers get the same scores."""
+"""Scores a model's analyses of the golden set, deterministically: no model judges another."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ DRAWS, SEED = 400, 1
 
 @dataclass(frozen=True)
 class Found:
-    """Of one category: how much of what was named is right, how much of what is there was named."""
+    """The result in one category: correct, extra and missed insights."""
 
     right: int
     extra: int
@@ -23,7 +23,7 @@ class Found:
 
     @property
     def precision(self) -> float:
-        """Between 0 and 1; 0 where nothing was named."""
+        """Between 0 and 1; 0 if nothing was named."""
         return _share(self.right, self.right + self.extra)
 
     @property
@@ -33,13 +33,13 @@ class Found:
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of both."""
+        """The harmonic mean of precision and recall."""
         return _share(2 * self.right, 2 * self.right + self.extra + self.missed)
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Shares between 0 and 1, but for ``categories`` and ``trapped``."""
+    """Scores between 0 and 1, except ``categories`` and ``trapped``."""
 
     categories: dict[str, Found]
     overall: Found
@@ -47,17 +47,17 @@ class Scores:
     frequency: float
     names: float
     valid: float
-    # How often something was named that the set warns of.
+    # The number of insights that fell for a trap of the set.
     trapped: int
 
     @property
     def total(self) -> float:
-        """F1 times the four shares: no part can make up for another that is 0."""
+        """The product of F1 and the four shares, so that no part can compensate for another that is 0."""
         return prod((self.overall.f1, self.verbatim, self.frequency, self.names, self.valid))
 
 
 def score(marked: Sequence[Marked]) -> Scores:
-    """Add up the marks of all sessions."""
+    """Combine the marks of all sessions."""
     categories = {category: _found(marked, category) for category in CATEGORIES}
     matched = [pair for each in marked for pair in each.matched]
     in_reach = sum(
@@ -77,14 +77,14 @@ def score(marked: Sequence[Marked]) -> Scores:
 
 
 def f1_interval(marked: Sequence[Marked]) -> tuple[float, float]:
-    """Where F1 lies in nine of ten golden sets like this one, by drawing sessions anew (bootstrap), with a fixed seed."""
-    draw = Random(SEED)  # noqa: S311 - statistics
+    """The 90 % confidence interval of F1, by bootstrapping sessions with a fixed seed."""
+    draw = Random(SEED)  # noqa: S311  # statistics, not cryptography
     drawn = sorted(score(draw.choices(marked, k=len(marked))).overall.f1 for _ in range(DRAWS))
     return drawn[DRAWS // 20], drawn[-DRAWS // 20]
 
 
 def _found(marked: Sequence[Marked], category: str) -> Found:
-    # What is right or missed counts in the teacher's category, what is extra in the model's.
+    # Correct and missed insights count in the teacher's category, extra ones in the model's category.
     return Found(
         sum(pattern.category == category for each in marked for _, pattern in each.matched),
         sum(insight.category == category for each in marked for insight in each.extra),
@@ -93,10 +93,10 @@ def _found(marked: Sequence[Marked], category: str) -> Found:
 
 
 def _same_names(marked: Sequence[Marked]) -> float:
-    """How well names and habits go together, over all pairs of insights that share a name, a habit, or both.
+    """How consistently the same habit gets the same name, over all pairs of insights that share a name or a habit.
 
-    The profile adds up by category and name (``app/analysis/patterns.py``): another name is another habit, and one name for
-    two habits makes them one. The harmonic mean of both views; 0 where no habit was found twice.
+    The profile counts by category and name (``app/analysis/patterns.py``): a different name is a different habit, and
+    one name for two habits merges them. This is the harmonic mean of both views; 0 if no habit was found twice.
     """
     named = [
         (pattern.habit.id, f"{insight.category}:{insight.pattern}")

@@ -1,4 +1,4 @@
-"""The service's own adapters, each with one model: a stand-in of this machine, or a provider's."""
+"""Opens the service's own adapters with one model: the local stand-in or a provider's model."""
 
 import os
 import sys
@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from app.adapters.claude import Claude, open_anthropic
+from app.adapters.lazy import LazyClient
 from app.adapters.whisper import Whisper, open_openai
-from app.lazy import LazyClient
 from local.migrate import ROOT
 from local.ports import LOOPBACK, free_port
 from local.process import Child
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
     from openai import AsyncOpenAI
 
-# The stand-ins go by this name. Of the models that they play, the one without options.
+# The name of the stand-ins, and the model that each stands in for (one that needs no special options).
 LOCAL = "local"
-PLAYED = {"local.analysis": "claude-haiku-4-5", "local.speech": "whisper-1"}
+STAND_IN_MODELS = {"local.analysis": "claude-haiku-4-5", "local.speech": "whisper-1"}
 
 
 class NoKey(Exception):
-    """A provider's model was asked for, and there is no key. The message names the variable."""
+    """The API key of a provider is missing. The message names the variable."""
 
 
 @contextmanager
 def analysis_service(name: str) -> Generator[tuple["LazyClient[AsyncAnthropic]", Claude]]:
-    """The analysis by the model ``name``, or by the stand-in. Raises NoKey. Close the client when done."""
+    """Open the analysis adapter for ``name`` or the stand-in. Raises NoKey. The caller closes the client."""
     with _address(name, "local.analysis", "ANTHROPIC", "https://api.anthropic.com", "") as (key, url):
         client = LazyClient(lambda: open_anthropic(key, url), lambda client: client.close())
         yield client, Claude(client, _model(name, "local.analysis"))
@@ -39,21 +39,23 @@ def analysis_service(name: str) -> Generator[tuple["LazyClient[AsyncAnthropic]",
 
 @contextmanager
 def speech_service(name: str) -> Generator[tuple["LazyClient[AsyncOpenAI]", Whisper]]:
-    """The transcription by the model ``name``, or by the stand-in. Raises NoKey. Close the client when done."""
+    """Open the transcription adapter for ``name`` or the stand-in. Raises NoKey. The caller closes the client."""
     with _address(name, "local.speech", "OPENAI", "https://api.openai.com/v1", "/v1") as (key, url):
         client = LazyClient(lambda: open_openai(key, url), lambda client: client.close())
         yield client, Whisper(client, _model(name, "local.speech"))
 
 
 def require_keys(names: list[str], provider: str) -> None:
-    """Raises NoKey if one of ``names`` is a model of a provider without its key."""
+    """Raises NoKey if ``names`` contains a provider's model and its key is missing."""
     missing = [name for name in names if name != LOCAL]
     if missing and not os.environ.get(f"{provider}_API_KEY"):
-        raise NoKey(f"{', '.join(missing)}: set {provider}_API_KEY first, or leave MODELS out for the local stand-in")
+        raise NoKey(
+            f"{', '.join(missing)}: set {provider}_API_KEY first, or leave out MODELS to use the local stand-in"
+        )
 
 
 def _model(name: str, module: str) -> str:
-    return PLAYED[module] if name == LOCAL else name
+    return STAND_IN_MODELS[module] if name == LOCAL else name
 
 
 @contextmanager

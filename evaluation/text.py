@@ -1,4 +1,4 @@
-"""Finding a quotation in a transcript, and a habit by its name."""
+"""Finds quotations in a transcript, and habits by name."""
 
 import re
 from functools import lru_cache
@@ -16,15 +16,15 @@ Span = tuple[int, int]
 
 @lru_cache(1000)
 def plain(text: str) -> str:
-    """``text`` as it is compared: in lower case, with single spaces and typewriter quotes."""
+    """``text`` normalized for comparison: lower case, single spaces and straight quotes."""
     return " ".join(normalize("NFC", text).translate(_QUOTES).lower().split())
 
 
 @lru_cache(5000)
 def spans(quote: str, text: str) -> list[Span]:
-    """Where ``quote`` first stands in the plain ``text``: a span for each part between ellipses; none if a part is missing.
+    """Where ``quote`` first occurs in the plain ``text``: a span for each part between ellipses.
 
-    A quotation starts and ends with a word of the transcript: "ice" is not found in "nice".
+    Empty if a part is missing. A quotation starts and ends at word boundaries: "ice" is not found in "nice".
     """
     parts = [part.strip(_EDGES) for part in _ELLIPSIS.split(plain(quote))]
     found = [re.search(rf"(?<!\w){re.escape(part)}(?!\w)", text) for part in parts if part]
@@ -39,7 +39,7 @@ def overlap(some: list[Span], others: list[Span]) -> bool:
 
 @lru_cache(5000)
 def candidates(name: str) -> frozenset[str]:
-    """The ids of the habits that ``name`` may mean, by their longest phrases; none if no phrase fits."""
+    """The ids of the habits that ``name`` may mean, by their longest matching phrases; empty if no phrase matches."""
     words = _WORD.findall(plain(name).replace("-", " "))
     fit = {habit.id: _fit(habit, words) for habit in habits().values()}
     best = max(fit.values())
@@ -47,6 +47,6 @@ def candidates(name: str) -> frozenset[str]:
 
 
 def _fit(habit: Habit, words: list[str]) -> int:
-    # How many letters of the name the habit's best phrase accounts for.
+    # The number of letters in the habit's longest phrase that matches the name.
     fitting = (phrase for phrase in habit.phrases if all(any(w.startswith(part) for w in words) for part in phrase))
     return max((sum(map(len, phrase)) for phrase in fitting), default=0)

@@ -1,4 +1,4 @@
-"""Recordings of the passages: a synthetic voice says the learners' errors, since it never corrects itself."""
+"""Recordings of the passages. A synthetic voice speaks the learners' errors, because it never corrects itself."""
 
 import shutil
 import subprocess
@@ -11,17 +11,17 @@ from tempfile import TemporaryDirectory
 from evaluation.golden import DATA
 from local.audio import OPUS_RATE, Samples, as_webm, decode, human_voice
 
-# Of the voices that come with espeak-ng the one that is understood best; words a minute.
+# The voice of espeak-ng that models understand best, and its speed in words per minute.
 VOICE, SPEED = "en-us", "150"
 
 
 class NoVoice(Exception):
-    """The program that speaks is not installed. The message says what to do."""
+    """The speech synthesizer is not installed. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class Passage:
-    """What is said. ``errors`` are pairs: a learner's words, and what they would be if corrected."""
+    """A spoken text. ``errors`` are pairs: a learner's words, and the corrected words."""
 
     id: str
     text: str
@@ -31,7 +31,7 @@ class Passage:
 
 @cache
 def passages() -> tuple[Passage, ...]:
-    """All passages, the human one last."""
+    """All passages, with the human recording last."""
     rows = tomllib.loads((DATA / "speech.toml").read_text())["passage"]
     return tuple(
         Passage(
@@ -45,17 +45,19 @@ def passages() -> tuple[Passage, ...]:
 
 
 def recording(passage: Passage) -> bytes:
-    """The passage as a browser records it, WebM with Opus. Raises NoVoice."""
-    return as_webm(decode(human_voice(), OPUS_RATE) if passage.human else _spoken(passage.text))
+    """The passage as recorded by a browser: WebM with Opus. Raises NoVoice."""
+    return as_webm(decode(human_voice(), OPUS_RATE) if passage.human else _synthesize(passage.text))
 
 
 def require_voice() -> None:
-    """Raises NoVoice."""
+    """Raises NoVoice if the speech synthesizer is not installed."""
     if not shutil.which("espeak-ng"):
-        raise NoVoice("espeak-ng, which speaks the learners' errors, is missing: on Debian, apt install espeak-ng")
+        raise NoVoice(
+            "espeak-ng, which speaks the learners' errors, is not installed: on Debian, apt install espeak-ng"
+        )
 
 
-def _spoken(text: str) -> Samples:
+def _synthesize(text: str) -> Samples:
     require_voice()
     with TemporaryDirectory(prefix="evaluation-") as directory:
         file = Path(directory) / "spoken.wav"

@@ -1,4 +1,4 @@
-"""Word error rate, and whether what was said is still there."""
+"""Counts word errors, and finds phrases in a transcription."""
 
 import re
 from collections.abc import Sequence
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
-def spoken(text: str) -> list[str]:
-    """The words of ``text`` without case and punctuation: what a listener hears of it."""
+def normalized_words(text: str) -> list[str]:
+    """The words of ``text`` in lower case and without punctuation."""
     return _WORD.findall(text.lower().replace("’", "'"))
 
 
 def errors(said: Sequence[str], heard: Sequence[str]) -> int:
-    """The fewest words to insert, delete or replace that make ``heard`` of ``said`` (Levenshtein).
+    """The minimum number of words to insert, delete or replace to turn ``said`` into ``heard`` (Levenshtein distance).
 
     >>> errors("he go home".split(), "he goes to home".split())
     2
@@ -26,5 +26,5 @@ def errors(said: Sequence[str], heard: Sequence[str]) -> int:
 
 
 def contains(words: Sequence[str], phrase: Sequence[str]) -> bool:
-    """Whether ``phrase`` stands in ``words``, in one piece."""
+    """Whether ``phrase`` occurs in ``words``, contiguously."""
     return any(list(words[start : start + len(phrase)]) == list(phrase) for start in range(len(words)))

@@ -1,1 +1,1 @@
-"""Stand-ins for the cloud services, on one machine. The application never imports it."""
+"""Local stand-ins for the cloud services. The application never imports this package."""

@@ -7,24 +7,25 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from local import demo, outside
-from local.environment import DIRECTORY, StackError, only_one, read_environment, read_stand_ins
-from local.given import given_secret
+from local import demo
+from local.environment import DIRECTORY, StackError, exclusive_lock, read_environment, read_stand_ins
+from local.exported_settings import filter_environment
+from local.overrides import secret_in_environment
 from local.ports import free_port
 from local.process import ChildDied
-from local.stack import Stack, refuse_second, stop_on_sigterm
+from local.stack import Stack, require_not_running, stop_on_sigterm
 from local.supervision import answers
 from local.token import session_cookie
 
 
 def main() -> int:
-    """Run one command; its exit code."""
+    """Run one command and return its exit code."""
     arguments = _parser().parse_args()
     stop_on_sigterm()
-    ignored = outside.admit(os.environ, everything=arguments.with_env)
+    ignored = filter_environment(os.environ, everything=arguments.with_env)
     if ignored and arguments.run is not _token:
         them = "it" if len(ignored) == 1 else "them"
-        print(f"not used: {', '.join(ignored)} of the environment; WITH_ENV=1 uses {them}", flush=True)
+        print(f"ignoring {', '.join(ignored)} from the environment; set WITH_ENV=1 to use {them}", flush=True)
     try:
         return int(arguments.run(arguments))
     except KeyboardInterrupt:
@@ -41,11 +42,11 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"settings in {directory / 'env'}, logs in {directory / 'logs'}")
         if stack.stand_ins:
             print(f"stand-ins for: {', '.join(stack.stand_ins)}")
-        print("a frontend beside it needs these lines in its .env.local (docs/frontend.md):")
+        print("to use a frontend with it, add these lines to the frontend's .env.local (docs/frontend.md):")
         for line in frontend_lines(stack.environment):
             print(f"  {line}")
         try:
-            # Whoever reads this line may end us at once.
+            # A script may stop us as soon as it reads this line.
             print(f"ready {stack.url}", flush=True)
             stack.wait()
         except KeyboardInterrupt:
@@ -54,9 +55,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def frontend_lines(environment: Mapping[str, str]) -> list[str]:
-    """What the Next.js application is to be given. What the environment gave us it has already: that is not shown."""
+    """Return the settings that the Next.js application needs. Values from the environment are not shown."""
     shown = {"NEXTAUTH_SECRET": environment["AUTH_SECRET"], "DATABASE_URL": environment["DATABASE_URL"]}
-    if given_secret():
+    if secret_in_environment():
         shown["NEXTAUTH_SECRET"] = "(the secret that you set)"
     if os.environ.get("DATABASE_URL"):
         shown["DATABASE_URL"] = "(the address that you set)"
@@ -67,11 +68,11 @@ def _demo(arguments: argparse.Namespace) -> int:
     upload = demo.recording(arguments.audio)
     directory: Path = arguments.directory
     with ExitStack() as stack:
-        sentence = "another demo runs in this folder: wait until it has ended"
-        stack.enter_context(only_one(directory / "demo.lock", sentence))
+        message = "another demo is running in this folder: wait for it to finish"
+        stack.enter_context(exclusive_lock(directory / "demo.lock", message))
         try:
-            refuse_second(directory)
-            # Nobody asks for its address, so port 8000 is left to "make run".
+            require_not_running(directory)
+            # The demo can use any port, so leave port 8000 to "make run".
             started = stack.enter_context(Stack(directory, port=free_port()))
             environment, stand_ins = started.environment, started.stand_ins
         except StackError:
@@ -88,7 +89,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _token(arguments: argparse.Namespace) -> int:
     environment = read_environment(arguments.directory)
-    # One that was killed outright has left its settings behind.
+    # A stack that was killed leaves its settings file behind.
     if environment is None or not answers(f"{environment['STACK_URL']}/api/health"):
         raise StackError("no stack is running: start one with make run")
     print(session_cookie(environment["AUTH_SECRET"], environment["APP_URL"], arguments.user))
@@ -97,19 +98,19 @@ def _token(arguments: argparse.Namespace) -> int:
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65_535):
-        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no port: PORT is a number from 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a port: PORT is a number from 1 to 65535")
     return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m local", description="The service and all it needs, on one machine, without an account."
+        prog="python -m local", description="Run the service and everything it needs on one machine, without accounts."
     )
-    parser.add_argument("--directory", type=Path, default=DIRECTORY, help="where everything is kept (default .local)")
+    parser.add_argument("--directory", type=Path, default=DIRECTORY, help="folder for data and logs (default .local)")
     parser.add_argument(
         "--with-env",
         action="store_true",
-        help="use the settings of the environment, too, such as DATABASE_URL and OPENAI_API_KEY (else those of .env.local)",
+        help="also use exported settings, such as DATABASE_URL and OPENAI_API_KEY (default: only those in .env.local)",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="start everything, print the address, stop on Ctrl-C")
@@ -120,10 +121,10 @@ def _parser() -> argparse.ArgumentParser:
         help="where the application listens on 127.0.0.1 (default PORT, or 8000, or a free one)",
     )
     run.set_defaults(run=_run)
-    show = commands.add_parser("demo", help="send one recording through and print the results")
+    show = commands.add_parser("demo", help="process one recording and print the results")
     show.add_argument("--audio", type=Path, help="a recording (default: a learner's story, read by a computer voice)")
     show.set_defaults(run=_demo)
-    token = commands.add_parser("token", help="print a cookie header value of a signed-in user")
+    token = commands.add_parser("token", help="print the value of a signed-in user's Cookie header")
     token.add_argument("--user", default="demo", help="the user's name (default demo)")
     token.set_defaults(run=_token)
     return parser

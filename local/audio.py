@@ -1,4 +1,4 @@
-"""Recordings in and out of samples, by PyAV: what a browser sends is decoded, what a browser would send is made."""
+"""Decodes recordings to samples, and encodes samples the way browsers do, with PyAV."""
 
 # pyright: reportUnknownMemberType=false
 # PyAV's streams and packets are only partly typed.
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 Samples = NDArray[numpy.float32]
 
 SPEECH_RATE = 16_000
-# FFmpeg's Opus works at this rate only.
+# FFmpeg's Opus supports this rate only.
 OPUS_RATE = 48_000
 BIT_RATE = 64_000
 FRAME_SAMPLES = 960
 
 
 class Undecodable(Exception):
-    """The bytes are not a recording that can be decoded."""
+    """The file cannot be decoded as a recording."""
 
 
 def decode(file: IO[bytes] | Path, rate: int = SPEECH_RATE) -> Samples:
-    """One channel of samples between -1 and 1 at ``rate``; a file cut off at its end gives what came before.
+    """Return one channel of samples between -1 and 1 at ``rate``; a truncated file is decoded up to the cut.
 
     Raises Undecodable.
     """
@@ -58,7 +58,7 @@ def _samples(frame: AudioFrame) -> Samples:
 
 
 def human_voice() -> Path:
-    """A real human voice: the reading from "A Tale of Two Cities" (public domain) that comes with ``moonshine-voice``."""
+    """Return the path of a human voice reading "A Tale of Two Cities" (public domain), from ``moonshine-voice``."""
     spec = find_spec("moonshine_voice")
     if spec is None or spec.origin is None:
         raise RuntimeError("the package moonshine-voice is not installed: run make")
@@ -66,12 +66,12 @@ def human_voice() -> Path:
 
 
 def as_webm(samples: Samples, rate: int = OPUS_RATE) -> bytes:
-    """WebM with Opus as Chrome's MediaRecorder writes it: streamed, so without a duration in the header."""
+    """Encode as Chrome's MediaRecorder does: WebM with Opus, streamed, so the header has no duration."""
     return _encode(samples, rate, "webm", "libopus", {"live": "1"})
 
 
 def as_mp4(samples: Samples, rate: int = OPUS_RATE) -> bytes:
-    """Fragmented MP4 with AAC as Safari's MediaRecorder writes it."""
+    """Encode as Safari's MediaRecorder does: fragmented MP4 with AAC."""
     return _encode(
         samples,
         rate,

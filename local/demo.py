@@ -1,4 +1,4 @@
-"""The main job once, on a learner's recording: upload, watch, read."""
+"""Processes one recording: uploads it, follows its status, and prints the results and the usage."""
 
 import shlex
 import sys
@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 
 from local.audio import OPUS_RATE, Undecodable, as_webm, decode
-from local.patience import STEPS, Patience
+from local.retry_progress import STEPS, RetryProgress
 from local.token import session_cookie
 from local.usage import usage
 
-# A learner's story with a learner's mistakes, so that the insights show what the service is for; docs/page.md.
+# A learner's story with typical mistakes, so that there are insights to show; see docs/page.md.
 SAMPLE = Path(__file__).parent / "page" / "static" / "sample.ogg"
 POLL_S = 0.1
 WIDTH = 100
@@ -27,23 +27,22 @@ CONTENT_TYPES = {
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the message says why."""
+    """The demo cannot continue; the message says why."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A recording ready to be sent as a browser sends it."""
+    """A recording, ready to be uploaded as a browser uploads it."""
 
     name: str
     content: bytes
     content_type: str
     duration_s: float
-    # The command that sends it again.
-    again: str = "make demo"
+    retry_command: str = "make demo"
 
 
 def recording(path: Path | None) -> Upload:
-    """The recording at ``path``, or the page's sample as Chrome would record it. Raises DemoError."""
+    """Return the recording at ``path``, or the page's sample as Chrome would record it. Raises DemoError."""
     if path is None:
         samples = decode(SAMPLE, OPUS_RATE)
         return Upload("sample.webm", as_webm(samples), "audio/webm;codecs=opus", len(samples) / OPUS_RATE)
@@ -53,22 +52,22 @@ def recording(path: Path | None) -> Upload:
         content = path.read_bytes()
     except OSError as error:
         raise DemoError(f"cannot read {path}: {error.strerror}") from error
-    again = f"make demo AUDIO={shlex.quote(str(path))}"
-    return Upload(path.name, content, CONTENT_TYPES[path.suffix.lower()], _duration_s(path), again)
+    retry_command = f"make demo AUDIO={shlex.quote(str(path))}"
+    return Upload(path.name, content, CONTENT_TYPES[path.suffix.lower()], _duration_s(path), retry_command)
 
 
 def _duration_s(path: Path) -> float:
     try:
         return len(decode(path)) / 16_000
     except Undecodable:
-        # The service is to say so, not we.
+        # Leave it to the service to report this.
         return 0.0
 
 
 def run(environment: Mapping[str, str], log: Path, upload: Upload, stand_ins: list[str]) -> int:
-    """Send the recording, show what happens, print results and usage. The exit code: 0 only when DONE.
+    """Upload the recording, show its progress, print results and usage. Returns an exit code: 0 only when DONE.
 
-    ``environment`` is the stack's, ``log`` the application's log, beside those of the other programs.
+    ``environment`` holds the stack's settings; ``log`` is the application's log, in the folder of all logs.
     """
     show = _Display()
     started = time.monotonic()
@@ -77,7 +76,8 @@ def run(environment: Mapping[str, str], log: Path, upload: Upload, stand_ins: li
     headers = {"cookie": session_cookie(environment["AUTH_SECRET"], environment["APP_URL"], "demo")}
     with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
         show.line(
-            f"uploading {upload.name}: {len(upload.content) / 1024:.0f} KB, {upload.duration_s:.0f} s of {upload.content_type}"
+            f"uploading {upload.name}: {len(upload.content) / 1024:.0f} KB, "
+            f"{upload.duration_s:.0f} s of {upload.content_type}"
         )
         answer = client.post(
             "/api/sessions",
@@ -87,13 +87,13 @@ def run(environment: Mapping[str, str], log: Path, upload: Upload, stand_ins: li
         if answer.status_code != 201:
             show.line(f"FAILED upload status={answer.status_code} {answer.text[:200]}")
             return 1
-        patience = Patience()
-        session = _watch(client, answer.json()["id"], show, patience)
+        progress = RetryProgress()
+        session = _watch(client, answer.json()["id"], show, progress)
     took_s = time.monotonic() - started
     if session["status"] != "DONE":
-        step = STEPS[patience.step]
+        step = STEPS[progress.step]
         show.line(f"FAILED session={session['id']} {step}: {session['errorMessage'] or 'no result in time'}")
-        show.line(f"What the programs wrote is in {log.parent}. To try again: {upload.again}")
+        show.line(f"The logs are in {log.parent}. To try again: {upload.retry_command}")
         return 1
     _print_results(session)
     _print_usage(usage(log, session["id"]), stand_ins)
@@ -102,16 +102,16 @@ def run(environment: Mapping[str, str], log: Path, upload: Upload, stand_ins: li
     return 0
 
 
-def _watch(client: httpx.Client, session_id: str, show: "_Display", patience: Patience) -> dict[str, Any]:
-    """The session once it is DONE or FAILED for good: for as long as QStash may try."""
-    deadline = time.monotonic() + patience.longest_s
+def _watch(client: httpx.Client, session_id: str, show: "_Display", progress: RetryProgress) -> dict[str, Any]:
+    """Poll the session until it is DONE or has finally failed, or until QStash can have no attempt left."""
+    deadline = time.monotonic() + progress.max_wait_s
     while True:
         session: dict[str, Any] = client.get(f"/api/sessions/{session_id}").json()
         show.status(session["status"])
-        if again := patience.see(session):
+        if retry := progress.update(session):
             show.end()
-            show.line(again)
-        if patience.is_final(session) or time.monotonic() > deadline:
+            show.line(retry)
+        if progress.is_final(session) or time.monotonic() > deadline:
             show.end()
             return session
         time.sleep(POLL_S)
@@ -148,25 +148,25 @@ def _print_usage(lines: list[str], stand_ins: list[str]) -> None:
 
 def _disclaimers(stand_ins: list[str]) -> list[str]:
     said = {
-        "Whisper": "The transcript was made by Moonshine tiny on this machine, not by Whisper: expect some misheard words.",
-        "Claude": "The insights come from grammar rules and counting on this machine, not from Claude: they find less.",
+        "Whisper": "Transcribed by Moonshine tiny on this machine, not by Whisper: expect some misheard words.",
+        "Claude": "The insights come from grammar rules and counting on this machine, not from Claude: expect fewer.",
     }
     return [said[name] for name in stand_ins if name in said]
 
 
 class _Display:
-    """Plain lines in a pipe; in a terminal the current status with a running clock."""
+    """Prints plain lines to a pipe; in a terminal, shows the current status with a running clock."""
 
     def __init__(self) -> None:
         self._live = sys.stdout.isatty()
         self._status, self._since = "", time.monotonic()
 
     def line(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line."""
         print(text, flush=True)
 
     def status(self, status: str) -> None:
-        """The session's status now."""
+        """Show the session's current status."""
         if status != self._status:
             self.end()
             self._status, self._since = status, time.monotonic()
@@ -177,7 +177,7 @@ class _Display:
             print(f"\r\033[2K{frame} {status} {time.monotonic() - self._since:.1f}s", end="", flush=True)
 
     def end(self) -> None:
-        """Leave the current status standing."""
+        """Mark the current status as finished."""
         if self._live and self._status:
             print(f"\r\033[2K✓ {self._status} {time.monotonic() - self._since:.1f}s", flush=True)
             self._status = ""

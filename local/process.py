@@ -1,4 +1,4 @@
-"""A child process that writes to a log of its own and does not outlive us."""
+"""A child process with a log of its own. It does not outlive this process."""
 
 import ctypes
 import os
@@ -13,17 +13,17 @@ from pathlib import Path
 from local.ports import listens
 
 PR_SET_PDEATHSIG = 1
-STOPPING = {signal.SIGINT, signal.SIGTERM}
+STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 STOP_TIMEOUT_S = 8.0
 TAIL_LINES = 15
 
 
 class ChildDied(Exception):
-    """A child ended by itself; the message names it and quotes the end of its log."""
+    """A child exited unexpectedly; the message names it and quotes the end of its log."""
 
 
 class Child:
-    """A running program. Its output goes to ``log_path``, or to our own where that is None."""
+    """A running program. Its output goes to ``log_path``, or to our own output if that is None."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Child:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> None:
-        self.name, self.log_path, self.starts = name, log_path, 0
+        self.name, self.log_path = name, log_path
         self._command = [str(word) for word in command]
         self._env, self._cwd = dict(env) if env is not None else None, cwd
         self._process = self._start()
@@ -45,24 +45,25 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """False once the program has ended."""
+        """False once the program has exited."""
         return self._process.poll() is None
 
     def start_again(self, env: Mapping[str, str] | None = None) -> None:
-        """Start the same program anew, ending it first; with another environment if one is given. From the main thread."""
+        """Stop the program and start it again, with ``env`` if given. Call it from the main thread."""
         self.stop()
         self._env = dict(env) if env is not None else self._env
         self._process = self._start()
 
     def check(self) -> None:
-        """Raises ChildDied if the program has ended."""
+        """Raises ChildDied if the program has exited."""
         if not self.running:
-            raise ChildDied(f"{self.name} ended with exit code {self._process.returncode}{self._tail()}")
+            raise ChildDied(f"{self.name} exited with code {self._process.returncode}{self._tail()}")
 
     def wait_until(self, answers: Callable[[], bool], timeout_s: float, *, port: int | None = None) -> None:
-        """Wait until ``answers()``, and ``port``, if given, is this program's own: another program may have taken it.
+        """Wait until ``answers()`` is true.
 
-        Raises ChildDied if the program ends first, TimeoutError after ``timeout_s``.
+        If ``port`` is given, this program must listen on it, since another program may have taken it.
+        Raises ChildDied if the program exits first, TimeoutError after ``timeout_s``.
         """
         deadline = time.monotonic() + timeout_s
         while not (answers() and (port is None or listens(self.pid, port))):
@@ -72,7 +73,7 @@ class Child:
             time.sleep(0.05)
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
-        """End the program: politely, then for certain. Idempotent."""
+        """Stop the program with ``with_signal``, or kill it after STOP_TIMEOUT_S. Idempotent."""
         if self.running:
             self._process.send_signal(with_signal)
             try:
@@ -86,13 +87,12 @@ class Child:
         self._process.send_signal(a_signal)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self.starts += 1
         output = None
         if self.log_path is not None:
             self.log_path.parent.mkdir(parents=True, exist_ok=True)
             output = self.log_path.open("ab")
         try:
-            with _signals_wait():
+            with _blocked_signals():
                 return subprocess.Popen(
                     self._command,
                     stdin=subprocess.DEVNULL,
@@ -100,7 +100,7 @@ class Child:
                     stderr=output,
                     env=self._env,
                     cwd=self._cwd,
-                    # A group of its own: Ctrl-C reaches us alone, and we stop the children in order.
+                    # In its own process group: Ctrl-C reaches only us, and we stop the children in order.
                     start_new_session=True,
                     preexec_fn=_prepare,
                 )
@@ -116,9 +116,9 @@ class Child:
 
 
 @contextmanager
-def _signals_wait() -> Generator[None]:
-    """Ctrl-C takes effect a moment later: Python would lose it in the hooks that it runs around a fork."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+def _blocked_signals() -> Generator[None]:
+    """Delay Ctrl-C until the block ends: Python would lose it in the hooks that it runs around a fork."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield
     finally:
@@ -126,10 +126,10 @@ def _signals_wait() -> Generator[None]:
 
 
 def _prepare() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     if sys.platform == "linux":
-        # If we are killed outright, the kernel tells the child. It does so when the thread that started the child ends,
-        # so children are started from the main thread.
+        # If we are killed, the kernel stops the child. It also does so when the thread that started the child ends,
+        # so children must be started from the main thread.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() == 1:
             os._exit(1)

@@ -1,4 +1,4 @@
-"""Runs a stand-in's web application on a port of the loopback."""
+"""Serves a stand-in's web application on a loopback port."""
 
 import argparse
 import sys
@@ -12,10 +12,10 @@ from local.ports import LOOPBACK, is_free
 
 
 class LoopbackOnly:
-    """Refuses what a page of another site sends through a browser on this machine.
+    """Rejects requests that another site's page makes through a browser on this machine.
 
-    A name that a stranger points at 127.0.0.1 is a foreign ``Host``; a request from the stranger's page has its ``Origin``.
-    No program that uses a stand-in sends an ``Origin`` at all.
+    A foreign domain that resolves to 127.0.0.1 is rejected by its ``Host``, a request from a page by its ``Origin``.
+    The programs that use a stand-in never send an ``Origin``.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -23,7 +23,7 @@ class LoopbackOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if any(name == b"origin" for name, _ in scope.get("headers", [])):
-            await PlainTextResponse("no page may call this", 403)(scope, receive, send)
+            await PlainTextResponse("web pages may not call this", 403)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

@@ -1,4 +1,4 @@
-"""Everything on one machine: database, storage, queue, speech, analysis, and the application in front of them."""
+"""Runs everything on one machine: database, storage, queue, speech, analysis, application and page."""
 
 import os
 import signal
@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 from qstash_on_loopback.__main__ import environment as qstash_environment
 from qstash_on_loopback.signing import TOKEN
 
-from local import given
-from local.environment import StackError, only_one, read_environment, write_environment
+from local import overrides
+from local.environment import StackError, exclusive_lock, read_environment, write_environment
+from local.exported_settings import confirm_database
 from local.migrate import ROOT, migrate
-from local.outside import confirm_database
-from local.ports import LOOPBACK, PortBook, free_port, is_free
+from local.ports import LOOPBACK, SavedPorts, free_port, is_free
 from local.postgres import Postgres
 from local.process import Child
 from local.storage import Storage
@@ -29,27 +29,27 @@ DATABASE = "speaking"
 
 
 class Stack:
-    """Starts what is missing, in order; stops it in reverse. A context manager."""
+    """Starts every service that the environment does not provide, and stops them in reverse. A context manager."""
 
     def __init__(
         self, directory: Path, *, port: int | None = None, quiet: bool = False, queue_time_scale: float = 1.0
     ) -> None:
-        """``queue_time_scale`` shortens every wait of the local QStash alike."""
+        """Every wait of the local QStash is multiplied by ``queue_time_scale``."""
         self.directory = directory.absolute()
         self._port, self._quiet, self._queue_time_scale = port, quiet, queue_time_scale
         self._resources = ExitStack()
-        self._ports = PortBook(self.directory / "ports")
+        self._ports = SavedPorts(self.directory / "ports")
         self._supervisor = Supervisor(self._resources, self.directory / "logs", self._say)
         self.environment: dict[str, str] = {}
         self.stand_ins: list[str] = []
         self.url = ""
-        # None where the environment gave a database.
+        # None if DATABASE_URL is set.
         self.postgres: Postgres | None = None
         self.storage = Storage(self.directory / "storage")
 
     @property
     def children(self) -> list[Child]:
-        """The programs that were started, but for the database and the S3 server."""
+        """The programs that were started, except the database and the S3 server."""
         return self._supervisor.children
 
     def __enter__(self) -> Self:
@@ -66,23 +66,23 @@ class Stack:
         self._resources.close()
 
     def wait(self) -> None:
-        """Start again what ends by itself, until one has ended too often (ChildDied) or a signal ends us."""
+        """Restart programs that exit, until one has exited too often (ChildDied) or a signal stops us."""
         self._supervisor.watch()
 
     def _start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        refuse_second(self.directory)
-        sentence = "another command is starting a stack in this folder: wait until it is ready, or end it"
-        self._resources.enter_context(only_one(self.directory / "stack.lock", sentence))
+        require_not_running(self.directory)
+        message = "another command is starting a stack in this folder: wait until it is ready, or stop it"
+        self._resources.enter_context(exclusive_lock(self.directory / "stack.lock", message))
         port = self._choose_port()
         self.url = f"http://{LOOPBACK}:{port}"
-        app_url = given.app_url(self.url)
+        app_url = overrides.app_url(self.url)
         self.environment = {
             "STACK_URL": self.url,
             "APP_URL": app_url,
-            "AUTH_SECRET": given.auth_secret(self.directory),
+            "AUTH_SECRET": overrides.auth_secret(self.directory),
             "PRISMA_QUERY_ENGINE_BINARY": str(ROOT / "engine" / "query-engine"),
-            # As in production; the demo reads there what its session used.
+            # As in production; the demo reads its session's usage from this log.
             "LOG_FORMAT": "json",
             **self._database(),
             **self._storage(),
@@ -100,7 +100,7 @@ class Stack:
         if self._port is not None:
             if not is_free(self._port):
                 raise StackError(
-                    f"port {self._port} is taken: end the program that listens there, or choose another with PORT=…"
+                    f"port {self._port} is taken: stop the program that listens there, or choose another with PORT=…"
                 )
             return self._port
         if is_free(DEFAULT_PORT):
@@ -117,7 +117,7 @@ class Stack:
             server = self.postgres = Postgres(self.directory / "postgres")
             self._resources.callback(server.stop)
             server.start(self._ports.port("PostgreSQL"))
-            _require_own(server, self.directory)
+            _require_own_server(server, self.directory)
             self._supervisor.watch_over("PostgreSQL", lambda: server.running, server.restart)
             url = server.ensure_database(DATABASE)
         migrate(url)
@@ -138,15 +138,15 @@ class Stack:
         }
 
     def _queue(self, app_url: str) -> dict[str, str]:
-        if given.official_qstash_listens():
-            self._say(f"using the QStash development server at {given.OFFICIAL_QSTASH}")
-            return {**qstash_environment(8080), "QSTASH_URL": given.OFFICIAL_QSTASH}
+        if overrides.official_qstash_is_running():
+            self._say(f"using the QStash development server at {overrides.OFFICIAL_QSTASH}")
+            return {**qstash_environment(8080), "QSTASH_URL": overrides.OFFICIAL_QSTASH}
         self.stand_ins.append("QStash")
         port = free_port()
         options = ["--time-scale", str(self._queue_time_scale)]
         public, own = urlsplit(app_url).netloc, urlsplit(self.url).netloc
         if public != own:
-            # Deliveries are signed for the public address; they need not leave this machine to arrive.
+            # Deliveries are signed for the public address, but go straight to the local one.
             options += ["--host-map", f"{public}={own}"]
         keys, headers = f"http://{LOOPBACK}:{port}/v2/keys", {"authorization": f"Bearer {TOKEN}"}
         queue = self._serve("qstash_on_loopback", port, "/v2/keys", headers, options)
@@ -155,12 +155,12 @@ class Stack:
             queue.wait_until(lambda: answers(keys, headers), START_TIMEOUT_S, port=port)
             self._schedule_sweep()
 
-        # It holds everything in memory.
+        # The local QStash keeps everything in memory, so a restart loses the schedule.
         self._supervisor.after_restart[queue.name] = schedule_again
         return qstash_environment(port)
 
     def _speech(self) -> dict[str, str]:
-        if keys := given.provider("OPENAI"):
+        if keys := overrides.provider("OPENAI"):
             return keys
         self.stand_ins.append("Whisper")
         port = free_port()
@@ -168,7 +168,7 @@ class Stack:
         return {"OPENAI_API_KEY": "local", "OPENAI_BASE_URL": f"http://{LOOPBACK}:{port}/v1"}
 
     def _analysis(self) -> dict[str, str]:
-        if keys := given.provider("ANTHROPIC"):
+        if keys := overrides.provider("ANTHROPIC"):
             return keys
         self.stand_ins.append("Claude")
         port = free_port()
@@ -190,7 +190,7 @@ class Stack:
         return child
 
     def _schedule_sweep(self) -> None:
-        # As in production: without it, a session whose message has no retries left stays as it is.
+        # As in production: without the sweep, a session whose message has no retries left would never change again.
         command = [sys.executable, "-m", "app", "schedule", "install"]
         done = subprocess.run(
             command, cwd=ROOT, env={**os.environ, **self.environment}, capture_output=True, text=True, check=False
@@ -199,11 +199,11 @@ class Stack:
             raise RuntimeError(f"the sweep could not be scheduled: {done.stderr.strip()[-500:]}")
 
     def start_application(self) -> str:
-        """Start the application behind the page; its address there."""
+        """Start the application behind the page and return its own URL."""
         self._say("starting the application")
         port = free_port()
         command = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", LOOPBACK, "--port", str(port)]
-        # A delivery that is cut off is claimed again by the next start: nobody waits for it here.
+        # No need to wait for deliveries: the next run claims an interrupted one again.
         command += ["--http", "app.web.protocol:BoundedProtocol", "--timeout-graceful-shutdown", "2"]
         child = self.start_child("app", command, {**os.environ, **self.environment})
         url = f"http://{LOOPBACK}:{port}"
@@ -211,7 +211,10 @@ class Stack:
         return url
 
     def _page(self, port: int, application: str) -> None:
-        """The page, and under its address the application: the browser sees one origin, as behind the frontend's rewrites."""
+        """Start the page, which forwards API requests to the application.
+
+        So the browser sees one origin, as it does with the frontend's rewrites.
+        """
         command = [sys.executable, "-m", "local.page", "--port", str(port), "--app", application]
         for name in self.stand_ins:
             command += ["--stand-in", name]
@@ -228,7 +231,7 @@ class Stack:
     def start_child(
         self, name: str, command: Sequence[str | Path], env: Mapping[str, str], cwd: Path | None = None
     ) -> Child:
-        """Start a program that is stopped with the stack, with a log of its own."""
+        """Start a program that has its own log and stops with the stack."""
         return self._supervisor.start(name, command, env, cwd)
 
     def _say(self, line: str) -> None:
@@ -236,26 +239,26 @@ class Stack:
             print(line, flush=True)
 
 
-def refuse_second(directory: Path) -> None:
-    """Raises StackError if a stack already runs from this directory."""
+def require_not_running(directory: Path) -> None:
+    """Raises StackError if a stack is already running in this directory."""
     running = read_environment(directory)
     if running and answers(f"{running['STACK_URL']}/api/health"):
-        raise StackError(f"already running at {running['STACK_URL']}: end that one first, or use it")
+        raise StackError(f"already running at {running['STACK_URL']}: stop it first, or use it")
 
 
 def stop_on_sigterm() -> None:
-    """Let SIGTERM end us as Ctrl-C does, so that what was started is stopped.
+    """Treat SIGTERM like Ctrl-C, so that every started program is stopped.
 
-    And Ctrl-C itself: a script that starts us in the background has us inherit that it is ignored. It gets Python's own
-    handler, for that is the one that asyncio replaces by cancelling the main task: KeyboardInterrupt raised in the
-    middle of the event loop leaves tasks that fail with a traceback.
+    Also enable Ctrl-C again: a script's background jobs inherit SIGINT as ignored. Python's default handler is needed,
+    because asyncio replaces only that one, and then cancels the main task. A KeyboardInterrupt raised in the middle of
+    the event loop would leave tasks that fail with a traceback.
     """
     signal.signal(signal.SIGTERM, lambda _signal, _frame: signal.raise_signal(signal.SIGINT))
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _require_own(server: Postgres, directory: Path) -> None:
+def _require_own_server(server: Postgres, directory: Path) -> None:
     """Raises StackError if another stack's PostgreSQL took the port while ours was starting."""
     data = Path(server.psql("SHOW data_directory"))
     if directory not in data.parents:
-        raise StackError(f"port {server.port} is taken by the PostgreSQL of {data}: start again")
+        raise StackError(f"port {server.port} was taken by the PostgreSQL server of {data}: try again")

@@ -1,4 +1,4 @@
-"""An S3 server: SeaweedFS from its wheel, as a child process. Why this one: docs/decisions/local-storage.md."""
+"""Runs an S3 server, SeaweedFS from its wheel, as a child process. See docs/decisions/local-storage.md."""
 
 import json
 import secrets
@@ -23,12 +23,12 @@ START_TIMEOUT_S = 30.0
 ACCESS_KEY = "local-access-key"
 SECRET_KEY = "local-secret-key-for-one-machine"
 BUCKET = "recordings"
-# SeaweedFS looks for its admin server's gRPC at this distance from its port.
+# SeaweedFS expects its admin server's gRPC port at this offset from the HTTP port.
 GRPC_OFFSET = 10_000
 
 
 class Storage:
-    """A server with its objects in ``directory``, one bucket and one pair of keys. A context manager."""
+    """A server with its objects in ``directory``, one bucket and one key pair. A context manager."""
 
     access_key, secret_key, bucket = ACCESS_KEY, SECRET_KEY, BUCKET
 
@@ -41,7 +41,7 @@ class Storage:
 
     @property
     def endpoint_url(self) -> str:
-        """Where S3 clients connect."""
+        """The URL for S3 clients."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def __enter__(self) -> Self:
@@ -54,7 +54,7 @@ class Storage:
         self.stop()
 
     def start(self, port: int | None = None) -> None:
-        """Start and wait until the bucket is there. Raises ChildDied, TimeoutError."""
+        """Start, and wait until the bucket exists. Raises ChildDied, TimeoutError."""
         (self.directory / "data").mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
         self._remove_sockets()
@@ -63,39 +63,40 @@ class Storage:
 
     @property
     def running(self) -> bool:
-        """False once the server has ended."""
+        """False once the server has exited."""
         return self._child is not None and self._child.running
 
     def restart(self) -> None:
-        """Start it again on the same port. Raises ChildDied, TimeoutError."""
+        """Stop and start on the same port. Raises ChildDied, TimeoutError."""
         self.stop()
         self.start(self.port)
 
     def stop(self) -> None:
-        """Stop the server; the objects stay. Idempotent."""
+        """Stop the server and keep the objects. Idempotent."""
         if self._child is not None:
             self._child.stop(signal.SIGTERM)
             self._child = None
             self._remove_sockets()
 
     def kill(self) -> None:
-        """End the server as a crash would."""
+        """Kill the server, as a crash would."""
         if self._child is not None:
             self._child.stop(signal.SIGKILL)
             self._child = None
 
     def stored_keys(self) -> list[str]:
-        """The keys of all objects stored."""
+        """Return the keys of all stored objects."""
         return [item.get("Key", "") for item in self.client().list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
     def client(self) -> "S3Client":
-        """A boto3 client of this server, made once: that takes longer than most calls."""
+        """Return a boto3 client for this server. It is cached: creating one takes longer than most calls."""
         if self._client is None or self._client.meta.endpoint_url != self.endpoint_url:
-            self._client = self._open()
+            self._client = self._create_client()
         return self._client
 
-    def _open(self) -> "S3Client":
-        return boto3.client(  # pyright: ignore[reportUnknownMemberType]  # its stubs cover every service but those not installed
+    def _create_client(self) -> "S3Client":
+        # boto3's overloads include services whose stubs are not installed.
+        return boto3.client(  # pyright: ignore[reportUnknownMemberType]
             "s3",
             endpoint_url=self.endpoint_url,
             region_name="auto",
@@ -105,10 +106,10 @@ class Storage:
         )
 
     def _remove_sockets(self) -> None:
-        """SeaweedFS leaves these where nobody can choose another place, the last time's too if it was killed."""
+        """Remove the sockets that SeaweedFS left behind, even if it was killed. Their folder cannot be configured."""
         if self._sockets.exists():
             for line in self._sockets.read_text().splitlines():
-                # One of that name may be another user's.
+                # A file of that name may belong to another user.
                 with suppress(OSError):
                     Path(line).unlink()
 
@@ -121,7 +122,7 @@ class Storage:
         config = self.directory / "identities.json"
         config.write_text(json.dumps({"identities": [identity]}))
         (self.directory / "security.toml").write_text(_tokens())
-        # The port of S3 is not bound yet, so it may be chosen once more.
+        # The S3 port is not bound yet, so exclude it.
         chosen = iter(port for port in iter(free_port, None) if port != self.port)
         grpc = {server: next(chosen) for server in ("master", "volume", "filer")}
         ports: list[str] = []
@@ -137,9 +138,9 @@ class Storage:
             *(f"-dir={self.directory / 'data'}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"),
             *(f"-s3.config={config}", f"-bucket={BUCKET}", f"-s3.port={self.port}", f"-s3.port.grpc={next(chosen)}"),
             *(*ports, f"-admin.port={admin}", f"-admin.port.grpc={admin + GRPC_OFFSET}"),
-            # Without a whole path of ours these are sockets in the folder for temporary files.
+            # By default, these sockets are in the folder for temporary files.
             *("-s3.localSocket=s3.sock", "-filer.localSocket=filer.sock"),
-            # No page of another site reads from the servers behind S3, which ask for a token besides (security.toml).
+            # Keeps other sites' pages from reading the servers behind S3. Those require a token, too (security.toml).
             "-filer.allowedOrigins=http://localhost",
             *("-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
             *("-master.telemetry=false", "-volume.preStopSeconds=0", "-master.volumeSizeLimitMB=256"),
@@ -154,6 +155,6 @@ class Storage:
 
 
 def _tokens() -> str:
-    """SeaweedFS's security.toml, read from the folder it runs in: S3 alone may use the servers behind it."""
+    """Return SeaweedFS's security.toml, read from its working directory: only S3 may use the servers behind it."""
     sections = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
     return "".join(f'[{name}]\nkey = "{secrets.token_hex(16)}"\nexpires_after_seconds = 60\n' for name in sections)

@@ -1,4 +1,4 @@
-"""What a session used, as the application's log says it: seconds of audio or tokens, model, attempts, cost."""
+"""Reads a session's usage from the application's log: seconds of audio or tokens, model, attempts, cost."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ STEPS = {"session_transcribed": "transcription", "session_analyzed": "analysis"}
 
 
 def usage(log: Path, session_id: str) -> list[str]:
-    """A line for each call that was paid for, then their sum; nothing if the log does not have the session."""
+    """Return a line for each paid call, and one for the total; empty if the session is not in the log."""
     events = [event for event in _events(log) if event.get("session_id") == session_id and event.get("event") in STEPS]
     if not events:
         return []
@@ -29,5 +29,5 @@ def _sentence(event: dict[str, Any]) -> str:
 def _events(log: Path) -> list[dict[str, Any]]:
     if not log.is_file():
         return []
-    # What uvicorn or a crash wrote is no JSON.
+    # Lines from uvicorn or from a crash are not JSON.
     return [json.loads(line) for line in log.read_text(errors="replace").splitlines() if line.startswith("{")]

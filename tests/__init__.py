@@ -1,1 +1,1 @@
-"""The tests: unit (pure rules), integration (real parts), e2e (the whole, over sockets)."""
+"""The tests: unit (pure rules), integration (real components), e2e (the whole system, over sockets)."""

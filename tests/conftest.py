@@ -1,4 +1,4 @@
-"""The real parts that tests share: one PostgreSQL, one S3 server, one set of scripted providers, one application."""
+"""Shared fixtures: one PostgreSQL, one S3 server, one set of scripted providers and one application."""
 
 import logging
 import os
@@ -25,35 +25,35 @@ from local.postgres import Postgres
 from local.storage import Storage
 from tests.support.providers import Providers
 from tests.support.serving import served
-from tests.support.world import SECRET, Database, World
+from tests.support.world import SECRET, MigratedDatabase, World
 
-# What tests start runs this checkout's packages, wherever the environment's own are installed from.
+# Child processes of the tests use this checkout's packages, wherever the installed ones come from.
 os.environ["PYTHONPATH"] = str(ROOT / "packages" / "qstash-on-loopback" / "src")
-# A script that starts the tests in the background makes them ignore Ctrl-C, and with them every program that they start.
+# If a script starts the tests in the background, they ignore Ctrl-C, and so would every program that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
-# A busy machine is slow, and no failure.
+# A slow machine is not a failure.
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("busy")
 os.environ.setdefault("PRISMA_QUERY_ENGINE_BINARY", str(ROOT / "engine" / "query-engine"))
-# The Node that set-up chose, so that tests run by hand need none on the machine.
+# The Node.js chosen by the setup, so that tests started by hand do not need one on the machine.
 if (ROOT / ".local" / "bin" / "node").exists():
     os.environ.setdefault("PRISMA_ENGINE_NODE", str(ROOT / ".local" / "bin" / "node"))
-# As in the Makefile: what tests write stays below this folder.
+# As in the Makefile: tests write only below this folder.
 os.environ["TMPDIR"] = tempfile.tempdir = str(ROOT / ".local" / "tmp")
 Path(tempfile.tempdir).mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """The event loop that asynchronous tests run on."""
+    """The event loop of asynchronous tests."""
     return "asyncio"
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Generator[Postgres, None, None]:
     """A PostgreSQL server."""
-    # Without fsync a crash of the machine could lose rows; one of the server cannot.
+    # Without fsync, only a crash of the machine can lose rows, not a crash of the server.
     with Postgres(tmp_path_factory.mktemp("postgres"), max_connections=150, settings={"fsync": "off"}) as server:
         yield server
 
@@ -66,10 +66,10 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Storage, None
 
 
 @pytest.fixture(scope="session")
-def migrated(postgres: Postgres) -> Database:
-    """A database with the tables."""
+def migrated(postgres: Postgres) -> MigratedDatabase:
+    """A migrated database."""
     migrate(postgres.create_database("tests"))
-    return Database(postgres, "tests")
+    return MigratedDatabase(postgres, "tests")
 
 
 @pytest.fixture(scope="session")
@@ -80,8 +80,10 @@ def shared_providers() -> Generator[tuple[Providers, str], None, None]:
         yield providers, url
 
 
-def make_settings(database: Database, storage: Storage, providers_url: str, app_url: str, **changes: str) -> Settings:
-    """Settings for an application in these surroundings."""
+def make_settings(
+    database: MigratedDatabase, storage: Storage, providers_url: str, app_url: str, **changes: str
+) -> Settings:
+    """Settings for an application that uses this database, this storage and these providers."""
     values = {
         **qstash_environment(1),
         "DATABASE_URL": database.url,
@@ -102,23 +104,23 @@ def make_settings(database: Database, storage: Storage, providers_url: str, app_
     return Settings(**named)
 
 
-def noting(opened: list[Services]) -> OpenServices:
-    """Opens services as the application does, and adds them to a list."""
+def capture_services(opened: list[Services]) -> OpenServices:
+    """An ``open_services`` for the application that also adds the opened services to a list."""
 
     @asynccontextmanager
-    async def open_noted(settings: Settings) -> AsyncGenerator[Services, None]:
+    async def open_captured(settings: Settings) -> AsyncGenerator[Services, None]:
         async with open_services(settings) as services:
             opened.append(services)
             yield services
 
-    return open_noted
+    return open_captured
 
 
 @pytest.fixture(scope="session")
 def shared_world(
-    migrated: Database, storage: Storage, shared_providers: tuple[Providers, str]
+    migrated: MigratedDatabase, storage: Storage, shared_providers: tuple[Providers, str]
 ) -> Generator[World, None, None]:
-    """The application on a socket, once for all tests."""
+    """The application on a socket, shared by all tests."""
     providers, providers_url = shared_providers
     port = free_port()
     settings = make_settings(
@@ -130,20 +132,20 @@ def shared_world(
         processing_timeout_seconds="40",
     )
     opened: list[Services] = []
-    with served(create_app(settings, noting(opened)), port) as url:
+    with served(create_app(settings, capture_services(opened)), port) as url:
         yield World(url, settings, migrated, storage, providers, Keys(), opened)
 
 
 @pytest.fixture
 def world(shared_world: World) -> World:
-    """The application, its database and storage empty, the providers unscripted."""
+    """The application, with empty database and storage, and unscripted providers."""
     shared_world.providers.reset()
     empty(shared_world)
     return shared_world
 
 
 def empty(shared_world: World) -> None:
-    """Leave no row and no object."""
+    """Delete all rows and all objects."""
     shared_world.database.clear()
     for key in shared_world.storage.stored_keys():
         shared_world.storage.client().delete_object(Bucket=shared_world.storage.bucket, Key=key)

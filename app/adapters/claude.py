@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from app import telemetry
+from app.adapters.lazy import LazyClient
 from app.adapters.models import SDK_RETRIES, Models, Usage, refusal
 from app.adapters.retry_after import leave_long_waits_to_qstash
 from app.analysis import prompt
 from app.analysis.shape import ANSWER_SCHEMA, Analysis, InvalidAnalysis, parse_analysis
 from app.errors import Misconfigured, Transient
-from app.lazy import LazyClient
 
 if TYPE_CHECKING:
     from anthropic import APIStatusError, AsyncAnthropic
@@ -39,7 +39,7 @@ class AnalysisModel:
     usd_out: float
 
 
-# A model that is not listed is called like the newest family. Haiku 5.5 counts the same text as about 30 % more tokens, and
+# A model that is not listed is called like the newest listed model. Haiku 5.5 counts the same text as about 30 % more tokens, and
 # thinks by default, which may be switched off at its default effort:
 # https://platform.claude.com/docs/en/models/haiku-5-5/migration-guide
 MODELS = {
@@ -51,13 +51,15 @@ MODELS = {
     )
 }
 
-# Stop reasons of an unusable answer. Another attempt may succeed, so each is Transient. An unknown one counts as an end.
+_CUT_OFF = "The analysis was cut off before its end"
+_UNEXPECTED = "The analysis came in an unexpected form"
+# Stop reasons of an unusable answer. Another attempt may succeed, so each is Transient. Any other is a normal end.
 _STOPPED = {
-    "max_tokens": "The analysis was cut off before its end",
-    "model_context_window_exceeded": "The analysis was cut off before its end",
+    "max_tokens": _CUT_OFF,
+    "model_context_window_exceeded": _CUT_OFF,
     "refusal": "The analysis service declined to analyze this recording",
     "pause_turn": "The analysis service did not finish its answer",
-    "tool_use": "The analysis came in an unexpected form",
+    "tool_use": _UNEXPECTED,
 }
 
 
@@ -74,12 +76,12 @@ class Claude:
         self.models = Models("ANALYSIS_MODELS", models, analysis_model)
 
     async def analyze(self, transcript: str) -> tuple[Analysis, Usage]:
-        """The patterns found in ``transcript``, by the first available model, and what that cost.
+        """The patterns found in ``transcript``, by the first available model; returned with the usage.
 
         Raises Misconfigured if our request is refused, Transient if the answer is missing, a refusal, cut off or malformed.
         """
         client = await self._client()
-        from anthropic import AnthropicError, APIConnectionError, APIStatusError, omit  # noqa: PLC0415  # loaded by open_anthropic
+        from anthropic import AnthropicError, APIConnectionError, APIStatusError, omit  # noqa: PLC0415  # up to 1.3 s, already loaded by open_anthropic
 
         while True:
             model = self.models.first()
@@ -95,8 +97,8 @@ class Claude:
                     )
                     message = await answer.parse()
                     usage = _usage(message, model, answer.retries_taken + 1)
-                    # Before it is parsed: an unusable answer has been paid for, too.
-                    telemetry.active.used(*CALL, usage.logged)
+                    # Before it is parsed: an unusable answer is paid for, too.
+                    telemetry.active.record_usage(*CALL, usage.logged)
                     return _read(message), usage
             except APIStatusError as error:
                 self._refused(error, model)
@@ -109,7 +111,7 @@ class Claude:
     def _refused(self, error: "APIStatusError", model: AnalysisModel) -> None:
         # Returns if another model should be tried.
         found = refusal(error.status_code, error.body, error.response.headers, error.request.headers)
-        telemetry.active.used(*CALL, {"model": model.name, "attempts": found.attempts})
+        telemetry.active.record_usage(*CALL, {"model": model.name, "attempts": found.attempts})
         if found.model_gone:
             self.models.skip(model)
             return
@@ -130,7 +132,7 @@ def _read(message: "Message") -> Analysis:
     try:
         return parse_analysis(text)
     except InvalidAnalysis:
-        raise Transient("The analysis came in an unexpected form") from None
+        raise Transient(_UNEXPECTED) from None
 
 
 def _usage(message: "Message", model: AnalysisModel, attempts: int) -> Usage:

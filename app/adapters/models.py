@@ -31,7 +31,7 @@ _NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_a
 
 @dataclass(frozen=True)
 class Usage:
-    """What a call used: seconds of audio or tokens, and their cost in US dollars by the prices in the table of models."""
+    """What a call used: seconds of audio or tokens, and their cost in US dollars at the prices in MODELS."""
 
     model: str
     attempts: int
@@ -57,29 +57,20 @@ Model = TypeVar("Model", bound=Named)
 
 
 class Models(Generic[Model]):
-    """The models named in ``setting``, in its order of preference. Retired models are skipped."""
+    """The models named in ``setting``, in its order of preference: ``all``, of which retired ones are skipped."""
 
     def __init__(self, setting: str, names: str, row: Callable[[str], Model]) -> None:
         self._setting = setting
-        self._models = [row(name.strip()) for name in names.split(",") if name.strip()]
+        self.all = [row(name.strip()) for name in names.split(",") if name.strip()]
         self._gone_until: dict[str, float] = {}
-
-    @property
-    def all(self) -> list[Model]:
-        """Every model of the setting, retired or not."""
-        return self._models
 
     def first(self) -> Model:
         """The first that is not retired. Raises Misconfigured if none is left."""
         now = time.monotonic()
-        for model in self._models:
+        for model in self.all:
             if self._gone_until.get(model.name, 0) <= now:
                 return model
         raise Misconfigured(self._setting)
-
-    def forget(self) -> None:
-        """Forget which models were skipped."""
-        self._gone_until.clear()
 
     def skip(self, model: Model) -> None:
         """Skip a model that its provider says is retired. Logged at most once an hour per model."""
@@ -90,7 +81,7 @@ class Models(Generic[Model]):
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ProviderError:
     """An error response of a provider. ``kinds`` are its machine-readable codes; none of its text is kept."""
 
     status: int
@@ -107,30 +98,22 @@ class Refusal:
         return Transient(f"The {service} service could not answer", self.retry_after_s)
 
 
-def refusal(status: int, body: object, headers: Mapping[str, str], request_headers: Mapping[str, str]) -> Refusal:
+def refusal(status: int, body: object, headers: Mapping[str, str], request_headers: Mapping[str, str]) -> ProviderError:
     """Parse an error response. ``body`` is what the SDK exposes: for OpenAI the inner error object, for Anthropic the whole."""
     error = _mapping(_mapping(body).get("error")) or _mapping(body)
     kinds = frozenset(str(error[name]) for name in ("code", "type") if error.get(name))
-    gone = (status == 404 and bool(kinds & _GONE)) or (status == 400 and _says_gone(error, kinds))
-    return Refusal(
+    said = _SAID_TO_BE_GONE.search(str(error.get("message", ""))[:1000])
+    gone = (status in (400, 404) and bool(kinds & _GONE)) or (status == 400 and said is not None)
+    return ProviderError(
         status,
         kinds,
         str(error["param"]) if error.get("param") else None,
         gone,
         retry_after_s(headers),
-        attempts(request_headers),
+        # The SDK numbers its requests.
+        int(request_headers.get("x-stainless-retry-count", "0")) + 1,
     )
-
-
-def _says_gone(error: Mapping[str, Any], kinds: frozenset[str]) -> bool:
-    return bool(kinds & _GONE) or _SAID_TO_BE_GONE.search(str(error.get("message", ""))[:1000]) is not None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
-
-
-def attempts(request_headers: Mapping[str, str]) -> int:
-    """How many attempts were made when the last request had these headers."""
-    count = request_headers.get("x-stainless-retry-count", "0")
-    return int(count) + 1 if count.isdecimal() else 1

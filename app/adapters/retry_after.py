@@ -1,11 +1,11 @@
-"""When a provider asks us to come back, from the headers of its response."""
+"""Reads Retry-After from a provider's response."""
 
 import math
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Protocol
+from typing import Any
 
 from app.clock import deadline
 
@@ -17,24 +17,17 @@ MAX_LENGTH = 64
 LONGEST_WAIT_S = 60
 
 
-class Response(Protocol):
-    """What a response hook receives, from whichever version of httpx the SDK uses."""
-
-    @property
-    def headers(self) -> MutableMapping[str, str]: ...
-
-
 def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> int | None:
     """Whole seconds from ``Retry-After`` (seconds or an HTTP date), or None if it is absent, unreadable or over a day."""
     seconds = _asked_s(headers, now)
-    return math.ceil(seconds) if 0 <= seconds <= LONGEST_S else None  # not for nan, either
+    return math.ceil(seconds) if 0 <= seconds <= LONGEST_S else None  # also None for NaN
 
 
-async def leave_long_waits_to_qstash(response: Response) -> None:
+async def leave_long_waits_to_qstash(response: Any) -> None:
     """Tell the SDK that got ``response`` to raise instead of waiting past LONGEST_WAIT_S or the delivery's deadline.
 
-    A response hook for the HTTP clients of OpenAI's and Anthropic's SDKs, which would sleep for as long as they are told. Their
-    ``_should_retry`` reads the header that it sets.
+    A response hook for the HTTP clients of OpenAI's and Anthropic's SDKs, which would sleep for as long as the provider asks.
+    Their ``_should_retry`` reads the header that it sets.
     """
     left_s = deadline.get() - time.monotonic()
     if _asked_s(response.headers) > min(LONGEST_WAIT_S, left_s):

@@ -1,16 +1,16 @@
 """Speech to text at OpenAI: https://developers.openai.com/api/docs/guides/speech-to-text"""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
 from app import telemetry
+from app.adapters.lazy import LazyClient
 from app.adapters.models import SDK_RETRIES, Models, Usage, refusal
 from app.adapters.retry_after import leave_long_waits_to_qstash
-from app.errors import Misconfigured, Permanent, Transient
-from app.lazy import LazyClient
-from app.recordings.recording import Audio
+from app.audio.recording import AudioFile
+from app.errors import AudioUnreadable, Misconfigured, Transient
 from app.text import storable
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ MAX_FILE_BYTES = 25 * 1024 * 1024
 # For one attempt. All attempts, and the SDK's waits between them, stay within the delivery's deadline.
 TIMEOUT_S = 180.0
 # Statuses that mean the file itself is refused.
-_REFUSALS = {400, 413, 415, 422}
+_FILE_STATUSES = {400, 413, 415, 422}
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class SpeechModel:
     continues: bool
     usd_per_minute: float
     max_file_bytes: int = MAX_FILE_BYTES
-    # No limit in seconds is documented; its older siblings refused more than 1,400 s.
+    # No limit in seconds is documented; older models refuse more than 1,400 s.
     max_file_s: float | None = None
 
 
-# A model that is not listed is called like the newest family. Prices: https://developers.openai.com/api/docs/models
+# A model that is not listed is called like the newest listed model. Prices: https://developers.openai.com/api/docs/models
 MODELS = {
     model.name: model
     for model in (
@@ -62,14 +62,6 @@ def speech_model(name: str) -> SpeechModel:
     return MODELS.get(name) or replace(MODELS["gpt-transcribe"], name=name)
 
 
-@dataclass(frozen=True)
-class Transcription:
-    """The words of a file; empty when there are none."""
-
-    text: str = field(repr=False)
-    usage: Usage
-
-
 class Whisper:
     """Transcribes files. The SDK retries twice within seconds, as the original's did; after that QStash does."""
 
@@ -80,13 +72,15 @@ class Whisper:
         self.max_file_bytes = min((model.max_file_bytes for model in self.models.all), default=0)
         self.max_file_s = min((model.max_file_s for model in self.models.all if model.max_file_s), default=None)
 
-    async def transcribe(self, audio: Audio, prompt: str = "") -> Transcription:
-        """The words spoken in ``audio``, by the first available model. ``prompt`` is the text that came before.
+    async def transcribe(self, audio: AudioFile, prompt: str = "") -> tuple[str, Usage]:
+        """The words in ``audio``, empty if there are none, by the first available model; returned with the usage.
 
-        Raises Permanent if the file is refused, Misconfigured if our request is, Transient if there is no answer.
+        ``prompt`` is the text that came before.
+
+        Raises AudioUnreadable if the file is refused, Misconfigured if our request is, Transient if there is no answer.
         """
         client = await self._client()
-        from openai import APIConnectionError, APIStatusError, OpenAIError, omit  # noqa: PLC0415  # loaded by open_openai
+        from openai import APIConnectionError, APIStatusError, OpenAIError, omit  # noqa: PLC0415  # up to 1.3 s, already loaded by open_openai
 
         while True:
             model = self.models.first()
@@ -99,9 +93,9 @@ class Whisper:
                         languages=[LANGUAGE] if model.languages else omit,
                         prompt=prompt if prompt and model.continues else omit,
                     )
-                    heard = _read(answer.parse(), model, answer.retries_taken + 1)
-                    telemetry.active.used(*CALL, heard.usage.logged)
-                    return heard
+                    text, usage = _read(answer.parse(), model, answer.retries_taken + 1)
+                    telemetry.active.record_usage(*CALL, usage.logged)
+                    return text, usage
             except APIStatusError as error:
                 self._refused(error, model)
             except (OpenAIError, ValueError) as error:  # ValueError: a body that is not JSON
@@ -113,22 +107,22 @@ class Whisper:
     def _refused(self, error: "APIStatusError", model: SpeechModel) -> None:
         # Returns if another model should be tried.
         found = refusal(error.status_code, error.body, error.response.headers, error.request.headers)
-        telemetry.active.used(*CALL, {"model": model.name, "attempts": found.attempts})
+        telemetry.active.record_usage(*CALL, {"model": model.name, "attempts": found.attempts})
         if found.model_gone:
             self.models.skip(model)
             return
         log.warning("transcription_failed", model=model.name, status=found.status, attempts=found.attempts)
-        if found.status in _REFUSALS and not found.kinds & {"billing_hard_limit_reached"}:
+        if found.status in _FILE_STATUSES and not found.kinds & {"billing_hard_limit_reached"}:
             if found.status == 400 and found.parameter not in (None, "file"):
                 # Not the file but our request is at fault.
                 raise Misconfigured("TRANSCRIPTION_MODELS")
-            raise Permanent("The recording could not be read as audio")
+            raise AudioUnreadable
         if found.status == 404:
             raise Misconfigured("OPENAI_BASE_URL")
         raise found.failure("transcription", "OPENAI_API_KEY")
 
 
-def _read(response: object, model: SpeechModel, attempts: int) -> Transcription:
+def _read(response: object, model: SpeechModel, attempts: int) -> tuple[str, Usage]:
     # The SDK declares these types, but does not check what the server sent.
     text: object = getattr(response, "text", None)
     if not isinstance(text, str):
@@ -136,7 +130,7 @@ def _read(response: object, model: SpeechModel, attempts: int) -> Transcription:
     seconds: object = getattr(getattr(response, "usage", None), "seconds", None)
     audio_s = float(seconds) if isinstance(seconds, int | float) else 0.0
     usage = Usage(model.name, attempts, audio_s=audio_s, cost_usd=audio_s / 60 * model.usd_per_minute)
-    return Transcription(storable(text), usage)
+    return storable(text), usage
 
 
 def open_openai(api_key: str, base_url: str) -> "AsyncOpenAI":

@@ -5,13 +5,11 @@ done by PostgreSQL on the locked row (``sessions/checkpoints.py``), so that sess
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from app.analysis.shape import Insight
+from app.analysis.shape import Insight
 
 
-def tally(insights: "Iterable[Insight]") -> dict[str, int]:
+def tally(insights: Iterable[Insight]) -> dict[str, int]:
     """What these insights add to the profile: ``category:pattern`` to its frequency, 1 where none is given.
 
     >>> from types import SimpleNamespace as Insight

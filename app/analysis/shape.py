@@ -43,11 +43,11 @@ class InvalidAnalysis(Exception):
     """The answer is not JSON, or does not have the expected shape. Contains none of its text."""
 
 
-def _cut(max_length: int) -> BeforeValidator:
+def _truncated(max_length: int) -> BeforeValidator:
     return BeforeValidator(lambda value: storable(value)[:max_length] if isinstance(value, str) else value)
 
 
-def _counted(value: object) -> object:
+def _clamped(value: object) -> object:
     # The column is an integer. 2.5 is truncated to 2 here, so that the profile counts 2 as well.
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return min(MAX_FREQUENCY, max(0, math.trunc(value)))
@@ -60,13 +60,13 @@ def _first_examples(value: object) -> object:
 
 # Long text is truncated and numbers out of range are clamped: the answer is still useful to the learner, and refusing it would
 # only mean paying for another one like it.
-MAX_TEXT_LENGTH = 2_000
+MAX_INSIGHT_LENGTH = 2_000
 # The name of a habit, which is also its key in the profile and its label in the chart.
 MAX_PATTERN_LENGTH = 200
 MAX_EXAMPLES = 20
 MAX_FREQUENCY = 10_000
-Text = Annotated[str, _cut(MAX_TEXT_LENGTH)]
-Name = Annotated[str, _cut(MAX_PATTERN_LENGTH)]
+InsightText = Annotated[str, _truncated(MAX_INSIGHT_LENGTH)]
+Name = Annotated[str, _truncated(MAX_PATTERN_LENGTH)]
 
 
 class Insight(BaseModel):
@@ -76,11 +76,11 @@ class Insight(BaseModel):
 
     category: Literal["grammar", "vocabulary", "structure"]
     pattern: Name = Field(repr=False)
-    detail: Text = Field(repr=False)
-    frequency: Annotated[int, BeforeValidator(_counted)] | None = None
+    detail: InsightText = Field(repr=False)
+    frequency: Annotated[int, BeforeValidator(_clamped)] | None = None
     severity: Literal["high", "medium", "low"] | None = None
-    examples: Annotated[list[Text], BeforeValidator(_first_examples)] | None = Field(None, repr=False)
-    suggestion: Text | None = Field(None, repr=False)
+    examples: Annotated[list[InsightText], BeforeValidator(_first_examples)] | None = Field(None, repr=False)
+    suggestion: InsightText | None = Field(None, repr=False)
 
     @field_validator("frequency", "severity", "examples", "suggestion", mode="before")
     @classmethod
@@ -97,8 +97,8 @@ class Analysis(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
 
     insights: list[Insight] = Field(max_length=MAX_INSIGHTS)
-    focus_next: Text = Field(alias="focusNext", repr=False)
-    summary: Text = Field(repr=False)
+    focus_next: InsightText = Field(alias="focusNext", repr=False)
+    summary: InsightText = Field(repr=False)
 
 
 def parse_analysis(text: str) -> Analysis:

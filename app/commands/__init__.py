@@ -1,1 +1,1 @@
-"""What an operator runs, one module for each command of ``python -m app``."""
+"""The operator's commands: a module for each command of ``python -m app``, the checks of ``doctor``, and what they share."""

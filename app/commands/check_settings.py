@@ -1,4 +1,4 @@
-"""Check the settings as a start would, and start nothing: for a deployment pipeline."""
+"""Check the settings without starting the service, for a deployment pipeline."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""List, retry or delete what QStash has given up.
+"""List, retry or delete messages that QStash has given up on.
 
 A retry goes through our own checks, which know what each session still needs, and then deletes the dead letter.
 """
@@ -8,7 +8,6 @@ import argparse
 from app.commands.retry import retry
 from app.commands.running import CommandError, add_json, print_rows
 from app.services import Services
-from app.settings import Settings
 
 COLUMNS = ("id", "failed_at", "status", "session_id", "path")
 
@@ -21,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-async def run(arguments: argparse.Namespace, services: Services, settings: Settings) -> int:
-    """Do it; 1 if any could not be retried. Raises SettingsError."""
-    letters = await services.queue.dead_letters(settings.app_url, settings.sweep_url)
+async def run(arguments: argparse.Namespace, services: Services) -> int:
+    """List, retry or delete them; 1 if any could not be retried. Raises SettingsError."""
+    letters = await services.queue.dead_letters(services.settings.app_url, services.settings.sweep_url)
     if arguments.action == "list":
         print_rows(letters, COLUMNS, as_json=arguments.json)
         return 0
@@ -31,14 +30,14 @@ async def run(arguments: argparse.Namespace, services: Services, settings: Setti
     if unknown := set(arguments.ids) - {letter["id"] for letter in chosen}:
         raise CommandError(f"no such dead letter: {', '.join(sorted(unknown))}")
     if not chosen and not arguments.all:
-        raise CommandError("name dead letters by their ids, or say --all")
+        raise CommandError("pass the ids of dead letters, or --all")
     outcomes: list[dict[str, str]] = []
     failed = 0
     for letter in chosen:
         problem = None
         if arguments.action == "retry":
             session_id = letter["session_id"]
-            problem = await retry(session_id, services) if session_id else "it names no session"
+            problem = await retry(session_id, services) if session_id else "its message names no session"
         if problem is None:
             await services.queue.delete_dead_letter(letter["id"])
         failed += problem is not None

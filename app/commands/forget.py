@@ -7,20 +7,19 @@ import signal
 import sys
 
 from app.adapters.qstash.queue import QueueRefused
-from app.commands.running import CommandError, named_learner
+from app.commands.running import CommandError, find_one_learner
 from app.errors import Unavailable
 from app.recordings.deletion import folder_of_user
 from app.recordings.direct_upload import EXPIRES_S
 from app.services import Services
 from app.sessions import operator
-from app.settings import Settings
 
 LEFT = (
-    "left elsewhere: log lines, traces and QStash's events, which hold ids only; database backups, until they expire; what "
-    "OpenAI and Anthropic keep by their own terms; the signed-in session of the frontend, until its cookie expires"
+    "not deleted: log lines, traces and QStash's events, which hold ids only; database backups, until they expire; what "
+    "OpenAI and Anthropic keep under their own terms; the signed-in session of the frontend, until its cookie expires"
 )
-# An upload may still come by an address that was given out before: app/recordings/direct_upload.py.
-AGAIN = f"in {EXPIRES_S // 60} minutes run this again with the id {{}}, for uploads that were under way"
+# An upload may still arrive at a URL that was signed earlier: app/recordings/direct_upload.py.
+RUN_AGAIN = f"in {EXPIRES_S // 60} minutes run this again with the id {{}}, to delete uploads that were in progress"
 # Maximum number of sessions whose messages are cancelled concurrently.
 AT_ONCE = 8
 # A cuid, as both back ends make them.
@@ -28,36 +27,36 @@ USER_ID = re.compile(r"c[0-9a-z]{24}", re.ASCII)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The learner."""
+    """Add the command's arguments."""
     parser.add_argument("learner", help="the learner's external id, id or e-mail address")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 
-async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
-    """Forget. Raises SettingsError."""
-    found = await named_learner(services, arguments.learner)
+async def run(arguments: argparse.Namespace, services: Services) -> int:
+    """Delete the learner, after confirmation. Raises SettingsError."""
+    found = await find_one_learner(services, arguments.learner)
     if found is None and not USER_ID.fullmatch(arguments.learner):
-        print("there is no such learner (any more); what is left in storage is found by the id that was printed")
+        print("there is no such learner; to delete what is left in storage, pass the id that was printed")
         return 0
     user_id, sessions = found or (arguments.learner, [])
     if not arguments.yes and not _confirmed(user_id, len(sessions)):
-        raise CommandError("nothing was deleted: say --yes")
+        raise CommandError("nothing was deleted: pass --yes")
     print(f"deleting learner {user_id}; if this fails, run it again with this id", flush=True)
     messages = await _cancel(services, sessions)
     # Before the rows: if storage is down, the learner is still found the next time. After them: an upload in progress finds
     # its session gone, and deletes what it stored.
-    objects = await services.storage.delete_below(folder_of_user(user_id))
+    objects = await services.storage.delete_prefix(folder_of_user(user_id))
     await operator.forget(services.database, user_id)
-    objects += await services.storage.delete_below(folder_of_user(user_id))
+    objects += await services.storage.delete_prefix(folder_of_user(user_id))
     if found is None:
         print(f"there is no such learner (any more); {objects} objects were left and are deleted")
         return 0
-    print(f"deleted {len(sessions)} sessions, {objects} objects, {messages}\n{AGAIN.format(user_id)}\n{LEFT}")
+    print(f"deleted {len(sessions)} sessions, {objects} objects, {messages}\n{RUN_AGAIN.format(user_id)}\n{LEFT}")
     return 0
 
 
 async def _cancel(services: Services, sessions: list[str]) -> str:
-    """Cancel the queued messages of these sessions. Whether QStash answers must not delay the deletion."""
+    """Cancel the queued messages of these sessions. An outage of QStash must not delay the deletion."""
     limit, down = asyncio.Semaphore(AT_ONCE), False
 
     async def cancel(session_id: str) -> int:

@@ -1,4 +1,4 @@
-"""Process FAILED sessions again, after the cause is gone.
+"""Retry FAILED sessions after the cause has been corrected.
 
 A message replayed from QStash's dead letter queue counts as a first delivery, which a FAILED session refuses. So this command
 publishes a new message.
@@ -13,7 +13,6 @@ from app.commands.running import CommandError, seconds
 from app.errors import Unavailable
 from app.services import Services
 from app.sessions import operator, repair
-from app.settings import Settings
 
 LEAST_RATE, MOST_RATE = 0.01, 1000
 
@@ -31,16 +30,20 @@ async def retry(session_id: str, services: Services, *, dry_run: bool = False) -
     try:
         await services.queue.publish(session_id, run=f"retry-{version}")
     except (Unavailable, QueueRefused):
-        return "QStash did not take it: see python -m app doctor; run this again, or leave it to the next sweep"
-    await repair.published(services.database, {session_id: version})
+        return (
+            "QStash did not accept the message: see python -m app doctor; run this again, or leave it to the next sweep"
+        )
+    await repair.mark_published(services.database, {session_id: version})
     return None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which sessions, and how fast."""
+    """Add the command's arguments."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("sessions", nargs="*", default=[], metavar="SESSION", help="ids of sessions")
-    which.add_argument("--failed-since", type=seconds, metavar="TIME", help="all that failed within the last 2h, 3d")
+    which.add_argument(
+        "--failed-since", type=seconds, metavar="TIME", help="all that failed within TIME, such as 2h or 3d"
+    )
     which.add_argument(
         "--misconfigured", action="store_true", help="all that failed because of a configuration error on our side"
     )
@@ -50,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
+async def run(arguments: argparse.Namespace, services: Services) -> int:
     """Retry them; 1 if any could not be retried. Raises SettingsError."""
     sessions = await _chosen(arguments, services)
     if not LEAST_RATE <= arguments.rate <= MOST_RATE:
@@ -65,8 +68,8 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
             await asyncio.sleep(1 / arguments.rate)
     if not sessions:
         print("no session to retry")
-    if len(sessions) == operator.MOST:
-        print(f"only the oldest {operator.MOST:,}: run this again for the rest", file=sys.stderr)
+    if len(sessions) == operator.MAX_LISTED:
+        print(f"only the oldest {operator.MAX_LISTED:,}: run this again for the rest", file=sys.stderr)
     if refused:
         print(f"error: {refused} of {len(sessions)} could not be retried", file=sys.stderr)
     return 1 if refused else 0

@@ -15,9 +15,8 @@ from app.errors import AppError
 from app.logs import configure_logging
 from app.services import Services, open_services
 from app.sessions import operator
-from app.settings import Settings
 
-Command = Callable[[argparse.Namespace, Services, Settings], Awaitable[int]]
+Command = Callable[[argparse.Namespace, Services], Awaitable[int]]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST_S = 3650 * 86_400
 
@@ -34,7 +33,7 @@ def with_services(command: Command, arguments: argparse.Namespace) -> int:
 
     async def run() -> int:
         async with open_services(settings) as services:
-            return await command(arguments, services, settings)
+            return await command(arguments, services)
 
     try:
         return asyncio.run(run())
@@ -45,16 +44,16 @@ def with_services(command: Command, arguments: argparse.Namespace) -> int:
     except CommandError as error:
         problem = str(error)
     except KeyboardInterrupt:
-        print("\nstopped; what was done stays done", file=sys.stderr)
+        print("\nstopped; finished work is kept", file=sys.stderr)
         return 130
     print(f"error: {problem}", file=sys.stderr)
     return 1
 
 
-async def named_learner(services: Services, learner: str) -> tuple[str, list[str]] | None:
+async def find_one_learner(services: Services, learner: str) -> tuple[str, list[str]] | None:
     """Id and sessions of the learner with this external id, id or e-mail address. Raises CommandError for several."""
     if not learner.strip():
-        raise CommandError("name a learner")
+        raise CommandError("the learner must not be empty")
     found = await operator.find_learners(services.database, learner)
     if len(found) > 1:
         raise CommandError(f"several learners share this address: name one by id: {', '.join(id_ for id_, _ in found)}")
@@ -62,21 +61,21 @@ async def named_learner(services: Services, learner: str) -> tuple[str, list[str
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """The option of every listing."""
+    """Add --json, which every listing has."""
     parser.add_argument("--json", action="store_true", help="print JSON instead of columns")
 
 
 def seconds(text: str) -> int:
-    """A length of time such as 90s, 15m, 2h or 7d."""
+    """A duration such as 90s, 15m, 2h or 7d."""
     found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration: write 90s, 15m, 2h or 7d")
     if (length := int(found[1]) * _UNITS[found[2]]) > _LONGEST_S:
-        raise argparse.ArgumentTypeError(f"{text!r} is too long: write 3650d at most")
+        raise argparse.ArgumentTypeError(f"{text!r} is too long: the maximum is 3650d")
     return length
 
 
-def moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """A day or a time, in UTC if it names no zone."""
     try:
         found = datetime.fromisoformat(text)
@@ -86,7 +85,7 @@ def moment(text: str) -> datetime:
 
 
 def print_json(value: object) -> None:
-    """As JSON, readable where the output's encoding has every letter."""
+    """Print JSON, with letters beyond ASCII escaped unless the output is UTF-8."""
     print(json.dumps(value, ensure_ascii=sys.stdout.encoding.lower() != "utf-8", indent=2))
 
 
@@ -102,7 +101,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_
 
 
 def printable(value: object) -> str:
-    """A value for a terminal, which must not be controlled by what is stored; empty for None."""
+    """A value for a terminal; empty for None."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     # Stored text must not send control characters to the terminal.

@@ -1,4 +1,4 @@
-"""Have QStash call the sweep regularly, or no longer, or show whether it does.
+"""Install, remove or show the QStash schedule that calls the sweep.
 
 Needs no settings but APP_URL and QStash's token.
 """
@@ -10,7 +10,7 @@ import sys
 
 from app.adapters.qstash.queue import QueueRefused
 from app.checks import read
-from app.commands.queue import open_queue
+from app.commands.qstash_only import open_queue
 from app.errors import AppError
 from app.settings import QueueSettings
 
@@ -19,7 +19,7 @@ EVERY_TEN_MINUTES = "*/10 * * * *"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to do, and how often."""
+    """Add the command's arguments."""
     parser.add_argument("action", choices=["install", "remove", "show"])
     parser.add_argument("--cron", default=EVERY_TEN_MINUTES, help="when, in UTC (default every ten minutes)")
 

@@ -8,19 +8,15 @@ from typing import Any
 import uvicorn
 
 from app.checks import SettingsError, load
-from app.commands.queue import take_signing_keys
+from app.commands.qstash_only import fetch_signing_keys
 
-# Seconds after which an idle connection is closed.
-KEEP_ALIVE_S = 5
 # On SIGTERM deliveries in flight are finished: an attempt takes 290 s at most.
 GRACEFUL_SHUTDOWN_S = 300
-# Maximum number of connections waiting to be accepted.
-BACKLOG = 1024
 MAX_HEAD_BYTES = 32 * 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where to listen."""
+    """Add the command's arguments."""
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=_port, default=None, help="the port (default PORT, else 8000)")
 
@@ -32,19 +28,14 @@ def run(arguments: argparse.Namespace) -> int:
         port = arguments.port or _port(os.environ.get("PORT") or "8000")
     except argparse.ArgumentTypeError as error:
         raise SettingsError([f"PORT is wrong: {error}"]) from None
-    take_signing_keys()
+    fetch_signing_keys()
     uvicorn.run("app.main:app", host=arguments.host, port=port, **limits())
     return 0
 
 
 def limits() -> dict[str, Any]:
     """uvicorn's options in production."""
-    options: dict[str, Any] = {
-        "access_log": False,
-        "backlog": BACKLOG,
-        "timeout_keep_alive": KEEP_ALIVE_S,
-        "timeout_graceful_shutdown": GRACEFUL_SHUTDOWN_S,
-    }
+    options: dict[str, Any] = {"access_log": False, "timeout_graceful_shutdown": GRACEFUL_SHUTDOWN_S}
     if find_spec("httptools"):
         return options | {"http": "app.web.protocol:BoundedProtocol"}
     return options | {"http": "h11", "h11_max_incomplete_event_size": MAX_HEAD_BYTES}

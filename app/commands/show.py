@@ -1,4 +1,4 @@
-"""Show one session: what happened, what is stored, what QStash says of its messages."""
+"""Show one session: what happened, what is stored, QStash's events for its messages."""
 
 import argparse
 from typing import Any
@@ -8,7 +8,6 @@ from app.commands.running import CommandError, add_json, print_json, print_rows,
 from app.errors import Unavailable
 from app.services import Services
 from app.sessions import operator
-from app.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,13 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
-    """Show it. Raises SettingsError."""
-    row = await operator.show(services.database, arguments.session, services.lease_s)
+async def run(arguments: argparse.Namespace, services: Services) -> int:
+    """Print the session. Raises SettingsError."""
+    row = await operator.show(services.database, arguments.session, services.settings.processing_lease_seconds)
     if row is None:
         raise CommandError("there is no such session")
     try:
-        stored = await services.storage.look(row["audio_key"]) if row["audio_key"] else None
+        stored = await services.storage.head(row["audio_key"]) if row["audio_key"] else None
         row["audio_bytes"] = stored.size_bytes if stored else None
     except Unavailable:
         row["audio_bytes"] = "storage did not answer"

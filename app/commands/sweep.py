@@ -4,18 +4,18 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from math import inf
 
 from app.commands.running import CommandError
 from app.errors import Unavailable
-from app.recordings.orphans import Orphans, delete_orphans
+from app.recordings.orphans import delete_orphans
 from app.services import Services
 from app.sessions import repair
-from app.settings import Settings
 from app.sweep import plan, sweep
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How much of a sweep to run."""
+    """Add the command's arguments."""
     parser.add_argument("--dry-run", action="store_true", help="list what it would do, and change nothing")
     parser.add_argument(
         "--delete-orphans",
@@ -24,12 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def run(arguments: argparse.Namespace, services: Services, _settings: Settings) -> int:
+async def run(arguments: argparse.Namespace, services: Services) -> int:
     """Sweep, and print the counts as JSON. Raises SettingsError."""
     if arguments.dry_run:
         return await _dry_run(services, confirmed=arguments.delete_orphans)
     if arguments.delete_orphans:
-        found = await _orphans(services, confirmed=True, dry_run=False)
+        found = await delete_orphans(services, confirmed=True, timeout_s=inf)
         print(json.dumps({"orphans_deleted": found.deleted, "orphans_kept": found.kept}))
         return 0
     swept = await sweep(services)
@@ -41,10 +41,10 @@ async def run(arguments: argparse.Namespace, services: Services, _settings: Sett
 
 async def _dry_run(services: Services, *, confirmed: bool) -> int:
     planned = await plan(services)
-    if any(len(ids) >= repair.LISTED for ids in planned.values()):
-        print(f"only the first {repair.LISTED:,} of each kind are listed", file=sys.stderr)
+    if any(len(ids) >= repair.MAX_LISTED for ids in planned.values()):
+        print(f"only the first {repair.MAX_LISTED:,} of each kind are listed", file=sys.stderr)
     try:
-        found = await _orphans(services, confirmed=confirmed, dry_run=True)
+        found = await delete_orphans(services, confirmed=confirmed, dry_run=True, timeout_s=inf)
     except Unavailable:
         print(json.dumps({**planned, "delete_orphan": None, "keep_orphan": None}, indent=2))
         raise CommandError("storage did not answer, so orphans are not listed: see python -m app doctor") from None
@@ -53,15 +53,3 @@ async def _dry_run(services: Services, *, confirmed: bool) -> int:
     keys = [key for key in found.keys if key.split("/")[2] not in deleted]
     print(json.dumps({**planned, "delete_orphan": keys, "keep_orphan": found.kept_keys}, indent=2))
     return 0
-
-
-async def _orphans(services: Services, *, confirmed: bool, dry_run: bool) -> Orphans:
-    """Of the whole bucket."""
-    found, after = Orphans(), ""
-    while True:
-        page = await delete_orphans(services, after, confirmed=confirmed, dry_run=dry_run)
-        found.deleted, found.kept = found.deleted + page.deleted, found.kept + page.kept
-        found.keys, found.kept_keys = found.keys + page.keys, found.kept_keys + page.kept_keys
-        if not page.continue_after:
-            return found
-        after = page.continue_after

@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 from app.database.engine import Engine, EngineLost, Interrupted
-from app.database.statements import Statement, load_statements
-from app.errors import Unavailable
+from app.errors import DatabaseDown, Unavailable
 
 if TYPE_CHECKING:
     from app.database.engine import Prisma
@@ -19,7 +18,6 @@ Parameter = str | int | bool | None
 
 # A load balancer asks every few seconds and gives up after two.
 READY_TIMEOUT_S = 1.5
-SQL = load_statements(__file__)
 
 
 class Database:
@@ -46,8 +44,7 @@ class Database:
     async def write(self, call: "Callable[[Prisma], Awaitable[T]]") -> T:
         """The result of a call that writes. Never repeated: a call that fails may still have taken effect.
 
-        Raises Unavailable when PostgreSQL or the engine does not answer or refuses the statement, Conflict when a
-        constraint forbids the change.
+        Raises Unavailable when PostgreSQL or the engine does not answer or refuses the statement.
         """
         engine = await self._started()
         try:
@@ -56,21 +53,21 @@ class Database:
             self._discard(engine)
             raise
 
-    async def read_rows(self, sql: Statement, *parameters: Parameter) -> list[Row]:
+    async def read_rows(self, sql: LiteralString, *parameters: Parameter) -> list[Row]:
         """The rows of a read-only statement. Otherwise like ``read``."""
-        return await self.read(_rows(sql, parameters))
+        return await self.read(lambda client: client.query_raw(sql, *parameters))
 
-    async def write_rows(self, sql: Statement, *parameters: Parameter) -> list[Row]:
+    async def write_rows(self, sql: LiteralString, *parameters: Parameter) -> list[Row]:
         """The rows returned by a statement that writes. Otherwise like ``write``."""
-        return await self.write(_rows(sql, parameters))
+        return await self.write(lambda client: client.query_raw(sql, *parameters))
 
     async def ready(self) -> None:
-        """Run a real query: the engine itself starts even if PostgreSQL is down.
+        """Run a real query, because the engine starts even if PostgreSQL is down.
 
         Raises Unavailable after 1.5 s at the latest. The query keeps running, so that a hung engine is found and replaced.
         """
         if self._probe is None or self._probe.done():
-            self._probe = _background(self.read_rows(SQL["one"]))
+            self._probe = _background(self.read_rows("SELECT 1 AS one"))
         await asyncio.wait({self._probe}, timeout=READY_TIMEOUT_S)
         _result(self._probe)
 
@@ -104,7 +101,7 @@ class Database:
 
     async def _start(self) -> Engine:
         self._engine = await Engine.start(self._url)
-        gc.freeze()  # as app/lazy.py does
+        gc.freeze()  # as app/adapters/lazy.py does
         return self._engine
 
     def _discard(self, engine: Engine) -> None:
@@ -113,12 +110,6 @@ class Database:
             task = _background(engine.stop(at_once=True))
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
-
-
-def _rows(sql: Statement, parameters: tuple[Parameter, ...]) -> "Callable[[Prisma], Awaitable[list[Row]]]":
-    # Typed as LiteralString by Prisma, to keep values out of the SQL. A Statement's text comes from a file.
-    text: Any = sql.text
-    return lambda client: client.query_raw(text, *parameters)
 
 
 def _background(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -130,5 +121,5 @@ def _background(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
 
 def _result(task: asyncio.Task[T]) -> T:
     if not task.done() or task.cancelled():
-        raise Unavailable("The database did not answer")
+        raise DatabaseDown
     return task.result()

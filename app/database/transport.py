@@ -1,4 +1,4 @@
-"""HTTP from Prisma's client to its engine, through aiohttp: with httpx's own transport a statement takes twice the CPU."""
+"""HTTP from Prisma's client to its engine, through aiohttp: httpx's own transport takes more CPU (docs/decisions/cpu.md)."""
 
 import asyncio
 import hmac

@@ -1,4 +1,4 @@
-"""Deletes recordings: for their owner, after a permanent failure, after transcription."""
+"""Deletes recordings: for their owner, and those of finished sessions."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ async def delete_session(services: Services, learner: Learner, session_id: str) 
     """
     stored = await owner.find_stored(services.database, learner, session_id)
     with failures_left_to_orphan_search(session_id):
-        await services.storage.delete_below(folder(stored.user_id, session_id))
+        await services.storage.delete_prefix(folder(stored.user_id, session_id))
     await owner.delete(services.database, session_id)
 
 

@@ -7,8 +7,8 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from app.audio.recording import MAX_AUDIO_BYTES, extension
 from app.clock import as_json
-from app.recordings.recording import MAX_AUDIO_BYTES, extension
 from app.recordings.upload import publish
 from app.refusals import StoredFileRefused, TooManyOpenUploads, UploadExpired, UploadIncomplete
 from app.services import Services
@@ -28,7 +28,8 @@ async def begin(
     Raises Unavailable, TooManyOpenUploads.
     """
     session = await owner.create(services.database, learner, extension(content_type), **details)
-    if await owner.count_open_uploads(services.database, session, EXPIRES_S) > services.open_uploads:
+    open_uploads = await owner.count_open_uploads(services.database, session, EXPIRES_S)
+    if open_uploads > services.settings.open_uploads_per_learner:
         await owner.delete(services.database, session.id)
         raise TooManyOpenUploads(retry_after_s=EXPIRES_S)
     expires = datetime.fromtimestamp(int(time.time()) + EXPIRES_S, UTC)
@@ -46,7 +47,7 @@ async def complete(services: Services, learner: Learner, session_id: str) -> Sto
         raise UploadExpired
     if session.status != "CREATED" or session.audio_key is None:
         return session
-    stored = await services.storage.look(session.audio_key)
+    stored = await services.storage.head(session.audio_key)
     if stored is None:
         raise UploadIncomplete
     if not 0 < stored.size_bytes <= MAX_AUDIO_BYTES or not stored.content_type.lower().startswith("audio/"):

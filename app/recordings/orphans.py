@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from app.adapters.r2 import PREFIX, StoredObject
+from app.adapters.r2.storage import PREFIX
 from app.errors import Unavailable
 from app.services import Services
 from app.sessions import leftovers
 
 log = structlog.get_logger()
 
-# Only keys that this service makes are ever deleted: recordings/deletion.py. The extension comes from a type of at most
+# Only keys that this service makes are ever deleted (sessions/owner.sql). The extension comes from a type of at most
 # MAX_TYPE_LENGTH characters.
-OUR_KEY = re.compile(r"sessions/([A-Za-z0-9_-]{1,64})/([a-z0-9]{25})/audio\.[a-z0-9.+-]{1,100}")
+OUR_KEY = re.compile(r"sessions/[A-Za-z0-9_-]{1,64}/[a-z0-9]{25}/audio\.[a-z0-9.+-]{1,100}")
 # Time limit of one round. The next continues after the last page.
 SEARCH_TIMEOUT_S = 15.0
 # A safeguard: a bucket shared with another database is full of objects whose sessions are unknown here.
@@ -41,7 +41,12 @@ class Orphans:
 
 
 async def delete_orphans(
-    services: Services, after: str = "", *, confirmed: bool = False, dry_run: bool = False
+    services: Services,
+    after: str = "",
+    *,
+    confirmed: bool = False,
+    dry_run: bool = False,
+    timeout_s: float | None = None,
 ) -> Orphans:
     """Go through the bucket's recordings in pages, and delete those that no session needs and whose grace period is over.
 
@@ -49,40 +54,33 @@ async def delete_orphans(
     or the database is the wrong one. Then those without a session are kept, and an error is logged. ``confirmed``, by an
     operator, deletes them anyway. With ``dry_run`` all are counted as kept. Raises Unavailable.
     """
-    found, deadline = Orphans(), time.monotonic() + SEARCH_TIMEOUT_S
+    found, deadline = Orphans(), time.monotonic() + (SEARCH_TIMEOUT_S if timeout_s is None else timeout_s)
     async for page in services.storage.pages(PREFIX, after):
-        await _look_at(page, services, found, deadline, confirmed=confirmed, dry_run=dry_run)
-        if time.monotonic() > deadline and page:
-            found.continue_after = found.continue_after or page[-1].key
+        await _check_page(page, services, found, deadline, confirmed=confirmed, dry_run=dry_run)
+        if time.monotonic() > deadline:
+            found.continue_after = found.continue_after or max(page)
             break
     return found
 
 
-async def _look_at(
-    page: list[StoredObject], services: Services, found: Orphans, deadline: float, *, confirmed: bool, dry_run: bool
+async def _check_page(
+    page: dict[str, float], services: Services, found: Orphans, deadline: float, *, confirmed: bool, dry_run: bool
 ) -> None:
-    named = {stored.key: match.groups() for stored in page if (match := OUR_KEY.fullmatch(stored.key))}
-    if not named:
+    ours = [key for key in page if OUR_KEY.fullmatch(key)]
+    if not ours:
         return
-    owners = {
-        (owner.user_id, owner.session_id): owner
-        for owner in await leftovers.owners_of(services.database, [(user, session) for user, session in named.values()])
-    }
-    settled_before = time.time() - services.orphan_grace_s
-    owner_of = {key: owners[user, session] for key, (user, session) in named.items()}
-    unneeded = [
-        stored.key
-        for stored in page
-        if stored.key in named and stored.modified_at <= settled_before
-        if not owner_of[stored.key].session_known or owner_of[stored.key].over
-    ]
-    without_session = [key for key in unneeded if not owner_of[key].session_known]
-    without_user = [key for key in without_session if not owner_of[key].user_known]
-    if not confirmed and (len(without_session) > MAX_UNKNOWN or len(without_user) * 2 > len(named)):
+    states = await leftovers.object_states(services.database, ours)
+    settled_before = time.time() - services.settings.orphan_grace_seconds
+    # In the order of the bucket: the next round continues after a key.
+    settled = [states[key] for key in ours if page[key] <= settled_before]
+    unneeded = [state.key for state in settled if state.over or not state.session_known]
+    without_session = [key for key in unneeded if not states[key].session_known]
+    without_user = [key for key in without_session if not states[key].user_known]
+    if not confirmed and (len(without_session) > MAX_UNKNOWN or len(without_user) * 2 > len(ours)):
         log.error("orphans_kept", counts=len(without_session), reason="too many objects without a session")
         found.kept += len(without_session)
         found.kept_keys += without_session if dry_run else []
-        unneeded = [key for key in unneeded if owner_of[key].session_known]
+        unneeded = [key for key in unneeded if states[key].session_known]
     if dry_run:
         found.kept += len(unneeded)
         found.keys += unneeded

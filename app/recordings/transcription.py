@@ -7,10 +7,10 @@ import structlog
 
 from app import telemetry
 from app.adapters.models import Usage
-from app.adapters.whisper import Transcription, Whisper
-from app.errors import Permanent, StepFailed
-from app.recordings.recording import Audio
-from app.recordings.silence import is_silent, is_suspicious
+from app.adapters.whisper import Whisper
+from app.audio.recording import AudioFile
+from app.audio.silence import is_silent, is_suspicious
+from app.errors import AudioMissing, StepFailed
 from app.services import Services
 from app.sessions import checkpoints
 from app.sessions.claim import Claim
@@ -25,28 +25,28 @@ PROMPT_CHARACTERS = 800
 async def transcribe(claim: Claim, services: Services) -> str:
     """The words spoken in the session's recording. Raises StepFailed, Unavailable, SessionGone, InvalidState."""
     if not claim.audio_key or claim.audio_deleted:
-        raise Permanent("The recording is not in storage")
+        raise AudioMissing
     with telemetry.active.step("download"):
         audio = await services.storage.download(claim.audio_key, claim.session_id)
     with closing(audio.file):
         if _fits(audio, claim, services.whisper):
-            heard = [await services.whisper.transcribe(audio)]
-            text = heard[0].text
+            text, usage = await services.whisper.transcribe(audio)
+            usages = [usage]
         else:
-            text, heard = await _transcribe_parts(audio, claim, services)
+            text, usages = await _transcribe_parts(audio, claim, services)
         if is_suspicious(text, claim.duration_s) and await _is_silent(audio, services):
             text = ""
-    _log_usage(audio, [one.usage for one in heard])
+    _log_usage(audio, usages)
     return text
 
 
-def _fits(audio: Audio, claim: Claim, whisper: Whisper) -> bool:
+def _fits(audio: AudioFile, claim: Claim, whisper: Whisper) -> bool:
     # The length is what the browser reported. If that is too low, the model refuses the file.
     length_s = claim.duration_s or 0
     return audio.size_bytes <= whisper.max_file_bytes and (whisper.max_file_s is None or length_s <= whisper.max_file_s)
 
 
-def _log_usage(audio: Audio, usages: list[Usage]) -> None:
+def _log_usage(audio: AudioFile, usages: list[Usage]) -> None:
     log.info(
         "session_transcribed",
         audio_bytes=audio.size_bytes,
@@ -58,9 +58,9 @@ def _log_usage(audio: Audio, usages: list[Usage]) -> None:
     )
 
 
-async def _transcribe_parts(audio: Audio, claim: Claim, services: Services) -> tuple[str, list[Transcription]]:
+async def _transcribe_parts(audio: AudioFile, claim: Claim, services: Services) -> tuple[str, list[Usage]]:
     """As ``transcribe``, with a checkpoint after each part. Parts stored by an earlier delivery are not transcribed again."""
-    heard: list[Transcription] = []
+    usages: list[Usage] = []
     texts = list(claim.parts)
     number = 0
     limits = (services.whisper.max_file_bytes, services.whisper.max_file_s or inf)
@@ -69,14 +69,14 @@ async def _transcribe_parts(audio: Audio, claim: Claim, services: Services) -> t
             number += 1
             if number <= len(claim.parts):
                 continue
-            heard.append(await services.whisper.transcribe(part, prompt=_tail(" ".join(texts))))
-            text = heard[-1].text.strip()
-            await checkpoints.save_part(services.database, claim, text, number)
-            texts.append(text)
-    return " ".join(text for text in texts if text), heard
+            text, usage = await services.whisper.transcribe(part, prompt=_tail(" ".join(texts)))
+            usages.append(usage)
+            texts.append(text.strip())
+            await checkpoints.save_part(services.database, claim, texts[-1], number)
+    return " ".join(text for text in texts if text), usages
 
 
-async def _is_silent(audio: Audio, services: Services) -> bool:
+async def _is_silent(audio: AudioFile, services: Services) -> bool:
     try:
         silent = is_silent(await services.media.loudness(audio))
     except StepFailed:

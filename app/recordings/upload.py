@@ -5,8 +5,8 @@ from contextlib import suppress
 import structlog
 
 from app.adapters.qstash.queue import QueueRefused
+from app.audio.recording import UploadedRecording, extension
 from app.errors import Unavailable
-from app.recordings.recording import Recording, extension
 from app.refusals import SessionNotFound
 from app.services import Services
 from app.sessions import owner, repair
@@ -16,7 +16,9 @@ from app.sessions.owner import Details, NewSession
 log = structlog.get_logger()
 
 
-async def store_upload(services: Services, learner: Learner, recording: Recording, details: Details) -> NewSession:
+async def store_upload(
+    services: Services, learner: Learner, recording: UploadedRecording, details: Details
+) -> NewSession:
     """Create the row, store the audio, mark UPLOADED, publish. Raises Unavailable, SessionNotFound if deleted in the meantime."""
     session = await owner.create(services.database, learner, extension(recording.content_type), **details)
     await services.storage.upload(session.audio_key, recording.file, recording.size_bytes, recording.content_type)
@@ -42,4 +44,4 @@ async def publish(services: Services, session_id: str) -> None:
         if not published:
             # Otherwise the sweep expects a message to be on its way, and waits longer.
             with suppress(Unavailable):
-                await repair.not_published(services.database, session_id)
+                await repair.mark_not_published(services.database, session_id)

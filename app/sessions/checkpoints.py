@@ -5,28 +5,23 @@ docs/decisions/exactly-once.md.
 """
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from pydantic import TypeAdapter
+from typing import LiteralString
 
 from app.analysis.patterns import tally
+from app.analysis.shape import Analysis
 from app.clock import as_timestamp
 from app.database.client import Database
 from app.database.ids import new_cuid
-from app.database.statements import Statement, load_statements
+from app.database.statements import load_statements
 from app.errors import InvalidState, SessionGone
 from app.sessions.claim import Claim
 from app.sessions.status import ANALYZING, FAILED, TRANSCRIBING
-
-if TYPE_CHECKING:
-    from app.analysis.shape import Analysis
 
 SQL = load_statements(__file__)
 
 
 async def save_transcript(db: Database, claim: Claim, text: str, word_count: int) -> None:
-    """Store the transcript and move to ANALYZING. Raises SessionGone, InvalidState if the claim is gone, Unavailable."""
+    """Store the transcript and move to ANALYZING. Raises SessionGone, InvalidState if the claim is lost, Unavailable."""
     await _change(db, SQL["save_transcript"], claim, new_cuid(), text, word_count)
 
 
@@ -45,11 +40,11 @@ async def mark_audio_deleted(db: Database, claim: Claim) -> None:
         )
     )
     if not updated:
-        raise await _lost(db, claim)
-    claim.written()
+        raise await _claim_lost(db, claim)
+    claim.confirm_write()
 
 
-async def save_results(db: Database, claim: Claim, analysis: "Analysis") -> None:
+async def save_results(db: Database, claim: Claim, analysis: Analysis) -> None:
     """Store insights and focus, add to the profile and set DONE, all exactly once. Raises as ``save_transcript``."""
     insights = json.dumps([{"id": new_cuid(), **insight.model_dump()} for insight in analysis.insights])
     patterns = json.dumps(tally(analysis.insights))
@@ -70,29 +65,20 @@ async def fail(db: Database, claim: Claim, sentence: str) -> None:
         )
     )
     if not updated:
-        raise await _lost(db, claim)
+        raise await _claim_lost(db, claim)
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    changed: int
-    exists: bool
-
-
-_OUTCOMES = TypeAdapter(list[_Outcome])
-
-
-async def _change(db: Database, statement: Statement, claim: Claim, *parameters: str | int) -> None:
+async def _change(db: Database, statement: LiteralString, claim: Claim, *parameters: str | int) -> None:
     fence, now = claim.fence, claim.next_token()
     tokens = (as_timestamp(token) for token in (*fence, now))
-    [outcome] = _OUTCOMES.validate_python(await db.write_rows(statement, claim.session_id, *tokens, *parameters))
-    if not outcome.exists:
+    [outcome] = await db.write_rows(statement, claim.session_id, *tokens, *parameters)
+    if not outcome["exists"]:
         raise SessionGone
-    if not outcome.changed:
+    if not outcome["changed"]:
         raise InvalidState
-    claim.written()
+    claim.confirm_write()
 
 
-async def _lost(db: Database, claim: Claim) -> InvalidState | SessionGone:
+async def _claim_lost(db: Database, claim: Claim) -> InvalidState | SessionGone:
     rows = await db.read(lambda client: client.speakingsession.count(where={"id": claim.session_id}))
     return InvalidState() if rows else SessionGone()

@@ -7,8 +7,6 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pydantic import TypeAdapter
-
 from app.database.client import Database
 from app.database.statements import load_statements
 from app.errors import NOT_AGAIN, InvalidState, Permanent
@@ -56,25 +54,9 @@ class Claim:
         self._attempted = max(later, self._claimed_at + elapsed_ms * _MILLISECOND)
         return self._attempted
 
-    def written(self) -> None:
+    def confirm_write(self) -> None:
         """Record that the last write succeeded: its token is the row's."""
         self.token = self._attempted
-
-
-@dataclass(frozen=True)
-class _Row:
-    status: str
-    audio_key: str | None
-    audio_deleted: bool
-    duration_s: int | None
-    transcript: str | None
-    parts: str | None
-    token: datetime | None
-    lease_left_s: int
-    failed_for_good: bool
-
-
-_ROWS = TypeAdapter(list[_Row])
 
 
 async def claim(db: Database, session_id: str, *, retried: int, lease_s: int) -> Claim | None:
@@ -83,22 +65,27 @@ async def claim(db: Database, session_id: str, *, retried: int, lease_s: int) ->
     ``retried`` is how often QStash has delivered this message before. Raises UnknownSession, Permanent for a retry of a
     session that has failed for good, InvalidState for one that this delivery may not process, Unavailable.
     """
-    rows = _ROWS.validate_python(
-        await db.write_rows(SQL["claim"], session_id, retried > 0, lease_s, NOT_AGAIN, NEVER_PROCESSED)
-    )
+    rows = await db.write_rows(SQL["claim"], session_id, retried > 0, lease_s, NOT_AGAIN, NEVER_PROCESSED)
     if not rows:
         raise UnknownSession
     row = rows[0]
-    if row.token is not None:
-        parts = tuple((row.parts or "").split(END_OF_PART)[:-1])
-        return Claim(session_id, row.token, row.audio_key, row.audio_deleted, row.duration_s, row.transcript, parts)
-    match row.status:
+    if row["token"] is not None:
+        return Claim(
+            session_id,
+            datetime.fromisoformat(row["token"]),
+            row["audio_key"],
+            row["audio_deleted"],
+            row["duration_s"],
+            row["transcript"],
+            tuple((row["parts"] or "").split(END_OF_PART)[:-1]),
+        )
+    match row["status"]:
         case "DONE" if retried > 0:
             return None
-        case "FAILED" if retried > 0 and row.failed_for_good:
+        case "FAILED" if retried > 0 and row["failed_for_good"]:
             raise Permanent("The session failed for good")
         case "TRANSCRIBING" | "ANALYZING":
-            raise InvalidState(retry_after_s=max(1, row.lease_left_s))
+            raise InvalidState(retry_after_s=max(1, row["lease_left_s"]))
         case "UPLOADED":  # another delivery claimed it between the check and the update
             raise InvalidState(retry_after_s=lease_s)
         case _:

@@ -1,10 +1,7 @@
-"""Stored recordings that no session needs any more, and uploads that never came. Every function is safe to repeat."""
+"""Stored recordings that are no longer needed, and abandoned uploads. Every function is safe to repeat."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-from pydantic import TypeAdapter
 
 from app.database.client import Database
 from app.database.statements import load_statements
@@ -13,7 +10,7 @@ from app.errors import AGAIN
 SQL = load_statements(__file__)
 
 # Maximum number of rows that one statement returns.
-PAGE = 100
+ROWS_PER_PAGE = 100
 # The recording of a session that failed for good is kept for an operator's retry.
 FAILED_AUDIO_KEPT_S = 24 * 3600
 # An upload takes minutes at most.
@@ -29,17 +26,13 @@ class Leftover:
 
 
 @dataclass(frozen=True)
-class Owner:
-    """What the database knows about the session named in an object's key."""
+class ObjectState:
+    """What the database knows about the session named in an object's key. ``over``: its recording may be deleted."""
 
-    user_id: str
-    session_id: str
+    key: str
     user_known: bool
     session_known: bool
     over: bool
-
-
-_LEFTOVERS, _OWNERS = TypeAdapter(list[Leftover]), TypeAdapter(list[Owner])
 
 
 async def drop_recording(db: Database, session_id: str) -> str | None:
@@ -48,22 +41,21 @@ async def drop_recording(db: Database, session_id: str) -> str | None:
     None if there is no object, or while the session may still be processed. Raises Unavailable.
     """
     rows = await db.write_rows(SQL["drop_recording"], session_id, AGAIN)
-    key: str | None = rows[0]["audio_key"] if rows else None
-    return key
+    return rows[0]["audio_key"] if rows else None
 
 
-async def uploads_that_never_came(db: Database) -> list[Leftover]:
+async def abandoned_uploads(db: Database) -> list[Leftover]:
     """Sessions whose recording never arrived. Raises Unavailable."""
-    rows = await db.read_rows(SQL["uploads_that_never_came"], UPLOAD_ABANDONED_AFTER_S, PAGE)
-    return _LEFTOVERS.validate_python(rows)
+    rows = await db.read_rows(SQL["abandoned_uploads"], UPLOAD_ABANDONED_AFTER_S, ROWS_PER_PAGE)
+    return [Leftover(**row) for row in rows]
 
 
 async def leftover_recordings(db: Database) -> list[Leftover]:
     """Finished sessions whose recording is still stored. Raises Unavailable."""
-    rows = await db.read_rows(SQL["leftover_recordings"], FAILED_AUDIO_KEPT_S, AGAIN, PAGE)
-    return _LEFTOVERS.validate_python(rows)
+    rows = await db.read_rows(SQL["leftover_recordings"], FAILED_AUDIO_KEPT_S, AGAIN, ROWS_PER_PAGE)
+    return [Leftover(**row) for row in rows]
 
 
-async def owners_of(db: Database, sessions: Iterable[tuple[str, str]]) -> list[Owner]:
-    """What the database knows about sessions named in keys of the bucket, given as (user, session). Raises Unavailable."""
-    return _OWNERS.validate_python(await db.read_rows(SQL["owners_of"], json.dumps(sorted(set(sessions)))))
+async def object_states(db: Database, keys: list[str]) -> dict[str, ObjectState]:
+    """What the database knows about the sessions named in these keys of the bucket. Raises Unavailable."""
+    return {row["key"]: ObjectState(**row) for row in await db.read_rows(SQL["object_states"], json.dumps(keys))}

@@ -12,7 +12,7 @@ from app.errors import AGAIN, MISCONFIGURED, Unavailable
 
 SQL = load_statements(__file__)
 # Maximum number of sessions that a command lists or retries.
-MOST = 10_000
+MAX_LISTED = 10_000
 # The invariants, named as in the statement "invariants".
 RULES = (
     *("done_with_audio", "done_without_transcript", "done_without_focus"),
@@ -62,12 +62,12 @@ async def show(db: Database, session_id: str, lease_s: int) -> Row | None:
 
 async def failed_since(db: Database, seconds: int) -> list[str]:
     """Sessions that failed within the last ``seconds`` and can be processed again, the oldest first."""
-    return [row["session_id"] for row in await db.read_rows(SQL["failed_since"], seconds, MOST)]
+    return [row["session_id"] for row in await db.read_rows(SQL["failed_since"], seconds, MAX_LISTED)]
 
 
 async def misconfigured(db: Database) -> list[str]:
     """Sessions that failed because of a configuration error, the oldest first."""
-    return [row["session_id"] for row in await db.read_rows(SQL["misconfigured"], MISCONFIGURED, MOST)]
+    return [row["session_id"] for row in await db.read_rows(SQL["misconfigured"], MISCONFIGURED, MAX_LISTED)]
 
 
 @dataclass(frozen=True)

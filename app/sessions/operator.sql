@@ -76,7 +76,7 @@ SELECT rule, count(*)::int AS sessions, array_to_json((array_agg(id ORDER BY id)
   FROM broken GROUP BY rule ORDER BY rule
 
 -- name: wrong_profiles
--- Learners made since $1 whose profile does not count what the insights of their DONE sessions add up to, by whether a count
+-- Learners created since $1 whose profile does not count what the insights of their DONE sessions add up to, by whether a count
 -- is below the sum or only above it, as after a session was deleted. What is not a number counts as 0.
 WITH sums AS (
   SELECT s."userId" AS user_id, i.category || ':' || i.pattern AS key, sum(coalesce(i.frequency, 1)) AS count

@@ -1,4 +1,7 @@
-"""What a learner does with sessions: start one, list, read, delete. Every statement is bound to the owner's external id."""
+"""What a learner does with sessions: start one, list, read, delete.
+
+Every read is bound to the owner's external id. The other statements take an id that such a read, or ``create``, returned.
+"""
 
 import json
 from dataclasses import dataclass
@@ -31,7 +34,7 @@ _NEW = TypeAdapter(list[NewSession])
 
 
 class Details(TypedDict):
-    """What the learner says of a recording."""
+    """What the learner tells us about a recording."""
 
     duration_s: int
     topic: str | None
@@ -111,6 +114,6 @@ async def find(db: Database, learner: Learner, session_id: str) -> dict[str, Any
 
 
 async def delete(db: Database, session_id: str) -> None:
-    """Delete the row; transcript and insights go with it. Raises SessionNotFound if it is gone already, Unavailable."""
+    """Delete the row; transcript and insights are deleted with it. Raises SessionNotFound if it is gone already, Unavailable."""
     if not await db.write(lambda client: client.speakingsession.delete_many(where={"id": session_id})):
         raise SessionNotFound

@@ -1,4 +1,4 @@
-"""Changes outside a delivery: messages without retries left, the backlog, an operator's retry.
+"""Changes outside a delivery: exhausted messages, the backlog, an operator's retry.
 
 Each function is one statement that checks and changes atomically, so it is safe to repeat and to run concurrently.
 """
@@ -6,8 +6,6 @@ Each function is one statement that checks and changes atomically, so it is safe
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from pydantic import TypeAdapter
 
 from app.clock import as_timestamp
 from app.database.client import Database
@@ -18,7 +16,7 @@ from app.sessions.status import CREATED, FAILED
 SQL = load_statements(__file__)
 
 # Maximum number of rows that one statement takes, and that a dry run lists.
-PAGE, LISTED = 100, 10_000
+ROWS_PER_PAGE, MAX_LISTED = 100, 10_000
 # Long enough for QStash to have delivered, short enough for a learner who is waiting.
 UNDELIVERED_AFTER_S = 15 * 60
 # Added to the lease, so that a retry already scheduled by QStash comes first.
@@ -41,24 +39,14 @@ NEVER_UPLOADED = f"The upload was not completed. {NOT_AGAIN}"
 
 
 @dataclass(frozen=True)
-class Backlog:
+class BacklogEntry:
     """A session taken from the backlog for republishing. ``version`` changes each time it is taken; None in a dry run."""
 
     session_id: str
     version: str | None
 
 
-@dataclass(frozen=True)
-class _Settled:
-    failed: bool
-    leased: bool
-    lease_left_s: int
-
-
-_SETTLED, _BACKLOG = TypeAdapter(list[_Settled]), TypeAdapter(list[Backlog])
-
-
-async def settle(
+async def fail_exhausted(
     db: Database, session_id: str, message_made_at: datetime | None, *, attempted: bool, lease_s: int
 ) -> bool:
     """Fail a session whose message has no retries left, unless it has moved on or is unknown. Idempotent; True if it did.
@@ -68,37 +56,45 @@ async def settle(
     Raises InvalidState while another delivery holds the lease, Unavailable.
     """
     made_at = as_timestamp(message_made_at or datetime.now(UTC))
-    rows = await db.write_rows(SQL["settle"], session_id, NEVER_PROCESSED, NOT_REACHED, made_at, lease_s, attempted)
-    settled = _SETTLED.validate_python(rows)
-    for row in settled:
-        if row.leased:
-            raise InvalidState(retry_after_s=max(1, row.lease_left_s))
-    return any(row.failed for row in settled)
+    rows = await db.write_rows(
+        SQL["fail_exhausted"], session_id, NEVER_PROCESSED, NOT_REACHED, made_at, lease_s, attempted
+    )
+    if rows and rows[0]["leased"]:
+        raise InvalidState(retry_after_s=max(1, rows[0]["lease_left_s"]))
+    return bool(rows) and rows[0]["failed"]
 
 
-async def take_backlog(db: Database, *, lease_s: int, waiting: bool = False, dry_run: bool = False) -> list[Backlog]:
+async def take_backlog(
+    db: Database, *, lease_s: int, waiting: bool = False, dry_run: bool = False
+) -> list[BacklogEntry]:
     """Set a page of sessions that need another message to UPLOADED, and return them. Raises Unavailable.
 
     ``waiting``: QStash is holding messages back, so an UPLOADED session is only taken after a day. With ``dry_run`` up to
     10,000 sessions are returned and none is changed.
     """
     undelivered_s = HELD_BACK_AFTER_S if waiting else UNDELIVERED_AFTER_S
-    limits = (undelivered_s, lease_s + LEASE_MARGIN_S, FAILED_RETRY_AFTER_S, AGAIN, LISTED if dry_run else PAGE)
+    limits = (
+        undelivered_s,
+        lease_s + LEASE_MARGIN_S,
+        FAILED_RETRY_AFTER_S,
+        AGAIN,
+        MAX_LISTED if dry_run else ROWS_PER_PAGE,
+    )
     rows = await db.write_rows(SQL["take_backlog"], *limits, dry_run, NOT_REACHED, UNPUBLISHED_AFTER_S)
-    return _BACKLOG.validate_python(rows)
+    return [BacklogEntry(**row) for row in rows]
 
 
-async def published(db: Database, versions: dict[str, str | None]) -> None:
+async def mark_published(db: Database, versions: dict[str, str | None]) -> None:
     """Note that sessions have a message, by id and the version that was taken or reopened. Raises Unavailable.
 
-    Until then a sweep takes them.
+    Until then, a sweep publishes them again.
     """
     if versions:
-        await db.write_rows(SQL["published"], json.dumps(versions), NOT_REACHED)
+        await db.write_rows(SQL["mark_published"], json.dumps(versions), NOT_REACHED)
 
 
 async def give_up_unpublished(db: Database, versions: dict[str, str | None]) -> int:
-    """Give up those sessions, as ``published`` names them, that are older than a week. Returns their number.
+    """Give up on those sessions, as ``mark_published`` names them, that are older than a week. Returns their number.
 
     Raises Unavailable.
     """
@@ -108,20 +104,20 @@ async def give_up_unpublished(db: Database, versions: dict[str, str | None]) -> 
     return len(await db.write_rows(SQL["give_up_unpublished"], *parameters))
 
 
-async def not_published(db: Database, session_id: str) -> None:
-    """Let the next sweep take an uploaded session that QStash did not take. Raises Unavailable."""
-    await db.write_rows(SQL["not_published"], session_id, NOT_REACHED)
+async def mark_not_published(db: Database, session_id: str) -> None:
+    """Mark an uploaded session whose message QStash did not accept, so that the next sweep publishes it. Raises Unavailable."""
+    await db.write_rows(SQL["mark_not_published"], session_id, NOT_REACHED)
 
 
 async def give_up(db: Database, *, lease_s: int, dry_run: bool = False) -> list[str]:
-    """Give up a page of sessions that failed for two days or waited for a week. Returns their ids. Raises Unavailable.
+    """Give up on a page of sessions that failed for two days or waited for a week. Returns their ids. Raises Unavailable.
 
     With ``dry_run`` up to 10,000 are returned and none is changed.
     """
     rows = await db.write_rows(
         SQL["give_up"],
         *(NEVER_PROCESSED, AGAIN, NOT_AGAIN, GIVE_UP_AFTER_S),
-        *(MISCONFIGURED, TRANSIENT_GIVE_UP_AFTER_S, lease_s + LEASE_MARGIN_S, LISTED if dry_run else PAGE),
+        *(MISCONFIGURED, TRANSIENT_GIVE_UP_AFTER_S, lease_s + LEASE_MARGIN_S, MAX_LISTED if dry_run else ROWS_PER_PAGE),
         *(FAILED_RETRY_AFTER_S, UNDELIVERED_AFTER_S, dry_run, NOT_REACHED),
     )
     return [row["session_id"] for row in rows]

@@ -1,4 +1,4 @@
--- name: settle
+-- name: fail_exhausted
 -- A message has no retries left: FAILED, unless a delivery is working on the session or it has moved on. For good ($2), or,
 -- if none of this message's deliveries got to work on it ($6 is false, or it is UPLOADED), with the promise of another
 -- try ($3). Ignored for a session that was reopened after the message was published ($4), or that is marked as not published
@@ -46,7 +46,7 @@ WITH due AS (
 SELECT due.id AS session_id, (extract(epoch FROM taken."updatedAt") * 1000)::bigint::text AS version
   FROM due LEFT JOIN taken USING (id)
 
--- name: published
+-- name: mark_published
 -- Sessions ($1, a JSON object of ids and versions) that were taken or reopened have a message now ($2 says that they have none).
 UPDATE speaking_sessions s SET "errorMessage" = NULL FROM jsonb_each_text($1::text::jsonb) t (id, version)
  WHERE s.id = t.id AND s.status = 'UPLOADED' AND s."errorMessage" = $2
@@ -65,7 +65,7 @@ UPDATE speaking_sessions s
    AND s."createdAt" < timezone('utc', clock_timestamp()) - make_interval(secs => $3::int)
 RETURNING s.id
 
--- name: not_published
+-- name: mark_not_published
 -- An uploaded session has no message ($2), so the next sweep takes it.
 UPDATE speaking_sessions SET "errorMessage" = $2 WHERE id = $1 AND status = 'UPLOADED' RETURNING id
 
@@ -97,9 +97,9 @@ WITH due AS (
 SELECT id AS session_id FROM due
 
 -- name: reopen
--- By an operator: back to UPLOADED, if there is a recording or a transcript to go on from. A session that is UPLOADED already
+-- By an operator: back to UPLOADED, if there is a recording or a transcript to resume from. A session that is UPLOADED already
 -- stays as it is, so that repeating the command publishes it again. It is marked as not published ($3). With $2 nothing is
--- changed: could it be reopened?
+-- changed: the statement only tells whether it could be reopened.
 WITH due AS (
   SELECT id FROM speaking_sessions s
    WHERE id = $1 AND status IN ('FAILED', 'UPLOADED') AND "audioUrl" IS NOT NULL

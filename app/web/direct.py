@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from structlog.contextvars import bind_contextvars
 
+from app.audio.recording import MAX_AUDIO_BYTES
 from app.errors import Unavailable
 from app.recordings import direct_upload
-from app.recordings.recording import MAX_AUDIO_BYTES
 from app.refusals import AudioTooLarge, InvalidBody, InvalidSize, NotFound, UploadFailed
 from app.sessions.learner import Learner
 from app.web.answers import CompactJSON, accepted
@@ -20,14 +20,14 @@ from app.web.state import State
 
 log = structlog.get_logger()
 
-MAX_BODY_BYTES = 64 * 1024
+MAX_REQUEST_BYTES = 64 * 1024
 # Other versions of the frontend send other JSON here. None of it may be mistaken for the start of a direct upload.
 FIELDS = {"contentType", "size", "duration", "topic", "language"}
 
 
 async def begin_direct_upload(request: Request[State], learner: Learner) -> Response:
     """Answer with the URL to upload the recording to. Raises Refused."""
-    announced = _parse(await read_capped(request, MAX_BODY_BYTES))
+    announced = _parse(await read_capped(request, MAX_REQUEST_BYTES))
     duration_s = parse_duration(_number(announced.get("duration")))
     content_type, size_bytes = announced.get("contentType"), announced.get("size")
     if not isinstance(size_bytes, int) or isinstance(size_bytes, bool) or size_bytes < 1:
@@ -56,7 +56,7 @@ async def begin_direct_upload(request: Request[State], learner: Learner) -> Resp
 
 async def complete_direct_upload(request: Request[State], learner: Learner, session_id: str) -> Response:
     """The recording is stored: process it. Raises Refused."""
-    if (await read_capped(request, MAX_BODY_BYTES)).strip() not in (b"", b"{}"):
+    if (await read_capped(request, MAX_REQUEST_BYTES)).strip() not in (b"", b"{}"):
         # Later versions of the frontend complete chunked recordings at this path, which we do not support.
         raise NotFound
     session = await direct_upload.complete(request.state["services"], learner, session_id)

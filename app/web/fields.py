@@ -7,7 +7,7 @@ from app.refusals import InvalidDuration, InvalidText, WrongType
 from app.sessions.owner import Details
 from app.text import storable
 
-MAX_TEXT_LENGTH = 10_000
+MAX_TOPIC_LENGTH = 10_000
 # This is also what the frontend always sends.
 DEFAULT_LANGUAGE = "en"
 # The longest that browsers send is about 40: audio/webm;codecs="opus,vorbis".
@@ -44,6 +44,6 @@ def parse_text(name: str, value: object) -> str | None:
     """``topic`` or ``language`` as it is stored, None if absent or empty. Raises InvalidText."""
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > MAX_TEXT_LENGTH:
-        raise InvalidText(name, MAX_TEXT_LENGTH)
+    if not isinstance(value, str) or len(value) > MAX_TOPIC_LENGTH:
+        raise InvalidText(name, MAX_TOPIC_LENGTH)
     return storable(value) or None

@@ -8,16 +8,16 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from app.recordings.recording import MAX_AUDIO_BYTES, SPOOL_BYTES, Recording
+from app.audio.recording import MAX_AUDIO_BYTES, UploadedRecording
 from app.refusals import AudioTooLarge, InvalidBody, MissingAudio
 from app.web.fields import parse_duration, require_audio_type
 
 # Audio beyond its own limit is read and discarded, so that the other fields are checked first and the browser gets our answer
 # instead of a connection reset. Beyond this limit we stop reading.
-MAX_BODY_BYTES = 2 * MAX_AUDIO_BYTES
+MAX_FORM_BYTES = 2 * MAX_AUDIO_BYTES
 # More than any field may have, in UTF-8. A longer value is truncated here and then refused by the field's own rule.
 MAX_FIELD_BYTES = 64 * 1024
-MAX_PARTS = 100
+MAX_FORM_PARTS = 100
 # Each write is handed to a thread, which costs as much CPU as parsing 64 KiB, so several chunks are written at once.
 WRITE_BYTES = 256 * 1024
 # https://www.rfc-editor.org/rfc/rfc2046#section-5.1.1
@@ -35,7 +35,7 @@ class UploadForm:
         """The text fields by name."""
         return {name: value for name, value in reversed(self.data.multi_items()) if isinstance(value, str)}
 
-    def valid_recording(self) -> tuple[Recording, int]:
+    def valid_recording(self) -> tuple[UploadedRecording, int]:
         """The recording and its duration in whole seconds, checked in the contract's order.
 
         Raises MissingAudio, InvalidDuration, AudioTooLarge, WrongType.
@@ -47,7 +47,7 @@ class UploadForm:
         if (audio.size or 0) > MAX_AUDIO_BYTES:
             raise AudioTooLarge
         content_type = require_audio_type((audio.content_type or "").strip())
-        return Recording(content_type, audio.file, audio.size or 0), duration_s
+        return UploadedRecording(content_type, audio.file, audio.size or 0), duration_s
 
 
 async def read_upload(content_type: str, body: AsyncIterator[bytes]) -> UploadForm:
@@ -65,12 +65,10 @@ async def read_upload(content_type: str, body: AsyncIterator[bytes]) -> UploadFo
 class _UploadParser(MultiPartParser):
     """Starlette's parser with our limits: it keeps one recording, truncates fields and refuses an incomplete body."""
 
-    spool_max_size = SPOOL_BYTES
-
     def __init__(self, boundary: str, body: AsyncIterator[bytes]) -> None:
         # Pass on only the boundary: the parser would decode the fields with any charset that the caller names.
         headers = Headers({"content-type": f'multipart/form-data; boundary="{boundary}"'})
-        super().__init__(headers, self._whole(body), max_files=MAX_PARTS, max_fields=MAX_PARTS)
+        super().__init__(headers, self._whole(body), max_files=MAX_FORM_PARTS, max_fields=MAX_FORM_PARTS)
         self._recording: UploadFile | None = None
         self._ended = False
 
@@ -78,7 +76,7 @@ class _UploadParser(MultiPartParser):
         received, pending = 0, bytearray()
         async for chunk in body:
             received += len(chunk)
-            if received > MAX_BODY_BYTES:
+            if received > MAX_FORM_BYTES:
                 raise AudioTooLarge
             pending += chunk
             if len(pending) >= WRITE_BYTES:

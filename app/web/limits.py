@@ -48,7 +48,7 @@ class UploadSlots:
         self._taken: Counter[str] = Counter()
 
     @contextmanager
-    def one_for(self, learner: Learner) -> Generator[None, None, None]:
+    def slot(self, learner: Learner) -> Generator[None, None, None]:
         """Hold a slot for the duration of the block. Raises TooManyUploads if the learner has none left."""
         key = learner.external_id
         if self._taken[key] >= self._most:

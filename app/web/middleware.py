@@ -55,7 +55,7 @@ class RequestBoundary:
                 MutableHeaders(scope=message).update({"x-request-id": request_id, "x-content-type-options": "nosniff"})
                 if telemetry.active.on:
                     # Before the answer is sent: the platform may freeze the process right after it.
-                    telemetry.active.answered(_method(scope), _route(scope), status)
+                    telemetry.active.end_request(_method(scope), _route(scope), status)
                     if scope["method"] == "POST":
                         await telemetry.active.flush()
             await send(message)
@@ -76,7 +76,7 @@ class RequestBoundary:
         finally:
             took_ms = round((time.perf_counter() - started) * 1000)
             method, route = _method(scope), _route(scope)
-            telemetry.active.answered(method, route, status)
+            telemetry.active.end_request(method, route, status)
             log.info("request_answered", method=method, route=route, status=status, took_ms=took_ms)
 
 
@@ -92,14 +92,14 @@ def head_bytes(scope: Scope) -> int:
 
 
 def _method(scope: Scope) -> str:
-    # An unknown method may hold anything.
+    # An unknown method could contain anything.
     return (
         scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS") else "other"
     )
 
 
 def _route(scope: Scope) -> str:
-    # The template: a caller's path may hold anything.
+    # The template: a caller's path could contain anything.
     route = scope.get("route")
     if route is None:
         route = next((each for each in scope["app"].routes if each.matches(scope)[0] is not Match.NONE), None)

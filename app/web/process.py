@@ -1,7 +1,6 @@
 """POST /api/internal/process: a delivery from QStash."""
 
 import structlog
-from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,19 +14,15 @@ from app.web.state import State
 log = structlog.get_logger()
 
 
-class Process(HTTPEndpoint):
-    """/api/internal/process"""
-
-    async def post(self, request: Request[State]) -> Response:
-        """Verify the delivery, then process the session it names. Raises Refused, InvalidState, StepFailed."""
-        settings, services = request.state["settings"], request.state["services"]
-        body = await verified_body(request, settings.process_url)
-        session_id = parse_session_id(body)
-        retried = bind_delivery(request, session_id)
-        telemetry.active.measure("speaking_coach.delivery.attempts", retried + 1)
-        try:
-            await process_session(session_id, retried, services)
-        except Unavailable as error:
-            raise Transient(error.message) from None
-        log.info("delivery_finished")
-        return CompactJSON({"ok": True})
+async def process(request: Request[State]) -> Response:
+    """Verify the delivery, then process the session it names. Raises Refused, InvalidState, StepFailed."""
+    services = request.state["services"]
+    session_id = parse_session_id(await verified_body(request, services.settings.process_url))
+    retried = bind_delivery(request, session_id)
+    telemetry.active.measure("speaking_coach.delivery.attempts", retried + 1)
+    try:
+        await process_session(session_id, retried, services)
+    except Unavailable as error:
+        raise Transient(error.message) from None
+    log.info("delivery_finished")
+    return CompactJSON({"ok": True})

@@ -24,12 +24,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._in_head, self._only_head, self._head_bytes = True, True, 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._expect_head()
+        self._timer = self.loop.call_later(self.head_timeout_s, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._cancel_timer()
+        self._timer.cancel()
 
     def data_received(self, data: bytes) -> None:
         # Count only data that is head from its first byte to its last: other data may also contain a body, or whole requests.
@@ -43,7 +42,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self._in_head, self._only_head, self._head_bytes = False, False, 0
-        self._cancel_timer()
+        self._timer.cancel()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -57,14 +56,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(InvalidRequest())
 
     def _expect_head(self) -> None:
-        self._cancel_timer()
+        self._timer.cancel()
         if not self.transport.is_closing():
             self._timer = self.loop.call_later(self.head_timeout_s, self._give_up)
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     def _give_up(self) -> None:
         if self._is_answering:

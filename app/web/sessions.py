@@ -35,7 +35,7 @@ class Sessions(HTTPEndpoint):
         """Store a recording and have it processed. For a JSON body, answer with a URL to upload it to."""
         learner = caller(request)
         content_type = request.headers.get("content-type", "")
-        with request.state["uploads"].one_for(learner):
+        with request.state["uploads"].slot(learner):
             if content_type.partition(";")[0].strip().lower() == "application/json":
                 return await direct.begin_direct_upload(request, learner)
             form = await read_upload(content_type, request.stream())
@@ -47,8 +47,8 @@ class Sessions(HTTPEndpoint):
     async def get(self, request: Request[State]) -> Response:
         """The caller's sessions, newest first: ?page=1&limit=10."""
         learner = caller(request)
-        page = min(MAX_PAGE, max(1, _number(request, "page", 1)))
-        limit = min(MAX_LIMIT, max(1, _number(request, "limit", DEFAULT_LIMIT)))
+        page = min(MAX_PAGE, max(1, _int_parameter(request, "page", 1)))
+        limit = min(MAX_LIMIT, max(1, _int_parameter(request, "limit", DEFAULT_LIMIT)))
         return CompactJSON(await owner.list_page(request.state["services"].database, learner, page=page, limit=limit))
 
 
@@ -66,12 +66,9 @@ class Session(HTTPEndpoint):
         return CompactJSON({"ok": True})
 
 
-class Completion(HTTPEndpoint):
-    """/api/sessions/{session_id}/complete"""
-
-    async def post(self, request: Request[State]) -> Response:
-        """Complete a direct upload: the recording is in storage."""
-        return await direct.complete_direct_upload(request, caller(request), _session_id(request))
+async def complete_session(request: Request[State]) -> Response:
+    """Complete a direct upload: the recording is in storage."""
+    return await direct.complete_direct_upload(request, caller(request), _session_id(request))
 
 
 async def create_session(request: Request[State], learner: Learner, form: UploadForm) -> Response:
@@ -96,7 +93,7 @@ def caller(request: Request[State]) -> Learner:
     return learner
 
 
-def _number(request: Request[State], name: str, default: int) -> int:
+def _int_parameter(request: Request[State], name: str, default: int) -> int:
     # Like JavaScript's parseInt. If a parameter is repeated, the first counts.
     values = request.query_params.getlist(name)
     digits = re.match(r"\s*([+-]?[0-9]{1,18})", values[0]) if values else None

@@ -1,4 +1,4 @@
-"""Signed requests from QStash: read the body, verify it, parse the message, name the delivery in the log."""
+"""Signed requests from QStash: read the body, verify it, parse the message, add its ids to the log."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from app.refusals import BodyTooLarge, InvalidMessage
 from app.web.state import State
 
 # Our own messages are under 100 bytes. A failure callback quotes one, and our answer to it.
-MAX_BODY_BYTES = 64 * 1024
+MAX_MESSAGE_BYTES = 64 * 1024
 # Any other id could contain anything, so it is not logged.
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -22,9 +22,9 @@ async def verified_body(request: Request[State], url: str) -> bytes:
     Raises MissingSignature, InvalidSignature, NotConfigured, BodyTooLarge.
     """
     signature = request.headers.get("upstash-signature")
-    body = await read_capped(request, MAX_BODY_BYTES) if signature else b""
+    body = await read_capped(request, MAX_MESSAGE_BYTES) if signature else b""
     region = request.headers.get("upstash-region", "")
-    await request.state["services"].deliveries.verify(signature, body, url, region)
+    await request.state["services"].signatures.verify(signature, body, url, region)
     return body
 
 

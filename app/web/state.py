@@ -3,13 +3,11 @@
 from typing import TypedDict
 
 from app.services import Services
-from app.settings import Settings
 from app.web.limits import UploadSlots
 
 
 class State(TypedDict):
     """The typed lifespan state."""
 
-    settings: Settings
     services: Services
     uploads: UploadSlots

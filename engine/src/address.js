@@ -1,17 +1,19 @@
 'use strict';
-// From a Prisma-style database URL to node-pg's settings. Parameters: https://www.prisma.io/docs/orm/overview/databases/postgresql
+// Converts a Prisma-style database URL to node-pg settings.
+// Parameters: https://www.prisma.io/docs/orm/overview/databases/postgresql
 
 const { readTls } = require('./tls.js');
 
-// Prisma's own parameters that have no counterpart here; node-pg would take the rest as session settings.
+// Prisma parameters with no counterpart here. Left in the URL, node-pg would send them as session settings.
 const IGNORED = ['connect_timeout', 'statement_cache_size', 'single_use_connections'];
 
 /**
  * @param {string} text the URL
- * @returns {{schema: string, limit: number, poolTimeoutS: number, prepare: boolean, localSchema: string | null, location: string,
- *            startup: object, tls: object[], pool: object}}
- *   startup: session settings of the first packet; tls: what to try, in this order; localSchema: to be set in each transaction
- * @throws {Error} for a URL or a TLS mode that does not exist
+ * @returns {{schema: string, limit: number, poolTimeoutS: number, prepare: boolean,
+ *            localSchema: string | null, location: string, startup: object, tls: object[], pool: object}}
+ *   startup: session settings sent in the startup packet; tls: the TLS settings to try, in order;
+ *   localSchema: the schema to set in each transaction, or null
+ * @throws {Error} if the URL or its TLS mode is invalid
  */
 function readAddress(text) {
   const url = new URL(text);
@@ -40,8 +42,8 @@ function readAddress(text) {
     options: take('options', undefined),
   };
   for (const name of IGNORED) query.delete(name);
-  // A transaction pooler hands each transaction to another session: a statement that was prepared in one is unknown in the next,
-  // and of the session's settings PgBouncer keeps track of the time zone, but not of the schema.
+  // A transaction pooler may run each transaction in a different session. Statements prepared in one
+  // session do not exist in the next, and PgBouncer tracks the time zone setting but not the schema.
   return {
     schema,
     limit,
@@ -49,14 +51,14 @@ function readAddress(text) {
     prepare: !isPooled,
     localSchema: isPooled ? named : null,
     location: `${url.hostname}:${url.port || 5432}`,
-    // The adapter drops the offset of timestamps with a zone, so the session has to be in UTC.
+    // The adapter drops the UTC offset of timestamptz values, so the session must be in UTC.
     startup: { TimeZone: 'UTC', ...(isPooled ? {} : { search_path: quoted(schema) }) },
     tls,
     pool: { ...pool, connectionString: url.toString() },
   };
 }
 
-/** An identifier as SQL writes it. */
+/** Quotes a SQL identifier. */
 const quoted = (name) => `"${name.replaceAll('"', '""')}"`;
 
 module.exports = { quoted, readAddress };

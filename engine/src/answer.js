@@ -1,6 +1,7 @@
 'use strict';
-// From the JSON protocol's answer to what the GraphQL protocol answers: {"$type":T,"value":V} becomes V. Done on the text, so that
-// 700.0 stays 700.0 and nothing is parsed twice. Inside a JSON string every quote is escaped, so the mark cannot occur in one.
+// Converts JSON-protocol answers to GraphQL-protocol answers: {"$type":T,"value":V} becomes V.
+// Works on the text, so that 700.0 stays 700.0 and nothing is parsed twice. MARK cannot occur inside a
+// JSON string, because every quote in a string is escaped.
 
 const MARK = '{"$type":"';
 const VALUE = '","value":';
@@ -22,11 +23,14 @@ function untag(text) {
   return out + text.slice(from);
 }
 
-/** @param {number} open index of the opening quote; returns the index behind the closing one */
+/**
+ * @param {number} open index of the opening quote
+ * @returns {number} the index after the closing quote
+ */
 function endOfString(text, open) {
   for (let from = open + 1; ;) {
     const quote = text.indexOf('"', from);
-    if (quote < 0) throw new Error('unterminated string in the answer of the engine');
+    if (quote < 0) throw new Error("unterminated string in the engine's answer");
     let before = quote - 1;
     while (text.charCodeAt(before) === BACKSLASH) before--;
     if ((quote - 1 - before) % 2 === 0) return quote + 1;
@@ -34,7 +38,7 @@ function endOfString(text, open) {
   }
 }
 
-/** {"data":{"findUniqueUser":X}} → {"data":{"result":X}}; null when the answer is an error. Raw answers carry no tags. */
+/** {"data":{"findUniqueUser":X}} → {"data":{"result":X}}; null if the answer is an error. Raw answers have no tags. */
 function resultOf(text, isRaw) {
   if (!text.startsWith('{"data":{"')) return null;
   const body = text.slice(text.indexOf('":', 10) + 2);

@@ -1,12 +1,13 @@
 'use strict';
-// Parser for the small, regular GraphQL that Prisma Client Python writes.
-// A value is {kind: 'int'|'float'|'string'|'boolean'|'enum'|'null'|'list'|'object', value}; numbers keep their digits as text.
+// Parses the subset of GraphQL that Prisma Client Python sends.
+// A value is {kind: 'int'|'float'|'string'|'boolean'|'enum'|'null'|'list'|'object', value}.
+// The value of a number is its text, so that no digits are lost.
 
 class QuerySyntaxError extends Error {}
 
 const NUMBER = /-?\d+(\.\d+)?([eE][+-]?\d+)?/y;
 const NAME = /[A-Za-z0-9_]+/y;
-// White space, commas and comments mean nothing in GraphQL.
+// GraphQL ignores white space, commas and comments.
 const IGNORED = /(?:[\s,\uFEFF]|#[^\n]*)*/y;
 const WORDS = { true: { kind: 'boolean', value: true }, false: { kind: 'boolean', value: false }, null: { kind: 'null', value: null } };
 
@@ -16,7 +17,7 @@ class Parser {
     this.at = 0;
   }
 
-  /** @returns {{name: string, args: [string, object][], selection: object[] | null}} the one root field */
+  /** @returns {{name: string, args: [string, object][], selection: object[] | null}} the only root field */
   document() {
     if (this.peek() !== '{') this.name(); // "query" or "mutation"
     const fields = this.selection();
@@ -32,7 +33,7 @@ class Parser {
 
   field() {
     let name = this.name();
-    if (this.peek() === ':') { // an alias, which the client does not use
+    if (this.peek() === ':') { // skip an alias; the client does not rely on it
       this.at++;
       name = this.name();
     }
@@ -64,7 +65,7 @@ class Parser {
     return { kind: match[1] || match[2] ? 'float' : 'int', value: match[0] };
   }
 
-  // A JSON string as Python's json.dumps writes it is a valid GraphQL one, so JSON.parse can read it.
+  // The client writes strings with Python's json.dumps, so JSON.parse can read them.
   string() {
     const start = this.at++;
     for (;;) {

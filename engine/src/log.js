@@ -1,6 +1,6 @@
 'use strict';
 const fs = require('node:fs');
-// Log lines as the original engine writes them: one JSON object a line, on stderr. Never a query's values.
+// Writes log lines in the original engine's format: one JSON object per line, on stderr. Query values are never logged.
 
 const LEVELS = { error: 0, warn: 1, info: 2, debug: 3, trace: 3 };
 const threshold = LEVELS[(process.env.RUST_LOG ?? 'error').split(',')[0]] ?? LEVELS.error;
@@ -9,14 +9,14 @@ function log(level, message, fields = {}) {
   if (LEVELS[level] > threshold) return;
   const line = { timestamp: new Date().toISOString(), level: level.toUpperCase(), fields: { message, ...fields }, target: 'query_engine' };
   try {
-    // Not process.stderr: opening it makes a pipe non-blocking, for the client as well.
+    // Not process.stderr: opening it makes a pipe non-blocking, for the client too.
     fs.writeSync(2, JSON.stringify(line) + '\n');
   } catch {
-    // Nobody reads it, or not fast enough.
+    // Nobody reads the pipe, or it is full.
   }
 }
 
-/** Say why the engine cannot start, and end. Prisma Client Python shows this line. */
+/** Logs why the engine cannot start, and exits. Prisma Client Python shows this line. */
 function die(message) {
   log('error', message);
   process.exit(1);

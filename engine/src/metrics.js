@@ -1,6 +1,7 @@
 'use strict';
-// Metrics in the original's names: https://www.prisma.io/docs/orm/prisma-client/observability-and-logging/metrics
-// (the engine's own are not built into its WebAssembly form).
+// Metrics under the original engine's names:
+// https://www.prisma.io/docs/orm/prisma-client/observability-and-logging/metrics
+// The WebAssembly build of the engine does not include its own.
 
 const pg = require('pg');
 
@@ -35,7 +36,7 @@ class Metrics {
     this.observeWaits();
   }
 
-  /** Run one request, counted as active and timed. */
+  /** Runs one request, counts it as active and records its duration. */
   async during(run) {
     this.active++;
     const started = performance.now();
@@ -63,9 +64,9 @@ class Metrics {
     const connect = this.pool.connect.bind(this.pool);
     this.pool.connect = (callback) => {
       const started = performance.now();
-      const noted = () => this.waitMs.add(performance.now() - started);
-      if (callback) return connect((...results) => { noted(); callback(...results); });
-      return connect().then((client) => { noted(); return client; });
+      const record = () => this.waitMs.add(performance.now() - started);
+      if (callback) return connect((...results) => { record(); callback(...results); });
+      return connect().then((client) => { record(); return client; });
     };
   }
 

@@ -1,14 +1,15 @@
 'use strict';
-// What the engine is told: the command line and environment of Prisma's own query-engine binary.
+// Reads the same command line and environment as Prisma's own query-engine binary.
 
 const fs = require('node:fs');
 
 /**
- * @param {string[]} argv arguments after the program's name
+ * @param {string[]} argv arguments after the program name
  * @param {NodeJS.ProcessEnv} env
- * @returns {{port: number, host: string, metrics: boolean, rawQueries: boolean, logQueries: boolean, datamodel: string,
- *            overrides: {name: string, url: string}[], token?: string, parent: {ppid: number, pid?: number}}}
- * @throws {Error} with a sentence that says what is missing
+ * @returns {{port: number, host: string, metrics: boolean, rawQueries: boolean, logQueries: boolean,
+ *            datamodel: string, overrides: {name: string, url: string}[], token?: string,
+ *            parent: {ppid: number, pid?: number}}}
+ * @throws {Error} if an option is missing or invalid
  */
 function readOptions(argv, env) {
   const port = Number(value(argv, '-p', '--port'));
@@ -21,7 +22,7 @@ function readOptions(argv, env) {
     logQueries: Boolean(env.LOG_QUERIES),
     datamodel: readDatamodel(env),
     overrides: env.OVERWRITE_DATASOURCES ? JSON.parse(env.OVERWRITE_DATASOURCES) : [],
-    // Not Prisma's: requests need the token, and the caller may name the process with which the engine ends.
+    // Not in Prisma's binary: the token that requests need, and the process that the engine must not outlive.
     token: env.PRISMA_ENGINE_TOKEN || undefined,
     parent: { ppid: Number(env.PRISMA_ENGINE_PPID) || process.ppid, pid: Number(env.PRISMA_ENGINE_PARENT) || undefined },
   };

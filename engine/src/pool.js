@@ -1,5 +1,5 @@
 'use strict';
-// The connections to PostgreSQL: they outlive a server that restarts, and parse each statement once.
+// The connection pool. It survives a restart of PostgreSQL, and each connection parses a statement only once.
 
 const { createHash } = require('node:crypto');
 const pg = require('pg');
@@ -14,7 +14,7 @@ const PREPARABLE = /^\s*(select|insert|update|delete|with)/i;
 /** @param {ReturnType<import('./address.js').readAddress>} address */
 function openPool(address) {
   const pool = new pg.Pool({ ...address.pool, Client: clientWith(address.startup) });
-  // Without these listeners a connection that the server closes ends the process.
+  // Without these listeners, the process would crash when the server closes a connection.
   pool.on('error', (error) => log('warn', `idle connection lost: ${error.code ?? error.name}`));
   pool.on('connect', (client) => {
     client.on('error', (error) => log('warn', `connection lost: ${error.code ?? error.name}`));
@@ -26,7 +26,7 @@ function openPool(address) {
   return pool;
 }
 
-// Settings in the first packet hold for the whole session, and cost no request. node-pg offers only some of them.
+// Settings in the startup packet apply to the whole session and cost no round trip. node-pg supports only some of them.
 function clientWith(startup) {
   return class extends pg.Client {
     getStartupConf() {
@@ -35,7 +35,7 @@ function clientWith(startup) {
   };
 }
 
-// For a transaction pooler: the schema lasts no longer than the transaction, so every statement gets one.
+// With a transaction pooler the schema must be set in each transaction, so every statement runs in one.
 function setSchemaInTransactions(pool, schema) {
   const query = pg.Client.prototype.query;
   pg.Client.prototype.query = function (config, ...rest) {
@@ -55,14 +55,14 @@ function setSchemaInTransactions(pool, schema) {
       client.release();
       return result;
     } catch (error) {
-      // Ends the transaction, too; if even that fails, the connection is of no more use.
+      // If even the rollback fails, the connection is broken and must not be reused.
       await client.query('ROLLBACK').then(() => client.release(), (broken) => client.release(broken));
       throw error;
     }
   };
 }
 
-// Gives the adapter's statements names, so that PostgreSQL parses and plans each text once a connection.
+// Names the adapter's statements, so that PostgreSQL parses and plans each of them once per connection.
 function prepareStatements() {
   const names = new Map();
   const query = pg.Client.prototype.query;

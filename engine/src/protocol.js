@@ -1,5 +1,5 @@
 'use strict';
-// The requests of Prisma Client Python: queries, batches, transactions, status, metrics.
+// Handles the requests of Prisma Client Python: queries, batches, transactions, status and metrics.
 
 const { QuerySyntaxError } = require('./graphql.js');
 const { resultOf } = require('./answer.js');
@@ -13,7 +13,7 @@ class Protocol {
     Object.assign(this, { options, translate, engine, transactions, metrics, errors });
   }
 
-  /** @returns {Promise<[status: number, body: object | string]>} a string is sent as it is */
+  /** @returns {Promise<[status: number, body: object | string]>} a string is sent unchanged */
   async route(method, url, headers, body) {
     await this.engine.ready();
     if (method === 'POST') {
@@ -53,7 +53,7 @@ class Protocol {
   async batch(request, transactionId) {
     if (!request.batch.length) return { batchResult: [] };
     this.metrics.queries += request.batch.length;
-    const queries = request.batch.map((one) => this.translate(one.query));
+    const queries = request.batch.map((item) => this.translate(item.query));
     const transaction = request.transaction ? { isolationLevel: request.isolation_level ?? null } : undefined;
     const answer = await this.engine.query({ batch: queries, transaction }, transactionId);
     const results = JSON.parse(answer).batchResult;

@@ -1,18 +1,18 @@
 'use strict';
-// The HTTP server: on the loopback only, connections are kept until the client closes them.
+// The HTTP server. It keeps connections open until the client closes them.
 
 const http = require('node:http');
 const { log } = require('./log.js');
 const { isPanic } = require('./wasm.js');
 
 const BACKLOG = 4096;
-// Node's 5 s default for idle connections races with httpx, whose own is 5 s too.
-const NEVER = { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, connectionsCheckingInterval: 60_000 };
+// Node closes idle connections after 5 s by default. So does httpx, and the two would race.
+const NO_TIMEOUTS = { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, connectionsCheckingInterval: 60_000 };
 
-/** @returns {Promise<http.Server>} listening; rejects if the port is taken */
+/** @returns {Promise<http.Server>} the listening server; rejects if the port is in use */
 function listen(protocol, guard, port, host) {
   return new Promise((resolve, reject) => {
-    const server = http.createServer({ keepAlive: true, noDelay: true, ...NEVER }, (request, response) => receive(protocol, guard, request, response));
+    const server = http.createServer({ keepAlive: true, noDelay: true, ...NO_TIMEOUTS }, (request, response) => receive(protocol, guard, request, response));
     server.keepAliveTimeout = 0;
     server.timeout = 0;
     server.once('error', reject);
@@ -23,12 +23,12 @@ function listen(protocol, guard, port, host) {
 function receive(protocol, guard, request, response) {
   const refusal = guard(request.headers, request.url);
   if (refusal) {
-    request.resume(); // unread, so that the connection can be used again
+    request.resume(); // discard the body, so that the connection can be reused
     send(response, ...refusal);
     return;
   }
   const chunks = [];
-  request.on('error', () => {}); // the client went away
+  request.on('error', () => {}); // the client disconnected
   request.on('data', (chunk) => chunks.push(chunk));
   request.on('end', async () => {
     const body = chunks.length === 1 ? chunks[0].toString() : Buffer.concat(chunks).toString();
@@ -47,7 +47,7 @@ async function answerTo(protocol, request, body) {
   }
 }
 
-// A string is JSON already; {text} is plain text.
+// A string is already JSON; {text} is plain text.
 function send(response, status, answer) {
   const isPlain = typeof answer === 'object' && typeof answer.text === 'string';
   const data = Buffer.from(isPlain ? answer.text : typeof answer === 'string' ? answer : JSON.stringify(answer));

@@ -1,18 +1,18 @@
 'use strict';
-// TLS to PostgreSQL, asked for as libpq does: https://www.postgresql.org/docs/current/libpq-ssl.html
+// TLS to PostgreSQL, negotiated like libpq: https://www.postgresql.org/docs/current/libpq-ssl.html
 
 const fs = require('node:fs');
 const { isTlsFailure } = require('./errors.js');
 
 const MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
 const ACCEPTS = ['strict', 'accept_invalid_certs'];
-// pg_hba.conf has no entry for this kind of connection.
+// SQLSTATE reported if pg_hba.conf has no entry for this kind of connection.
 const NOT_AUTHORIZED = '28000';
 
 /**
- * @param {(name: string, fallback: any) => any} take a parameter of the URL
- * @returns {(object | false)[]} node's TLS settings, or false for none, in the order in which they are to be tried
- * @throws {Error} for an unknown mode or a file that cannot be read
+ * @param {(name: string, fallback: any) => any} take removes a parameter from the URL and returns its value
+ * @returns {(object | false)[]} the settings to try, in order: Node's TLS settings, or false for no TLS
+ * @throws {Error} if the mode is unknown or a file cannot be read
  */
 function readTls(take) {
   const mode = oneOf(MODES, 'sslmode', take('sslmode', 'prefer'));
@@ -23,10 +23,10 @@ function readTls(take) {
   const identity = take('sslidentity', null);
   const passphrase = take('sslpassword', undefined);
   if (mode === 'disable') return [false];
-  // As in libpq an authority that is named is also used, but only "verify-full" compares the server's name.
+  // Like libpq: a CA certificate that is given is always used, but only "verify-full" checks the server's name.
   const verify = accept === 'strict' || mode.startsWith('verify-') || root !== null;
   const named = accept === 'strict' || mode === 'verify-full';
-  // Prisma calls the authority sslcert, libpq the client's own certificate, which comes with a key.
+  // In Prisma, sslcert is the CA certificate. In libpq it is the client's certificate, which comes with a key.
   const authority = root ?? (key === null ? certificate : null);
   const settings = {
     rejectUnauthorized: verify,
@@ -45,14 +45,14 @@ function oneOf(known, name, value) {
 
 const read = (file) => fs.readFileSync(file);
 
-// A certificate that was to be checked and is wrong is a reason to stop.
+// A certificate that failed verification is never a reason to try the other kind.
 const mayTryOther = (error, tried) => error?.code === NOT_AUTHORIZED
   || (tried.rejectUnauthorized ? /does not support SSL/.test(error?.message ?? '') : isTlsFailure(error));
 
 /**
- * Make a pool try the second kind of connection where the first fails for what it is, and stay with the one that worked.
- * @param pool of node-pg
- * @param {(object | false)[]} kinds one or two settings of TLS
+ * Makes a pool try the second TLS setting if the server does not accept the first, and keep the one that worked.
+ * @param pool a node-pg pool
+ * @param {(object | false)[]} kinds one or two TLS settings
  */
 function connectWith(pool, kinds) {
   const [first, second] = kinds;

@@ -1,6 +1,7 @@
 'use strict';
-// Interactive transactions. The WebAssembly engine does not enforce max_wait, and a wait that it gave up on would keep its connection
-// for good. So the connection is acquired here, under max_wait, and handed over when the engine asks for one.
+// Interactive transactions. The WebAssembly engine does not enforce max_wait, and a wait that it abandons would
+// never release its connection. So the connection is acquired here, within max_wait, and passed to the engine
+// when it asks for one.
 
 const { userFacing } = require('./errors.js');
 
@@ -11,11 +12,11 @@ const UNKNOWN = [404, userFacing('P2028', `Transaction API error: ${NOT_FOUND}`,
 const TOO_LATE = 'Unable to start a transaction in the given time.';
 
 /**
- * Make the adapter begin transactions on connections from the returned queue. To be called before the adapter is bound.
+ * Makes the adapter start transactions on connections from the returned queue. Call this before binding the adapter.
  * @param base the PrismaPg adapter
- * @returns {object[]} the queue, first in, first out
+ * @returns {object[]} the queue of acquired connections, first in, first out
  */
-function beginOnAcquired(base) {
+function useAcquiredConnections(base) {
   const acquired = [];
   const begin = base.startTransaction;
   base.startTransaction = function () {
@@ -38,7 +39,7 @@ class Transactions {
     try {
       client = await this.acquire(JSON.parse(body).max_wait ?? DEFAULT_MAX_WAIT_MS);
     } catch (error) {
-      return [500, this.errors.driver(error) ?? userFacing('P2036', String(error?.message ?? error))];
+      return [500, this.errors.fromDriver(error) ?? userFacing('P2036', String(error?.message ?? error))];
     }
     if (!client) return [504, userFacing('P2028', `Transaction API error: ${TOO_LATE}`, { error: TOO_LATE })];
     this.acquired.push(client);
@@ -61,13 +62,13 @@ class Transactions {
     return this.known.has(id) ? this.answer(await this.engine.rollbackTransaction(id)) : UNKNOWN;
   }
 
-  // The engine panics when asked for a transaction that it never started.
+  // The engine panics if it is asked for a transaction that it never started.
   remember(id) {
     if (id) this.known.add(id);
     if (this.known.size > MAX_KNOWN) this.known.delete(this.known.values().next().value);
   }
 
-  // null after `ms`; a connection that comes later goes back to the pool.
+  // Resolves to null after `ms`; a connection that arrives later goes back to the pool.
   acquire(ms) {
     return new Promise((resolve, reject) => {
       let late = false;
@@ -82,7 +83,7 @@ class Transactions {
   answer(text) {
     const result = JSON.parse(text);
     if (result.id || !(result.error_code || result.is_panic || result.errors || result.error)) return [200, result];
-    return [statusOf(result.message ?? result.error ?? ''), this.errors.one({ user_facing_error: result }).user_facing_error];
+    return [statusOf(result.message ?? result.error ?? ''), this.errors.mapError({ user_facing_error: result }).user_facing_error];
   }
 }
 
@@ -92,4 +93,4 @@ function statusOf(message) {
   return /already closed|expired|Transaction already/i.test(message) ? 422 : 500;
 }
 
-module.exports = { Transactions, beginOnAcquired };
+module.exports = { Transactions, useAcquiredConnections };

@@ -1,6 +1,7 @@
 'use strict';
-// From the GraphQL protocol to the JSON protocol of the WebAssembly engine, directed by the schema's types: GraphQL sends Json,
-// DateTime, Bytes, Decimal and BigInt as plain strings, the JSON protocol wants {"$type": …}. Without it Json is stored encoded twice.
+// Translates GraphQL-protocol queries to the JSON protocol of the WebAssembly engine, using the schema's types.
+// GraphQL sends Json, DateTime, Bytes, Decimal and BigInt as plain strings; the JSON protocol expects {"$type": …}.
+// Without the tag, Json would be stored double-encoded.
 
 const { parse, QuerySyntaxError } = require('./graphql.js');
 
@@ -15,7 +16,7 @@ const tagged = (type, value) => ({ $type: type, value });
 function translator(table) {
   const merged = new WeakMap();
 
-  // What a list of accepted types amounts to: its scalars, and the fields of its objects together.
+  // Merges a list of accepted types: its scalars, and the fields of all its object types.
   function accepted(types) {
     let found = merged.get(types);
     if (found) return found;

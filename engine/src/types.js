@@ -1,5 +1,5 @@
 'use strict';
-// Tables of types for the translation, taken from the DMMF.
+// Builds the type tables for the translator from the DMMF.
 
 const OPERATION = /^(createOne|createMany|findUnique|findFirst|findMany|updateOne|updateMany|upsertOne|deleteOne|deleteMany|aggregate|groupBy)(.+?)(OrThrow)?$/;
 

@@ -1,12 +1,12 @@
 'use strict';
-// Prisma's query engine in its WebAssembly form, started anew after a panic.
+// Prisma's query engine in its WebAssembly build, restarted after a panic.
 
 const fs = require('node:fs');
 const { log, die } = require('./log.js');
 
 const RUNTIME = require.resolve('@prisma/client/runtime/query_engine_bg.postgresql.js');
 
-// The second argument of every engine call: trace headers, which no client sends.
+// Second argument of every engine call: trace headers. The client sends none.
 const NO_TRACE = '{}';
 
 class WasmEngine {
@@ -21,7 +21,7 @@ class WasmEngine {
   }
 
   async start() {
-    // Its glue code keeps state of the instance in its module: a new instance needs a new one.
+    // The glue code keeps the instance's state in its module, so a new instance needs a fresh module.
     delete require.cache[RUNTIME];
     const runtime = require(RUNTIME);
     const instance = new WebAssembly.Instance(this.module, { './query_engine_bg.js': runtime });
@@ -31,10 +31,13 @@ class WasmEngine {
     this.engine = engine;
   }
 
-  /** A panic leaves the instance unusable: replace it. What it was asked fails now, what comes meanwhile waits in `ready()`. */
+  /**
+   * Replaces the instance after a panic, which leaves it unusable.
+   * Pending calls fail now; new requests wait in `ready()`.
+   */
   restart() {
     if (this.restarting) return;
-    log('error', 'the engine panicked; starting it anew');
+    log('error', 'the engine panicked; restarting it');
     for (const fail of this.waiting) fail(new WebAssembly.RuntimeError('the engine panicked'));
     this.restarting = this.start()
       .catch((error) => die(`restart failed: ${error?.message ?? error}`))
@@ -61,7 +64,7 @@ class WasmEngine {
     return this.answered(this.engine.rollbackTransaction(id, NO_TRACE));
   }
 
-  // A panic in the middle of a call is thrown elsewhere, and the call's own promise stays open for ever.
+  // A panic during a call is thrown elsewhere, and the promise of the call itself never settles.
   answered(call) {
     return new Promise((resolve, reject) => {
       this.waiting.add(reject);
@@ -69,7 +72,7 @@ class WasmEngine {
     });
   }
 
-  // With LOG_QUERIES the original prints each statement, without its values.
+  // With LOG_QUERIES set, the original engine prints each statement without its values.
   onLog(text) {
     if (!this.config.logQueries) return;
     try {
@@ -78,7 +81,7 @@ class WasmEngine {
       const fields = { query: line.query, duration_ms: line.duration_ms, item_type: 'query' };
       process.stdout.write(JSON.stringify({ level: 'INFO', fields }) + '\n');
     } catch {
-      // not JSON: nothing to show
+      // not JSON: nothing to print
     }
   }
 }

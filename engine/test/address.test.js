@@ -3,7 +3,7 @@ const assert = require('node:assert/strict');
 const test = require('node:test');
 const { readAddress } = require('../src/address.js');
 
-test('Prisma parameters become settings of the pool and leave the URL', () => {
+test('Prisma parameters become pool settings and are removed from the URL', () => {
   const address = readAddress('postgresql://u:p%40@db.example:6543/x?schema=app&connection_limit=3&pool_timeout=4&pgbouncer=true&sslmode=require');
   assert.equal(address.schema, 'app');
   assert.equal(address.limit, 3);
@@ -20,14 +20,14 @@ test('the session is in UTC and in the schema, whatever its name', () => {
   assert.deepEqual(startup, { TimeZone: 'UTC', search_path: '"my ""schema"' });
 });
 
-test('behind PgBouncer the first packet holds only what it keeps track of; a schema that is named is set in each transaction', () => {
+test('behind PgBouncer the startup packet contains only settings that it tracks, and a named schema is set in each transaction', () => {
   const plain = readAddress('postgresql://u@h/x?pgbouncer=true');
   assert.deepEqual([plain.startup, plain.localSchema, plain.pool.options], [{ TimeZone: 'UTC' }, null, undefined]);
   const named = readAddress('postgresql://u@h/x?pgbouncer=true&schema=app');
   assert.deepEqual([named.startup, named.localSchema, named.schema], [{ TimeZone: 'UTC' }, 'app', 'app']);
 });
 
-test('defaults are those of the original engine', () => {
+test('the defaults are those of the original engine', () => {
   const { schema, limit, poolTimeoutS, prepare } = readAddress('postgresql://u@h/x');
   assert.deepEqual([schema, limit, poolTimeoutS, prepare], ['public', 10, 10, true]);
 });

@@ -6,12 +6,12 @@ const { guardFor, proofFor } = require('../src/guard.js');
 const open = guardFor({ host: '127.0.0.1' });
 const status = (guard, headers) => guard({ host: 'localhost:4466', ...headers })?.[0] ?? 200;
 
-test('a client on this machine may ask', () => {
+test('a client on this machine is allowed', () => {
   for (const host of ['localhost', 'localhost:4466', '127.0.0.1:4466', '[::1]:4466']) assert.equal(status(open, { host }), 200);
   for (const type of ['application/json', 'application/json; charset=utf-8']) assert.equal(status(open, { 'content-type': type }), 200);
 });
 
-test('a page may not, whatever it sends', () => {
+test('a web page is refused, whatever it sends', () => {
   for (const origin of ['https://evil.example', 'http://localhost:4466', 'null', '']) assert.equal(status(open, { origin }), 403);
   for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:4466', 'x@localhost', '', undefined]) {
     assert.equal(status(open, { host }), 403);
@@ -21,13 +21,13 @@ test('a page may not, whatever it sends', () => {
   }
 });
 
-test('with a token only who knows it', () => {
+test('with a token set, only a client that knows it is allowed', () => {
   const guard = guardFor({ host: '127.0.0.1', token: 'secret' });
   assert.equal(status(guard, { authorization: 'Bearer secret' }), 200);
   for (const authorization of ['Bearer secre', 'bearer secret', 'secret', '', undefined]) assert.equal(status(guard, { authorization }), 401);
 });
 
-test('the status with a nonce is open, and proves the token to who asks with a nonce', () => {
+test('/status with a nonce needs no token, and its answer proves that the server knows it', () => {
   const guard = guardFor({ host: '127.0.0.1', token: 'secret' });
   const asking = { host: 'localhost', 'x-engine-nonce': 'nonce' };
   assert.equal(guard(asking, '/status'), null);
@@ -37,6 +37,6 @@ test('the status with a nonce is open, and proves the token to who asks with a n
   assert.equal(proofFor('secret', asking).proof, '042df25f9d1981866dfcab8bce6f4e3721168616b0a02d94a879c29e9f710b58');
 });
 
-test('an address that the engine was told to listen on is its own', () => {
+test('the configured listen address is accepted as a Host', () => {
   assert.equal(status(guardFor({ host: '10.0.0.5' }), { host: '10.0.0.5:4466' }), 200);
 });

@@ -6,14 +6,14 @@ const { connectWith } = require('../src/tls.js');
 
 const kinds = (query) => readAddress(`postgresql://u@h/x?${query}`).tls.map((kind) => kind && kind.rejectUnauthorized);
 
-test('each mode tries what libpq tries, in its order', () => {
+test('each mode tries the same connections as libpq, in the same order', () => {
   assert.deepEqual(['', 'sslmode=prefer', 'sslmode=allow', 'sslmode=disable', 'sslmode=require', 'sslmode=verify-ca', 'sslmode=verify-full', 'sslmode=require&sslaccept=strict'].map(kinds),
     [[false, false], [false, false], [false, false], [false], [false], [true], [true], [true]]);
   assert.equal(readAddress('postgresql://u@h/x').tls[1], false);
   assert.equal(readAddress('postgresql://u@h/x?sslmode=allow').tls[0], false);
 });
 
-test('only verify-full and strict compare the name of the server', () => {
+test('only verify-full and strict check the name of the server', () => {
   const [ca] = readAddress('postgresql://u@h/x?sslmode=verify-ca').tls;
   assert.equal(ca.checkServerIdentity(), undefined);
   for (const query of ['sslmode=verify-full', 'sslmode=require&sslaccept=strict']) {
@@ -27,7 +27,7 @@ for (const query of ['sslmode=requird', 'sslmode=', 'sslmode=Require', 'sslaccep
   });
 }
 
-/** A pool whose server takes only what `accepts` takes. */
+/** A pool whose server accepts a connection only if `accepts(ssl)` is true. */
 function poolFor(kind, accepts, error) {
   const pool = { options: { ssl: kind }, tried: [] };
   pool.connect = async () => {
@@ -40,7 +40,7 @@ function poolFor(kind, accepts, error) {
 
 const NO_TLS = new Error('The server does not support SSL connections');
 
-test('prefer goes on without TLS where there is none, and stays so', async () => {
+test('prefer falls back to no TLS if the server has none, and keeps that choice', async () => {
   const [tls, plain] = readAddress('postgresql://u@h/x').tls;
   const pool = poolFor(tls, (kind) => !kind, NO_TLS);
   connectWith(pool, [tls, plain]);
@@ -49,7 +49,7 @@ test('prefer goes on without TLS where there is none, and stays so', async () =>
   assert.deepEqual(pool.tried, [true, true, false, false, false]);
 });
 
-test('prefer comes back to TLS once the server takes nothing else', async () => {
+test('prefer returns to TLS once the server accepts nothing else', async () => {
   const [tls, plain] = readAddress('postgresql://u@h/x').tls;
   const pool = poolFor(plain, (kind) => kind, Object.assign(new Error('no pg_hba.conf entry'), { code: '28000' }));
   connectWith(pool, [tls, plain]);
@@ -57,7 +57,7 @@ test('prefer comes back to TLS once the server takes nothing else', async () => 
   assert.deepEqual(pool.tried, [false, true]);
 });
 
-test('a wrong password, and a certificate that was to be checked, are no reason for another try', async () => {
+test('a wrong password or a certificate that fails verification does not cause a fallback', async () => {
   for (const [query, error] of [['', { code: '28P01' }], ['sslaccept=strict', { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }]]) {
     const [tls, plain] = readAddress(`postgresql://u@h/x?${query}`).tls;
     const pool = poolFor(tls, (kind) => !kind, Object.assign(new Error('x'), error));

@@ -1,1 +1,1 @@
-"""A stand-in for Claude: grammar rules and counting, in the same answer's shape. It finds less than Claude does."""
+"""A stand-in for Claude: grammar rules and counting, with answers of the same shape. It finds less than Claude does."""

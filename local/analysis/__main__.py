@@ -12,15 +12,15 @@ from starlette.routing import Route
 
 from local.analysis.compose import analyze
 from local.serving import serve_on_port
-from local.trouble import trouble
+from local.simulated_failures import failure_of
 
-# Where the service's prompt ends and the learner's words begin.
-MARK = "\n\nTranscript:\n"
+# Separates the service's prompt from the transcript.
+SEPARATOR = "\n\nTranscript:\n"
 
 
 async def messages(request: Request) -> Response:
     """Analyze the transcript in the request's one message."""
-    # Newer SDKs send the key as a bearer token, older ones under a name of its own.
+    # Newer SDKs send the key as a bearer token, older ones in a header of its own.
     if not (request.headers.get("x-api-key") or request.headers.get("authorization")):
         return _error(401, "authentication_error", "x-api-key header is required")
     try:
@@ -30,9 +30,9 @@ async def messages(request: Request) -> Response:
         model: str = body["model"]
     except (ValueError, KeyError, IndexError, TypeError):
         return _error(400, "invalid_request_error", "messages: expected one message with text")
-    if refusal := refuse(model) or unsupported(model, body):
-        return refusal
-    answer = json.dumps(await asyncio.to_thread(analyze, text.partition(MARK)[2]), ensure_ascii=False)
+    if error := simulated_failure(model) or unsupported(model, body):
+        return error
+    answer = json.dumps(await asyncio.to_thread(analyze, text.partition(SEPARATOR)[2]), ensure_ascii=False)
     return JSONResponse(
         {
             "id": f"msg_{secrets.token_hex(12)}",
@@ -47,9 +47,9 @@ async def messages(request: Request) -> Response:
     )
 
 
-def refuse(model: str) -> Response | None:
-    """Play a model that is switched off, an empty account, a rate limit: see local/trouble.py."""
-    match trouble(model):
+def simulated_failure(model: str) -> Response | None:
+    """Return Anthropic's error for a simulated failure: a retired model, an account without credit, a rate limit."""
+    match failure_of(model):
         case "retired":
             return _error(404, "not_found_error", f"model: {model}")
         case "no credit":
@@ -61,24 +61,25 @@ def refuse(model: str) -> Response | None:
 
 
 async def model(request: Request) -> Response:
-    """Say that a model is there, or is not."""
+    """Tell whether a model exists."""
     name: str = request.path_params["name"]
-    return (refuse(name) if trouble(name) == "retired" else None) or JSONResponse({"id": name, "type": "model"})
+    retired = simulated_failure(name) if failure_of(name) == "retired" else None
+    return retired or JSONResponse({"id": name, "type": "model"})
 
 
 def unsupported(model: str, body: dict[str, Any]) -> Response | None:
-    """Refuse what the real model refuses: sampling and a thinking budget, from Haiku 5.5 on; a prefilled answer."""
+    """Reject what newer models reject: sampling parameters, a thinking budget, a prefilled answer."""
     if model.startswith("claude-haiku-4"):
         return None
     thinking: Any = body.get("thinking") or {}
-    refused = [name for name in ("temperature", "top_p", "top_k") if name in body]
-    if refused or thinking.get("type") == "enabled" or body["messages"][-1]["role"] != "user":
+    rejected = [name for name in ("temperature", "top_p", "top_k") if name in body]
+    if rejected or thinking.get("type") == "enabled" or body["messages"][-1]["role"] != "user":
         return _error(400, "invalid_request_error", f"{model} does not support this request")
     return None
 
 
 async def health(_request: Request) -> Response:
-    """Answers once the rules are loaded."""
+    """Answer once the rules are loaded."""
     await asyncio.to_thread(analyze, "He go home.")
     return PlainTextResponse("ok")
 

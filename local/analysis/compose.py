@@ -1,4 +1,4 @@
-"""From findings to an answer: the three to five that weigh most, one focus, a summary."""
+"""Composes the answer from the findings: the three to five with the most weight, one focus, a summary."""
 
 from local.analysis.counting import counting_findings
 from local.analysis.finding import sentences, words
@@ -8,7 +8,7 @@ MAX_INSIGHTS = 5
 
 
 def analyze(text: str) -> dict[str, object]:
-    """The answer for a transcript: ``{"insights": […], "focusNext": …, "summary": …}``. Fewer insights where there is less to say."""
+    """Return the answer for a transcript: ``{"insights": […], "focusNext": …, "summary": …}``."""
     found = sorted([*grammar_findings(text), *counting_findings(text)], key=lambda finding: -finding.weight)[
         :MAX_INSIGHTS
     ]

@@ -1,4 +1,4 @@
-"""Habits that counting shows: openers, fillers, connectors, repeated words, sentence length."""
+"""Finds habits by counting: openers, fillers, connectors, repeated words, sentence length."""
 
 import re
 from collections import Counter
@@ -16,14 +16,14 @@ MIN_REPEATS = 2
 
 
 def counting_findings(text: str) -> list[Finding]:
-    """The vocabulary and structure habits in ``text``."""
+    """Return the vocabulary and structure habits in ``text``."""
     habits = (_openers, _fillers, _simple_words, _connectors, _few_connectors, _to_be, _variety, _length)
     found = [habit(text) for habit in habits]
     return [finding for finding in found if finding is not None]
 
 
 def _openers(text: str) -> Finding | None:
-    # Two words say more than one: "so I", "it was".
+    # Two words are more telling than one: "so I", "it was".
     starts = Counter(" ".join(words(sentence)[:2]) for sentence in sentences(text) if len(words(sentence)) > 2)
     if not starts:
         return None

@@ -1,4 +1,4 @@
-"""One habit found in a transcript."""
+"""Describes a habit found in a transcript, and splits the transcript into sentences and words."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _SENTENCE = re.compile(r"[^.!?]+[.!?]*")
 
 @dataclass(frozen=True)
 class Finding:
-    """A habit. ``weight`` orders findings and sets the severity: occurrences for every hundred words."""
+    """A habit. ``weight``, about its occurrences per 100 words, orders findings and sets the severity."""
 
     category: str
     pattern: str
@@ -23,13 +23,13 @@ class Finding:
 
     @property
     def severity(self) -> str:
-        """How much it matters, from how often it occurs."""
+        """The severity, derived from how often the habit occurs."""
         if self.weight >= 4:
             return "high"
         return "medium" if self.weight >= 1.5 else "low"
 
     def as_insight(self) -> dict[str, object]:
-        """The finding as the service's schema has it."""
+        """Return the finding in the shape of the service's schema."""
         return {
             "category": self.category,
             "pattern": self.pattern,
@@ -42,17 +42,17 @@ class Finding:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of ``text``, trimmed."""
+    """Return the sentences of ``text``, trimmed."""
     return [match[0].strip() for match in _SENTENCE.finditer(text) if WORD.search(match[0])]
 
 
 def words(text: str) -> list[str]:
-    """The words of ``text``, in lower case."""
+    """Return the words of ``text``, in lower case."""
     return [match[0].lower() for match in WORD.finditer(text)]
 
 
 def around(text: str, start: int, end: int, context: int = 40) -> str:
-    """The sentence round a place in ``text``, verbatim; of a long one the words nearby."""
+    """Return the sentence around ``text[start:end]``; if it is long, only the nearby words."""
     first, last = start, end
     for match in _SENTENCE.finditer(text):
         if match.start() <= start < match.end():
@@ -70,7 +70,7 @@ def around(text: str, start: int, end: int, context: int = 40) -> str:
 
 
 def times(count: int, noun: str) -> str:
-    """A count with its noun, in the plural where it must be.
+    """Return a count with its noun, in the plural if needed.
 
     >>> times(1, "filler"), times(2, "filler")
     ('1 filler', '2 fillers')

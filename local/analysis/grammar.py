@@ -1,4 +1,4 @@
-"""Grammar habits, by Harper's rules and a few of our own for what learners say."""
+"""Finds grammar habits with Harper's rules, and with a few of our own for typical learners' errors."""
 
 import re
 import threading
@@ -9,7 +9,7 @@ from harper import Linter
 
 from local.analysis.finding import MAX_EXAMPLES, Finding, around, times, words
 
-# Harper's kinds that are about grammar as it is spoken; spelling, punctuation and style are not heard.
+# Harper's kinds that apply to speech. Spelling, punctuation and style do not.
 _KINDS = {
     "Agreement": (
         "Subject-verb agreement",
@@ -33,7 +33,7 @@ _KINDS = {
     ),
     "Nonstandard": ("Nonstandard forms", "A form that is heard but not standard.", "Note the standard form beside it."),
 }
-# Habits that Harper does not know.
+# Habits that Harper does not find.
 _OWN = (
     (r"\bsince (?:\w+) (?:years?|months?|weeks?|days?|hours?)\b", "Since and for", "'Since' names a starting point, 'for' a length of time.", "Use 'for' with a length: for three years."),
     (r"\bI am agree\b|\bI'm agree\b", "Agree as a verb", "'Agree' is a verb and needs no 'am'.", "Say 'I agree'."),
@@ -43,17 +43,17 @@ _OWN = (
     (r"\b(?:he|she|it) (?:go|want|need|like|have|do|know|think|make|say)\b", "Third person -s", "After he, she and it the verb ends in -s.", "Say 'he goes', 'she wants', 'it has'."),
 )  # fmt: skip
 
-# Harper's linter is one object, which refuses two threads at the same time.
-_one_at_a_time = threading.Lock()
+# Harper's linter raises an error ("Already borrowed") if two threads use it at the same time.
+_linter_lock = threading.Lock()
 
 
 def grammar_findings(text: str) -> list[Finding]:
-    """The grammar habits in ``text``, one finding for each kind."""
+    """Return the grammar habits in ``text``, one finding for each kind."""
     places: dict[tuple[str, str, str], dict[int, tuple[int, int]]] = defaultdict(dict)
-    with _one_at_a_time:
+    with _linter_lock:
         lints = _linter().lint(text)
     for lint in lints:
-        # A message such as "since three years" has a rule of its own below.
+        # _OWN has rules for errors such as "since three years".
         if lint.lint_kind in _KINDS:
             places[_KINDS[lint.lint_kind]][lint.span.start] = (lint.span.start, lint.span.end)
     for pattern, *habit in _OWN:
@@ -71,13 +71,9 @@ def _finding(text: str, habit: tuple[str, str, str], spans: list[tuple[int, int]
         if len(spans) > 1
         else "no slip of this kind next time"
     )
-    # A slip in grammar weighs more than a repeated word.
+    # A grammar error weighs more than a repeated word.
     weight = 300 * len(spans) / total_words
     return Finding("grammar", name, detail, len(spans), examples, suggestion, goal, weight)
-
-
-# Harper's linter refuses a second caller ("Already borrowed").
-_one_at_a_time = threading.Lock()
 
 
 @cache

@@ -13,16 +13,22 @@ from local.ports import LOOPBACK, is_free
 
 def main() -> None:
     """Serve until Ctrl-C or SIGTERM."""
-    parser = argparse.ArgumentParser(prog="python -m local.page", description="The page, in front of an application.")
+    parser = argparse.ArgumentParser(
+        prog="python -m local.page", description="Serve the page in front of an application."
+    )
     parser.add_argument("--port", type=int, required=True, help="where to listen on 127.0.0.1")
-    parser.add_argument("--app", required=True, help="where the application listens")
+    parser.add_argument("--app", required=True, help="the URL of the application")
     parser.add_argument(
-        "--stand-in", action="append", default=[], choices=list(STAND_INS), help="a service that is replaced here"
+        "--stand-in",
+        action="append",
+        default=[],
+        choices=list(STAND_INS),
+        help="a service for which a stand-in is running",
     )
     arguments = parser.parse_args()
     secret = os.environ.get("AUTH_SECRET")
     if not secret:
-        sys.exit("AUTH_SECRET is not set: the page signs learners in with the application's own secret")
+        sys.exit("AUTH_SECRET is not set: the page needs the application's secret to sign learners in")
     if not is_free(arguments.port):
         sys.exit(f"port {arguments.port} is taken")
     uvicorn.run(

@@ -1,7 +1,7 @@
-"""Passes requests on to the application and its answers back, piece by piece, so that page and API share one origin.
+"""Forwards requests to the application and streams its answers back, so that page and API share one origin.
 
-By aiohttp, which reads the answer while it still sends the body: an application that refuses a body (408, 413, 429) answers
-before its end.
+Uses aiohttp because it reads the answer while it is still sending the body: an application that rejects a body
+(408, 413, 429) answers before it has received all of it.
 """
 
 import os
@@ -15,19 +15,19 @@ from starlette.responses import Response, StreamingResponse
 from yarl import URL
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-# They belong to one connection, not to the message: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+# Headers for one connection, which a proxy does not forward: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 HOP_BY_HOP = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect")
 )
-# A delivery takes as long as the application may work on it, which ends it itself: its lease says how long at most.
+# The application ends every delivery within its lease, so an answer takes no longer than that.
 ANSWER_TIMEOUT_S = float(os.environ.get("PROCESSING_LEASE_SECONDS") or 330)
 TIMEOUT = ClientTimeout(total=None, sock_connect=5, sock_read=ANSWER_TIMEOUT_S)
-# Nothing is added that the browser did not send.
+# aiohttp would add these headers if the browser did not send them.
 NOT_ADDED = ("accept", "accept-encoding", "content-type", "user-agent")
 
 
 class Proxy:
-    """The way to the application at ``app_url``. An asynchronous context manager."""
+    """Forwards requests to the application at ``app_url``. An asynchronous context manager."""
 
     def __init__(self, app_url: str) -> None:
         self._app_url = app_url
@@ -47,8 +47,8 @@ class Proxy:
     ) -> None:
         await self._client.close()
 
-    async def pass_through(self, request: Request) -> Response:
-        """The application's answer to ``request``. Raises aiohttp.ClientError if there is none."""
+    async def forward(self, request: Request) -> Response:
+        """Return the application's answer to ``request``. Raises aiohttp.ClientError if there is none."""
         raw_path: bytes = request.scope["raw_path"]
         query: bytes = request.scope["query_string"]
         target = self._app_url + (raw_path + (b"?" + query if query else b"")).decode("latin-1")
@@ -61,19 +61,19 @@ class Proxy:
             data=request.stream() if has_body else None,
             allow_redirects=False,
         )
-        response = StreamingResponse(_pieces(answer), answer.status)
+        response = StreamingResponse(_chunks(answer), answer.status)
         response.raw_headers = _end_to_end(answer.raw_headers)
         if answer.headers.get("connection", "").lower() == "close":
-            # The rest of a body that was refused is not read here, either.
+            # Like the application, do not read the rest of a rejected body.
             response.raw_headers.append((b"connection", b"close"))
         return response
 
 
-async def _pieces(answer: ClientResponse) -> AsyncGenerator[bytes]:
-    # As they came over the wire, still compressed where they were.
+async def _chunks(answer: ClientResponse) -> AsyncGenerator[bytes]:
+    # As received, without decompressing them.
     async with answer:
-        async for piece in answer.content.iter_any():
-            yield piece
+        async for chunk in answer.content.iter_any():
+            yield chunk
 
 
 def _end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

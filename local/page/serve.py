@@ -1,4 +1,4 @@
-"""The page's own small application: static files, a demo sign-in, and the way through to the real application."""
+"""The page's own small application: static files, a demo sign-in, and a proxy to the real application."""
 
 import json
 from collections.abc import AsyncGenerator, Sequence
@@ -27,7 +27,7 @@ STATIC = Path(__file__).parent / "static"
 MAX_NAME_LENGTH = 40
 MAX_SIGN_IN_BYTES = 4096
 
-# Nothing but this origin's own files; recordings are listened to from memory (blob:). No HTML is ever made from text.
+# Only files of this origin are loaded. Recordings are played from memory (blob:). No HTML is ever created from text.
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; media-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -39,7 +39,7 @@ HEADERS = {
 
 
 def create_app(app_url: str, secret: str, stand_ins: Sequence[str], *, public_url: str | None = None) -> Starlette:
-    """The page for the application at ``app_url``, whose AUTH_SECRET is ``secret`` and whose APP_URL ``public_url`` is."""
+    """Create the page for the application at ``app_url``. ``secret`` is its AUTH_SECRET, ``public_url`` its APP_URL."""
     proxy = Proxy(app_url)
     demo = _DemoSignIn(public_url or app_url, secret)
     own_names = [LOOPBACK, "localhost"]
@@ -53,8 +53,8 @@ def create_app(app_url: str, secret: str, stand_ins: Sequence[str], *, public_ur
         async with proxy:
             yield
 
-    # A name that a stranger points at this machine must not reach a sign-in without a password. The application alone is
-    # reached under its public name as well: QStash delivers there.
+    # The sign-in needs no password, so it must not be reachable under a foreign domain that resolves to this machine.
+    # Only the application is also reachable under its public name, to which QStash delivers.
     page = Mount(
         "/",
         routes=[
@@ -68,7 +68,7 @@ def create_app(app_url: str, secret: str, stand_ins: Sequence[str], *, public_ur
     public_name = urlsplit(public_url or "").hostname
     application = Route(
         "/api/{path:path}",
-        proxy.pass_through,
+        proxy.forward,
         methods=METHODS,
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[*own_names, public_name or LOOPBACK])],
     )
@@ -80,40 +80,40 @@ def create_app(app_url: str, secret: str, stand_ins: Sequence[str], *, public_ur
     )
 
 
-async def _unreachable(_request: Request, _error: Exception) -> Response:
-    return _refusal(502, "The application does not answer", "UNREACHABLE")
+async def _unreachable(_request: Request, _exception: Exception) -> Response:
+    return _error(502, "The application does not answer", "UNREACHABLE")
 
 
-def _refusal(status: int, sentence: str, code: str) -> Response:
-    return JSONResponse({"error": sentence, "code": code}, status)
+def _error(status: int, message: str, code: str) -> Response:
+    return JSONResponse({"error": message, "code": code}, status)
 
 
 class _DemoSignIn:
-    """Signs a learner in by name alone: the demo's replacement for the frontend's sign-in page."""
+    """Signs a learner in by name only. It replaces the frontend's sign-in page in the demo."""
 
     def __init__(self, app_url: str, secret: str) -> None:
         self._app_url, self._secret = app_url, secret
 
     async def sign_in(self, request: Request) -> Response:
-        """``POST {"name": …}``: set the cookie that Auth.js would set."""
-        # Another site can send a form here, but not JSON: that needs a permission this server never gives.
+        """Handle ``POST {"name": …}``: set the cookie that Auth.js would set."""
+        # Another site can send a form here, but not JSON: that would need CORS headers, which this server never sends.
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-            return _refusal(415, "Expected JSON", "BAD_REQUEST")
+            return _error(415, "Expected JSON", "BAD_REQUEST")
         name = _name(await request.body())
         if name is None:
-            return _refusal(400, f"A name has 1 to {MAX_NAME_LENGTH} characters", "INVALID_NAME")
+            return _error(400, f"A name has 1 to {MAX_NAME_LENGTH} characters", "INVALID_NAME")
         user = name.casefold()
         cookie, _, token = session_cookie(
             self._secret, self._app_url, user, name=name, email=f"{quote(user)}@example.com"
         ).partition("=")
         response = JSONResponse({"name": name})
-        # The name of a secure cookie begins with a promise that browsers hold it to.
+        # Browsers reject a cookie with this prefix unless it is secure.
         secure = cookie.startswith("__Secure-")
         response.set_cookie(cookie, token, max_age=LIFETIME_S, httponly=True, samesite="lax", secure=secure)
         return response
 
     async def sign_out(self, _request: Request) -> Response:
-        """Take the cookie back."""
+        """Delete the cookie."""
         response = JSONResponse({"ok": True})
         response.delete_cookie(cookie_name(self._app_url), httponly=True, samesite="lax")
         return response
@@ -129,7 +129,7 @@ def _name(body: bytes) -> str | None:
 
 
 class _Secured:
-    """Adds the security headers to every answer; the page's files are never taken from a cache unasked."""
+    """Adds the security headers to every answer, and makes browsers revalidate cached files."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

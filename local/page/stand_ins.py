@@ -1,6 +1,6 @@
-"""What the page says of each service that is replaced on this machine."""
+"""The page's texts about each service that has a stand-in."""
 
-# ``part`` is what of the page it made, ``label`` stands beside that part, ``note`` at the foot of the page.
+# ``part`` is the part of the page that the stand-in produced, with ``label`` beside it; ``note`` is in the footer.
 STAND_INS = {
     "Whisper": {
         "part": "transcript",
@@ -10,7 +10,8 @@ STAND_INS = {
     "Claude": {
         "part": "insights",
         "label": "Stand-in: grammar rules and counting, not Claude",
-        "note": "Insights come from grammar rules and counting on this machine, not from Claude: expect fewer and simpler ones.",
+        "note": "Insights come from grammar rules and counting on this machine, not from Claude: "
+        "expect fewer and simpler ones.",
     },
     "QStash": {
         "part": "queue",

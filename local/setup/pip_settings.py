@@ -1,12 +1,12 @@
-"""What pip is told about indexes, certificates and proxies, in uv's terms: both ask the same servers the same way."""
+"""Translates pip's configuration into uv's variables, so that both use the same indexes, certificates and proxies."""
 
 import ast
 from collections.abc import Mapping
 from pathlib import Path
 
-# pip's option (https://pip.pypa.io/en/stable/cli/pip_install/) and the variable that tells uv the same
+# pip's options (https://pip.pypa.io/en/stable/cli/pip_install/) and uv's variables with the same meaning
 # (https://docs.astral.sh/uv/reference/environment/).
-_ONE = {
+_SINGLE_VALUED = {
     "index-url": "UV_DEFAULT_INDEX",
     "cert": "SSL_CERT_FILE",
     "client-cert": "SSL_CLIENT_CERT",
@@ -15,18 +15,18 @@ _ONE = {
     "timeout": "UV_HTTP_TIMEOUT",
     "no-index": "UV_NO_INDEX",
 }
-# pip separates several values by white space.
-_SEVERAL = {
+# Options with several values, which pip separates by white space, and uv by the second item.
+_MULTI_VALUED = {
     "extra-index-url": ("UV_INDEX", " "),
     "find-links": ("UV_FIND_LINKS", ","),
     "trusted-host": ("UV_INSECURE_HOST", " "),
 }
-# The sections of pip's configuration that hold for "pip install"; a later one wins.
+# The sections of pip's configuration that apply to "pip install". Later ones take precedence.
 _SECTIONS = ("global", "install", ":env:")
 
 
 def parse(listing: str) -> dict[str, str]:
-    """The options in the output of ``pip config list``, the one that pip would use for each."""
+    """Parse the output of ``pip config list``, and return the value that pip would use for each option."""
     found: dict[tuple[int, str], str] = {}
     for line in listing.splitlines():
         name, equals, quoted = line.partition("=")
@@ -37,10 +37,10 @@ def parse(listing: str) -> dict[str, str]:
 
 
 def for_uv(options: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Variables for uv. One that the user has set for uv already stays."""
-    variables = {_ONE[option]: value for option, value in options.items() if option in _ONE}
-    for option, (variable, separator) in _SEVERAL.items():
-        # A folder that is not there is a warning to pip, an error to uv.
+    """Return variables for uv, without those that the user has already set in ``environment``."""
+    variables = {_SINGLE_VALUED[option]: value for option, value in options.items() if option in _SINGLE_VALUED}
+    for option, (variable, separator) in _MULTI_VALUED.items():
+        # A missing folder is a warning in pip, but an error in uv.
         words = [word for word in options.get(option, "").split() if not word.startswith("/") or Path(word).exists()]
         if words:
             variables[variable] = separator.join(words)

@@ -1,4 +1,4 @@
-"""Runs a command and shows what arrives on the disk meanwhile: megabytes and seconds."""
+"""Runs a command and shows its progress: megabytes written to disk, and seconds."""
 
 import os
 import subprocess
@@ -9,24 +9,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 MB = 1024 * 1024
-# A terminal's line is rewritten; a log gets a line now and then.
+# A terminal's line is updated in place; a log gets a new line less often.
 TERMINAL_EVERY_S, LOG_EVERY_S = 0.5, 10.0
 STOP_TIMEOUT_S = 10.0
 SHOWN_LINES = 12
 
 
 class SetupError(Exception):
-    """Set-up cannot go on; the message says what to do."""
+    """Set-up cannot continue; the message says what to do."""
 
 
 def megabytes(folders: Iterable[Path]) -> int:
-    """What the folders take on the disk. A file with two names counts once."""
+    """Return the folders' size on disk in megabytes. A file with several hard links counts once."""
     seen: dict[tuple[int, int], int] = {}
     for folder in folders:
         for directory, _, names in os.walk(folder):
             for name in names:
                 try:
-                    found = os.lstat(os.path.join(directory, name))  # noqa: PTH118  # ten thousand times a look
+                    found = os.lstat(os.path.join(directory, name))  # noqa: PTH118  # called for ten thousand files
                 except FileNotFoundError:
                     continue
                 seen[found.st_dev, found.st_ino] = found.st_blocks * 512
@@ -34,7 +34,7 @@ def megabytes(folders: Iterable[Path]) -> int:
 
 
 def run(title: str, command: Sequence[str | Path], env: Mapping[str, str], cwd: Path, folders: Sequence[Path]) -> None:
-    """Run ``command``, showing ``title`` and what grows in ``folders``. Raises SetupError with what it printed."""
+    """Run ``command``, showing ``title`` and how much ``folders`` grow. Raises SetupError with the command's output."""
     started = time.monotonic()
     before = megabytes(folders)
     log = ROOT / ".local" / "setup.log"
@@ -72,7 +72,7 @@ def _watch(process: subprocess.Popen[bytes], title: str, folders: Sequence[Path]
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    # Ctrl-C in a terminal has reached it already; a signal to us alone has not.
+    # Ctrl-C in a terminal has already reached the process, but a signal sent only to us has not.
     process.terminate()
     try:
         process.wait(STOP_TIMEOUT_S)

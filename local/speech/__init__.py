@@ -1,1 +1,1 @@
-"""A stand-in for OpenAI's transcription: Moonshine, a small open model whose weights come with its wheel."""
+"""A stand-in for OpenAI's transcription: Moonshine, a small open model whose weights are in its wheel."""

@@ -12,13 +12,13 @@ from starlette.routing import Route
 
 from local.audio import Undecodable, decode
 from local.serving import serve_on_port
+from local.simulated_failures import failure_of
 from local.speech.engine import Speech
-from local.trouble import trouble
 
 # "File uploads are currently limited to 25 MB": https://platform.openai.com/docs/guides/speech-to-text
 MAX_BYTES = 25 * 1024 * 1024
-# Models that take one language; their successor takes a list.
-OLDER = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")
+# Models that take one language; newer ones take a list.
+OLDER_MODELS = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")
 
 
 async def transcriptions(request: Request) -> Response:
@@ -27,8 +27,8 @@ async def transcriptions(request: Request) -> Response:
         return _error(401, "You didn't provide an API key.")
     async with request.form() as form:
         model = str(form.get("model", ""))
-        if refusal := refuse(model) or unsupported(model, form):
-            return refusal
+        if error := simulated_failure(model) or unsupported(model, form):
+            return error
         file = form.get("file")
         if not isinstance(file, UploadFile):
             return _error(400, "file is required")
@@ -45,9 +45,9 @@ async def transcriptions(request: Request) -> Response:
     return JSONResponse({"text": text, "usage": {"type": "duration", "seconds": round(seconds, 3)}})
 
 
-def refuse(model: str) -> Response | None:
-    """Play a model that is switched off (RETIRED), an empty account (NO_CREDIT), a rate limit (RATE_LIMITED): see stand-ins."""
-    match trouble(model):
+def simulated_failure(model: str) -> Response | None:
+    """Return OpenAI's error for a simulated failure: a retired model, an account without credit, a rate limit."""
+    match failure_of(model):
         case "retired":
             return _error(
                 404, f"The model `{model}` does not exist or you do not have access to it.", "model_not_found"
@@ -61,15 +61,16 @@ def refuse(model: str) -> Response | None:
 
 
 async def model(request: Request) -> Response:
-    """Say that a model is there, or is not."""
+    """Tell whether a model exists."""
     name: str = request.path_params["name"]
-    return (refuse(name) if trouble(name) == "retired" else None) or JSONResponse({"id": name, "object": "model"})
+    retired = simulated_failure(name) if failure_of(name) == "retired" else None
+    return retired or JSONResponse({"id": name, "object": "model"})
 
 
 def unsupported(model: str, form: FormData) -> Response | None:
-    """Refuse the parameters that the real model refuses."""
-    newest = model not in OLDER
-    for name in ("language",) if newest else ("languages[]", "keywords[]"):
+    """Reject the parameters that the real model rejects."""
+    newer = model not in OLDER_MODELS
+    for name in ("language",) if newer else ("languages[]", "keywords[]"):
         if name in form:
             return _error(
                 400, f"Unsupported parameter for {model}: {name}", "unsupported_parameter", name.removesuffix("[]")
@@ -78,7 +79,7 @@ def unsupported(model: str, form: FormData) -> Response | None:
 
 
 async def health(_request: Request) -> Response:
-    """Answers once the model is loaded."""
+    """Answer once the model is loaded."""
     await asyncio.to_thread(_speech)
     return PlainTextResponse("ok")
 

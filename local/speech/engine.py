@@ -1,4 +1,4 @@
-"""Speech to text by Moonshine (tiny, English). Its voice-activity detection keeps silence from becoming words."""
+"""Speech to text with Moonshine (tiny, English). Its voice-activity detection avoids made-up words for silence."""
 
 import threading
 
@@ -7,7 +7,7 @@ from moonshine_voice.utils import get_model_path
 
 from local.audio import SPEECH_RATE, Samples
 
-# Moonshine is given this much at a time, so that an hour of speech does not become an hour of samples in C.
+# Long recordings are passed to Moonshine in pieces of this length, to limit its memory use.
 WINDOW_S = 60 * 5
 
 
@@ -16,12 +16,12 @@ class Speech:
 
     def __init__(self) -> None:
         self._transcriber = Transcriber(get_model_path("tiny-en"), ModelArch.TINY)
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
 
     def transcribe(self, samples: Samples) -> str:
-        """The words in ``samples`` (16 kHz); empty for silence."""
+        """Return the words in ``samples`` (16 kHz); empty for silence."""
         window = WINDOW_S * SPEECH_RATE
-        with self._one_at_a_time:
+        with self._lock:
             texts = [self._window(samples[start : start + window]) for start in range(0, len(samples), window)]
         return " ".join(text for text in texts if text)
 

@@ -1,1 +1,1 @@
-"""What Vercel would build and run, built and run here without an account."""
+"""Builds the function as Vercel does, and runs it on this machine without an account."""

@@ -1,4 +1,4 @@
-"""``make vercel-build``: build the function, say how large it is, and send a recording through it."""
+"""``make vercel-build``: builds the function, prints its size, and processes a recording with it."""
 
 import argparse
 import sys
@@ -15,11 +15,11 @@ from local.vercel.function import FunctionStack
 
 
 def main() -> int:
-    """Run the command; its exit code."""
+    """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m local.vercel", description="Build for Vercel without an account, and boot what was built."
+        prog="python -m local.vercel", description="Build for Vercel without an account, and run the result."
     )
-    parser.add_argument("--cli", type=Path, required=True, help="the Vercel command line's own file, vc.js")
+    parser.add_argument("--cli", type=Path, required=True, help="the path of the Vercel CLI's vc.js")
     parser.add_argument("--directory", type=Path, default=ROOT / ".local" / "vercel", help="where to build")
     arguments = parser.parse_args()
     stop_on_sigterm()

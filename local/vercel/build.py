@@ -1,4 +1,4 @@
-"""Builds the function with Vercel's own command line, and lays out exactly the files it would deploy."""
+"""Builds the function with the Vercel CLI, and collects exactly the files that it would deploy."""
 
 import gzip
 import hashlib
@@ -17,22 +17,22 @@ from typing import Any
 from local.migrate import ROOT
 from local.ports import LOOPBACK, free_port
 
-# Any project will do: https://vercel.com/docs/cli/build
+# The build needs the settings of a project, but the project need not exist: https://vercel.com/docs/cli/build
 PROJECT = {"projectId": "prj_x", "orgId": "team_x", "settings": {"framework": None}}
-# Vercel's runtime needs 3.12 or newer; the application itself is not tried beyond 3.13.
+# Vercel's runtime needs 3.12 or newer; versions after 3.13 are not tested.
 PYTHONS = ("3.12", "3.13")
 BUILD_TIMEOUT_S = 600
-# In place of the query engine's binary, whose download is out of reach here: it goes on to the one of engine/.
+# The build gets this script instead of the query engine's binary. It starts the engine in engine/.
 ENGINE = b'#!/bin/sh\nexec "$STAND_IN_QUERY_ENGINE" "$@"\n'
 FORBIDDEN = ("tests/", "local/", "benchmarks/", "engine/", "migrations/", "docs/", ".env", ".local/", ".git/", ".ci/")
 
 
 class BuildError(Exception):
-    """The build cannot go on; the message says why."""
+    """The build cannot continue; the message says why."""
 
 
 def build(cli: Path, directory: Path) -> Path:
-    """Build what git has tracked, below ``directory``; the folder with the function's files. Raises BuildError."""
+    """Build the files that git tracks, inside ``directory``, and return the function's folder. Raises BuildError."""
     project, function = directory / "project", directory / "function"
     shutil.rmtree(directory, ignore_errors=True)
     _export(project)
@@ -48,21 +48,21 @@ def build(cli: Path, directory: Path) -> Path:
             "PRISMA_ENGINES_MIRROR": mirror,
             "UV_CACHE_DIR": str(ROOT / ".local" / "cache" / "uv"),
         }
-        # How this machine reaches its package registries.
-        reach = ("PIP_", "UV_", "NPM_", "SSL_", "HTTP", "HTTPS", "NO_PROXY", "http", "https", "no_proxy")
-        inherited = {name: value for name, value in os.environ.items() if name.startswith(reach)}
+        # Settings for package indexes, certificates and proxies.
+        network = ("PIP_", "UV_", "NPM_", "SSL_", "HTTP", "HTTPS", "NO_PROXY", "http", "https", "no_proxy")
+        inherited = {name: value for name, value in os.environ.items() if name.startswith(network)}
         command = ["node", str(cli), "build", "--yes", "--prod"]
         result = subprocess.run(
             command, cwd=project, env={**inherited, **environment}, timeout=BUILD_TIMEOUT_S, check=False
         )
     if result.returncode:
         raise BuildError("the build failed, see above")
-    _lay_out(project, function)
+    _copy_function(project, function)
     return function
 
 
 def describe(function: Path) -> str:
-    """The function's size, and its largest packages. Raises BuildError for a file that must not be there."""
+    """Return the function's size and its largest packages. Raises BuildError if it contains a forbidden file."""
     sizes: dict[str, int] = {}
     for file in function.rglob("*"):
         if file.is_file():
@@ -86,7 +86,7 @@ def _export(project: Path) -> None:
 
 
 def _tools(directory: Path) -> Path:
-    """A folder with the build's tools, as the build image has them."""
+    """Create a folder with the tools that Vercel's build image has."""
     directory.mkdir(parents=True)
     uv = Path(sys.executable).parent / "uv"
     node = os.environ.get("PRISMA_ENGINE_NODE") or shutil.which("node")
@@ -99,7 +99,7 @@ def _tools(directory: Path) -> Path:
 
 
 def python_for_vercel() -> Path:
-    """A Python of a version that Vercel has. Raises BuildError."""
+    """Return the path of a Python of a version that Vercel has. Raises BuildError."""
     for version in PYTHONS:
         name = f"python{version}"
         own = [Path(sys.base_prefix) / "bin" / name]
@@ -117,12 +117,12 @@ def _runs(python: Path) -> bool:
 
 @contextmanager
 def _engine_mirror() -> Generator[str, None, None]:
-    """Serves ENGINE wherever the build asks for one of Prisma's binaries."""
+    """Serve ENGINE as every binary that the build downloads from Prisma."""
     packed = gzip.compress(ENGINE, mtime=0)
 
     class Mirror(BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # the library's name
-            """Any path."""
+            """Answer for any path."""
             if self.path.endswith(".gz.sha256"):
                 body = hashlib.sha256(packed).hexdigest().encode()
             elif self.path.endswith(".sha256"):
@@ -135,7 +135,7 @@ def _engine_mirror() -> Generator[str, None, None]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:  # the library's name
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer((LOOPBACK, free_port()), Mirror) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -143,8 +143,8 @@ def _engine_mirror() -> Generator[str, None, None]:
         server.shutdown()
 
 
-def _lay_out(project: Path, function: Path) -> None:
-    """Copy the function: its own files, and those that its file map names."""
+def _copy_function(project: Path, function: Path) -> None:
+    """Copy the function's own files, and those listed in its file map."""
     [built] = (project / ".vercel" / "output" / "functions").glob("*.func")
     shutil.copytree(built, function)
     config = json.loads((built / ".vc-config.json").read_text())

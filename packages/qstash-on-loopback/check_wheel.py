@@ -1,4 +1,4 @@
-"""Builds the wheel, installs it into an empty environment, and sends a message through it: ``make package``."""
+"""Builds the wheel, installs it into an empty environment and delivers a message through it: ``make package``."""
 
 import json
 import os
@@ -17,7 +17,7 @@ TIMEOUT_S = 60
 
 
 class Destination(HTTPServer):
-    """Takes one delivery."""
+    """Receives one delivery."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -30,7 +30,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers 200."""
 
     def do_POST(self) -> None:
-        """Notes the signature."""
+        """Records the signature."""
         self.rfile.read(int(self.headers["content-length"]))
         self.send_response(200)
         self.end_headers()
@@ -39,11 +39,11 @@ class Handler(BaseHTTPRequestHandler):
         self.server.arrived.set()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 def main() -> None:
-    """Raises where something does not work."""
+    """Raises an exception if something does not work."""
     output = Path(sys.argv[1])
     subprocess.run([sys.executable, "-m", "build", "--outdir", output, HERE], check=True, timeout=600)
     [wheel] = output.glob("*.whl")

@@ -1,1 +1,1 @@
-"""Kills of every process while learners work."""
+"""Chaos tests: processes are killed at random while learners use the service."""

@@ -1,7 +1,7 @@
-"""Real processes, killed at random while learners record, upload directly and delete; then every promise is checked.
+"""Kills real processes at random while learners upload and delete recordings; then checks every guarantee.
 
-``make chaos`` runs it for longer: SECONDS_OF_CHAOS=120 SEED=1. Two workers of the application share an address; QStash's time
-runs fifty times as fast; leases and deadlines are as short as settings allow.
+``make chaos`` runs it for longer: SECONDS_OF_CHAOS=120 SEED=1. Two application workers share an address, QStash's clock
+runs fifty times as fast, and leases and deadlines are as short as the settings allow.
 """
 
 import contextlib
@@ -34,14 +34,14 @@ from local.process import Child
 from local.storage import Storage
 from tests.conftest import make_settings
 from tests.support.providers import Providers
-from tests.support.world import AUDIO, Database, World
+from tests.support.world import AUDIO, MigratedDatabase, World
 
 pytestmark = pytest.mark.thorough
 
 RUN_S = float(os.environ.get("CHAOS_SECONDS", "12"))
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 LEARNERS = 4
-# Between two kills, in seconds.
+# The maximum time between two kills, in seconds.
 CALM_S = 1.5
 SETTLE_S = 240
 ONE_SESSION = Counter({"grammar:Past tense": 3, "structure:So openers": 1})
@@ -49,7 +49,7 @@ ONE_SESSION = Counter({"grammar:Past tense": 3, "structure:So openers": 1})
 
 @dataclass
 class Chaos:
-    """A deployment whose processes may be killed, and what the learners were told."""
+    """A deployment whose processes may be killed, and the answers that learners received."""
 
     world: World
     postgres: Postgres
@@ -62,7 +62,7 @@ class Chaos:
     over: threading.Event = field(default_factory=threading.Event)
 
     def processes(self, kind: str) -> list[psutil.Process]:
-        """The application's workers, or their query engines."""
+        """The application's workers, or their query engines if ``kind`` is "engine"."""
         try:
             children = psutil.Process(self.application.pid).children(recursive=True)
             engines = [child for child in children if "engine/src/main.js" in " ".join(child.cmdline())]
@@ -72,7 +72,7 @@ class Chaos:
         return engines if kind == "engine" else workers
 
     def kill(self, dice: random.Random) -> None:
-        """Kill something."""
+        """Kill a random process."""
         kind = dice.choice(["worker", "worker", "engine", "postgres", "storage"])
         self.kills[kind] += 1
         if kind == "postgres":
@@ -82,16 +82,16 @@ class Chaos:
             time.sleep(dice.uniform(0, 1.5))
             self.storage.restart()
         elif victims := self.processes(kind):
-            with_luck(lambda: dice.choice(victims).kill())
+            ignoring_kills(lambda: dice.choice(victims).kill())
 
     def learn(self, user: str, dice: random.Random) -> None:
-        """One learner: uploads in both ways, looks, deletes; whatever fails is tried no further."""
+        """One learner: uploads in both ways, reads and deletes sessions. Failed requests are not retried."""
         while not self.over.is_set():
-            with_luck(lambda: self.once(user, dice))
+            ignoring_kills(lambda: self.once(user, dice))
             time.sleep(dice.uniform(0.05, 0.3))
 
     def once(self, user: str, dice: random.Random) -> None:
-        """One session."""
+        """Create one session, read it, and sometimes delete it."""
         with self.world.client(user) as client:
             session_id = self.direct(client) if dice.random() < 0.4 else self.form(client)
             if session_id is None:
@@ -100,7 +100,7 @@ class Chaos:
             client.get(f"/api/sessions/{session_id}")
             if dice.random() < 0.3:
                 time.sleep(dice.uniform(0, 0.5))
-                # From here on it may be gone, whatever the answer.
+                # From now on the session may be deleted, whatever the answer.
                 self.kept.pop(session_id)
                 self.deleted.add(session_id)
                 self.note("delete", client.delete(f"/api/sessions/{session_id}"))
@@ -112,7 +112,7 @@ class Chaos:
         return answer.json()["id"] if answer.status_code == 201 else None
 
     def direct(self, client: httpx.Client) -> str | None:
-        """Upload to storage."""
+        """Upload directly to storage."""
         begun = self.note(
             "begin",
             client.post("/api/sessions", json={"duration": 12, "size": len(AUDIO), "contentType": "audio/webm"}),
@@ -126,30 +126,30 @@ class Chaos:
         return begun.json()["id"] if done.status_code == 200 else None
 
     def note(self, what: str, answer: httpx.Response) -> httpx.Response:
-        """Count an answer; each has the JSON of the contract, whatever is broken."""
+        """Count an answer. Every error must have the documented JSON body, whatever is broken."""
         self.answers[f"{what} {answer.status_code}"] += 1
         if answer.status_code >= 400:
             assert set(answer.json()) == {"error", "code"}, answer.text
         return answer
 
 
-def with_luck(attempt: Callable[[], object]) -> None:
-    """Try something that a kill may interrupt."""
+def ignoring_kills(attempt: Callable[[], object]) -> None:
+    """Run something that a kill may interrupt."""
     with contextlib.suppress(httpx.HTTPError, psutil.Error, subprocess.SubprocessError, KeyError):
         attempt()
 
 
 def wait_for(holds: Callable[[], bool], limit_s: float = SETTLE_S, said: Callable[[], object] = str) -> None:
-    """Wait until a condition holds."""
+    """Wait until a condition holds. ``said`` describes the state if it does not."""
     deadline = time.monotonic() + limit_s
     while not holds():
-        assert time.monotonic() < deadline, f"it did not come to rest: {said()}"
+        assert time.monotonic() < deadline, f"the system did not settle: {said()}"
         time.sleep(0.3)
 
 
 @pytest.fixture
 def chaos(tmp_path: Path, shared_providers: tuple[Providers, str]) -> Generator[Chaos, None, None]:
-    """PostgreSQL, storage, QStash and two workers, each a process of its own."""
+    """PostgreSQL, storage, QStash and two workers, each in its own process."""
     providers, providers_url = shared_providers
     providers.reset()
     queue_port, port = free_port(), free_port()
@@ -162,7 +162,7 @@ def chaos(tmp_path: Path, shared_providers: tuple[Providers, str]) -> Generator[
     with Postgres(tmp_path / "pg", max_connections=100) as postgres, Storage(tmp_path / "s3") as storage:
         migrate(postgres.create_database("chaos"))
         settings = make_settings(
-            Database(postgres, "chaos"),
+            MigratedDatabase(postgres, "chaos"),
             storage,
             providers_url,
             f"http://{LOOPBACK}:{port}",
@@ -183,7 +183,7 @@ def chaos(tmp_path: Path, shared_providers: tuple[Providers, str]) -> Generator[
             {**os.environ, **values},
             ROOT,
         )
-        world = World(settings.app_url, settings, Database(postgres, "chaos"), storage, providers, Keys())
+        world = World(settings.app_url, settings, MigratedDatabase(postgres, "chaos"), storage, providers, Keys())
         try:
             application.wait_until(lambda: accepts(port), 60)
             wait_for(lambda: httpx.get(f"{world.url}/api/health/ready", trust_env=False).is_success, 60)
@@ -195,7 +195,7 @@ def chaos(tmp_path: Path, shared_providers: tuple[Providers, str]) -> Generator[
 
 @pytest.mark.timeout(900)
 def test_every_promise_holds_after_kills_of_everything(chaos: Chaos) -> None:
-    """Done once, counted once, nothing stranded, no recording left, nothing private in the log."""
+    """Sessions are processed and counted once, none is stranded, no recording is left, and the log is not private."""
     dice = random.Random(SEED)
     with ThreadPoolExecutor(LEARNERS) as pool:
         learners = [
@@ -211,11 +211,11 @@ def test_every_promise_holds_after_kills_of_everything(chaos: Chaos) -> None:
     settle(chaos)
     print(f"\nseed {SEED}: kills {dict(chaos.kills)}, answers {dict(sorted(chaos.answers.items()))}")
 
-    assert wrong(chaos) == []
+    assert broken_guarantees(chaos) == []
 
 
 def settle(chaos: Chaos) -> None:
-    """Let time pass: leases end, the sweep comes round, until no session waits and no object is left."""
+    """Let time pass and run the sweep, until no session is waiting and no object is left."""
     db = chaos.world.database
     waiting = (
         "SELECT id, status, \"errorMessage\" FROM speaking_sessions WHERE status NOT IN ('DONE', 'CREATED') "
@@ -225,7 +225,7 @@ def settle(chaos: Chaos) -> None:
     def at_rest() -> bool:
         past = "timezone('utc', now()) - interval '2 hours'"
         db.execute(f"UPDATE speaking_sessions SET \"updatedAt\" = {past} WHERE status IN ('UPLOADED', 'FAILED')")
-        # A lease that is alive is nobody's to touch; it ends by itself.
+        # A live lease must not be touched; it expires by itself.
         answer = chaos.world.signed("/api/internal/sweep", b"{}")
         time.sleep(1)
         return answer.is_success and not db.rows(waiting)
@@ -243,20 +243,22 @@ def settle(chaos: Chaos) -> None:
     wait_for(nothing_stored, said=chaos.storage.stored_keys)
 
 
-def wrong(chaos: Chaos) -> list[str]:
-    """Which promises do not hold."""
+def broken_guarantees(chaos: Chaos) -> list[str]:
+    """The guarantees that do not hold."""
     db = chaos.world.database
     rows = {row["id"]: row for row in db.rows("SELECT * FROM speaking_sessions")}
-    found = [f"{one}: lost" for one in chaos.kept if one not in rows]
+    found = [f"{session_id}: lost" for session_id in chaos.kept if session_id not in rows]
     found += [
-        f"{one}: {rows[one]['status']} {rows[one]['errorMessage']}"
-        for one in chaos.kept
-        if one in rows and rows[one]["status"] != "DONE"
+        f"{session_id}: {rows[session_id]['status']} {rows[session_id]['errorMessage']}"
+        for session_id in chaos.kept
+        if session_id in rows and rows[session_id]["status"] != "DONE"
     ]
     for table, expected in (("transcripts", 1), ("insights", 2)):
         counted = Counter(row["sessionId"] for row in db.rows(f'SELECT "sessionId" FROM {table}'))
-        done = [one for one, row in rows.items() if row["status"] == "DONE"]
-        found += [f"{one}: {counted[one]} {table}" for one in done if counted[one] != expected]
+        done = [session_id for session_id, row in rows.items() if row["status"] == "DONE"]
+        found += [
+            f"{session_id}: {counted[session_id]} {table}" for session_id in done if counted[session_id] != expected
+        ]
     profiles = db.rows(
         "SELECT u.id, p.patterns, (SELECT count(*) FROM speaking_sessions s WHERE s.\"userId\" = u.id AND s.status = 'DONE') "
         'AS done FROM users u LEFT JOIN pattern_profiles p ON p."userId" = u.id'
@@ -265,7 +267,7 @@ def wrong(chaos: Chaos) -> list[str]:
         counts: dict[str, int] = profile["patterns"] or {}
         sessions: int = profile["done"]
         times: set[float] = {counts.get(key, 0) / each for key, each in ONE_SESSION.items()}
-        # A deleted session may have been counted before it went; each session counts once, as a whole.
+        # A deleted session may have been counted before; every session counts once, as a whole.
         if len(times) != 1 or not sessions <= min(times) <= sessions + len(chaos.deleted):
             found.append(f"profile of {profile['id']}: {json.dumps(counts)} for {sessions} sessions")
     log = (chaos.application.log_path or Path()).read_text(errors="replace")
@@ -274,9 +276,9 @@ def wrong(chaos: Chaos) -> list[str]:
 
 
 def test_sigterm_ends_what_the_chaos_started(chaos: Chaos) -> None:
-    """After a stop no worker and no engine is left."""
-    everything = psutil.Process(chaos.application.pid).children(recursive=True)
+    """After a stop, no worker and no engine is left."""
+    descendants = psutil.Process(chaos.application.pid).children(recursive=True)
     chaos.application.stop(signal.SIGTERM)
 
-    psutil.wait_procs(everything, timeout=30)
-    assert [process for process in everything if process.is_running() and process.status() != "zombie"] == []
+    psutil.wait_procs(descendants, timeout=30)
+    assert [process for process in descendants if process.is_running() and process.status() != "zombie"] == []

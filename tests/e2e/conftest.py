@@ -1,4 +1,4 @@
-"""What end-to-end tests share: a running stack and a browser, once for each file."""
+"""Shared fixtures of the end-to-end tests: a running stack and a browser, one per module."""
 
 from collections.abc import Generator
 
@@ -26,7 +26,7 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Generator[Browser, None,
 
 @pytest.fixture
 def context(chrome: Browser) -> Generator[BrowserContext, None, None]:
-    """A fresh profile. Errors of the page's scripts fail the test."""
+    """A fresh browser profile. Script errors of the page fail the test."""
     errors: list[str] = []
     context = chrome.new_context(viewport=DESK)
     context.on("weberror", lambda error: errors.append(str(error.error)))
@@ -37,5 +37,5 @@ def context(chrome: Browser) -> Generator[BrowserContext, None, None]:
 
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
-    """A page in it."""
+    """A page in the fresh profile."""
     return context.new_page()

@@ -1,4 +1,4 @@
-"""``make screenshots``: the page's states, light and dark and on a phone, as pictures for the documentation."""
+"""``make screenshots``: takes pictures of the page for the documentation, in light and dark mode and on a phone."""
 
 import tempfile
 from pathlib import Path
@@ -28,7 +28,7 @@ SIZE = ViewportSize(width=1180, height=820)
 
 
 def main() -> None:
-    """Start a stack, take the pictures, stop."""
+    """Start a stack and take the pictures."""
     stop_on_sigterm()
     program = chromium()
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -47,14 +47,14 @@ def main() -> None:
 
 
 def picture(page: Page, name: str, *, full: bool = False) -> None:
-    """Save what is seen, or the whole page."""
+    """Save a picture of the viewport, or of the whole page."""
     path = IMAGES / f"{name}.png"
     page.screenshot(path=path, animations="disabled", full_page=full)
     print(path.relative_to(ROOT), flush=True)
 
 
 def take(page: Page, stack: Stack, scheme: str) -> None:
-    """Sign-in, start, recording, at work, waiting for a retry, results."""
+    """Take pictures of sign-in, start, processing, results, recording, and waiting for a retry."""
     page.goto(stack.url)
     page.get_by_label("Your name").wait_for()
     picture(page, f"sign-in-{scheme}")
@@ -69,7 +69,7 @@ def take(page: Page, stack: Stack, scheme: str) -> None:
         picture(page, f"at-work-{scheme}")
     assert wait_for_status(page, "DONE", "FAILED")[-1] == "DONE"
     send_sample(page)
-    expect(page.get_by_role("heading", name="Beside your last recording")).to_be_visible()
+    expect(page.get_by_role("heading", name="Compared with your last recording")).to_be_visible()
     expect(page.locator("#recordings .badge").first).to_have_text("Done")
     expect(page.locator("#chart text").filter(has_text=":")).not_to_have_count(0)
     page.mouse.move(0, 0)
@@ -82,7 +82,7 @@ def take(page: Page, stack: Stack, scheme: str) -> None:
 
 
 def retrying(page: Page, stack: Stack, scheme: str) -> None:
-    """A failure that is tried again; the row is set as a delivery would set it."""
+    """Take a picture of a failure that is retried. The row is changed as a delivery would change it."""
     page.get_by_role("button", name="Try the sample recording").click()
     page.locator("#review-text").get_by_text("sample.ogg").wait_for()
     with frozen(stack, "local.speech"):
@@ -97,7 +97,7 @@ def retrying(page: Page, stack: Stack, scheme: str) -> None:
 
 
 def take_phone(running: Browser, stack: Stack) -> None:
-    """Start and results at 390 pixels."""
+    """Take pictures of the start and the results at a width of 390 pixels."""
     context = running.new_context(viewport=PHONE, device_scale_factor=2, reduced_motion="reduce", has_touch=True)
     page = context.new_page()
     sign_in(page, stack.url, "Cleo")

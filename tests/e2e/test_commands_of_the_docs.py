@@ -1,4 +1,4 @@
-"""README.md, docs/quickstart.md, docs/deploy.md: their commands run as they are written, against a running stack."""
+"""Runs the commands of README.md, docs/quickstart.md and docs/deploy.md as written, against a running stack."""
 
 import json
 import os
@@ -26,16 +26,16 @@ BLOCK = re.compile(r"<!-- run -->\n```bash\n(.*?)```\n```json\n(.*?)```", re.DOT
 
 
 def shape(value: Any) -> Any:
-    """Which keys there are, at every depth; of a list the first element."""
+    """The keys of a JSON value at every depth; of a list, only the first element."""
     if isinstance(value, dict):
         return {str(name): shape(inner) for name, inner in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return [shape(value[0])] if isinstance(value, list) and value else None  # pyright: ignore[reportUnknownArgumentType]
 
 
 def bash(script: str, directory: Path = ROOT, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run a script as somebody who copies it, in this checkout's virtual environment."""
+    """Run a script as if it were copied into a shell, in this checkout's virtual environment."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    # Below a "make test", make would announce its folders.
+    # Inside "make test", a nested make would print its directories.
     inherited = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")}
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script], cwd=directory, env={**inherited, "PATH": path, **environment},
@@ -43,11 +43,11 @@ def bash(script: str, directory: Path = ROOT, **environment: str) -> "subprocess
     )  # fmt: skip
 
 
-def test_the_quickstart_is_true(stack: Stack) -> None:
-    """A newcomer copies these lines: each works, and its answer has the keys shown."""
+def test_the_quickstart_works(stack: Stack) -> None:
+    """Every command works, and its answer has the keys shown in the documentation."""
     blocks = BLOCK.findall((ROOT / "docs" / "quickstart.md").read_text())
     script = "\necho; echo ====\n".join(commands for commands, _ in blocks)
-    # The stack of this test instead of the one of "make run".
+    # Uses the stack of this test instead of the one started by "make run".
     token = f'"{sys.executable}" -m local --directory "{stack.directory}" token --user ada'
     done = bash(script.replace("make -s token USER=ada", token).replace("http://127.0.0.1:8000", stack.url))
     answers = [json.loads(text) for text in done.stdout.split("\n====\n")]
@@ -58,13 +58,13 @@ def test_the_quickstart_is_true(stack: Stack) -> None:
 
 
 def test_the_readmes_commands_work(stack: Stack, tmp_path: Path) -> None:
-    """The demo uses the stack that runs already; each target does what is said beside it."""
+    """The demo uses the running stack, and each target does what its comment says."""
     shutil.copy(ROOT / "local" / "page" / "static" / "sample.ogg", tmp_path / "my.ogg")
     local = shlex.join([sys.executable, "-m", "local", "--directory", str(stack.directory)])
     printed: list[str] = []
     for block in run_blocks("README.md"):
         for line in block.commands:
-            # The folder of this test's stack, and a recording that is there.
+            # Use this test's stack and an existing recording.
             line = line.replace("make ", f"make LOCAL={shlex.quote(local)} ")
             done = bash(line.replace("my.m4a", str(tmp_path / "my.ogg")))
             assert done.returncode == 0, done.stdout + done.stderr
@@ -78,7 +78,7 @@ def test_the_readmes_commands_work(stack: Stack, tmp_path: Path) -> None:
 
 @pytest.fixture
 def deployed(stack: Stack, tmp_path: Path) -> Path:
-    """A folder with the application and a .env alone, as on a server."""
+    """A folder with only the application and a .env file, as on a server."""
     (tmp_path / "app").symlink_to(ROOT / "app")
     shutil.copy(ROOT / "schema.prisma", tmp_path)
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in stack.environment.items()))
@@ -86,7 +86,7 @@ def deployed(stack: Stack, tmp_path: Path) -> Path:
 
 
 def test_the_deployments_commands_work(deployed: Path) -> None:
-    """check-settings, serve until SIGTERM, the sweep's schedule."""
+    """check-settings, serve until SIGTERM, and schedule install."""
     port = free_port()
     said: dict[str, str] = {}
     for block in run_blocks("docs/deploy.md"):
@@ -102,7 +102,7 @@ def test_the_deployments_commands_work(deployed: Path) -> None:
 
 
 def serve_and_stop(line: str, directory: Path, port: int) -> None:
-    """Until it answers; then SIGTERM ends it."""
+    """Run ``serve`` until it answers, then stop it with SIGTERM."""
     env = {**os.environ, "PORT": str(port)}
     process = subprocess.Popen([sys.executable, *line.split()[1:]], cwd=directory, env=env)
     try:

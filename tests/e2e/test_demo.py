@@ -1,4 +1,4 @@
-"""``make demo`` from outside: what it prints when all goes well, when a provider fails once, and when it fails for good."""
+"""``make demo``: its output on success, when a provider fails once, and when it fails permanently."""
 
 import re
 import time
@@ -16,7 +16,7 @@ MADE_OF = ("Last weekend", "mountains", "informations")
 
 @pytest.fixture
 def providers(monkeypatch: pytest.MonkeyPatch) -> Generator[Providers, None, None]:
-    """Scripted providers, whose addresses the demo is given as real ones."""
+    """Scripted providers that the demo uses as if they were the real ones."""
     providers = Providers()
     with served(providers.app) as url:
         given = {
@@ -32,7 +32,7 @@ def providers(monkeypatch: pytest.MonkeyPatch) -> Generator[Providers, None, Non
 
 
 def demo(directory: Path, *words: str) -> tuple[int, list[str]]:
-    """Exit code and lines."""
+    """Run the demo, and return its exit code and output lines."""
     with command("demo", *words, directory=directory) as process:
         printed, _ = process.communicate(timeout=150)
     return process.returncode, printed.splitlines()
@@ -40,7 +40,7 @@ def demo(directory: Path, *words: str) -> tuple[int, list[str]]:
 
 @pytest.mark.thorough
 def test_demo_needs_nothing_and_its_last_line_says_done(tmp_path: Path) -> None:
-    """In a pipe: plain lines, exit code 0, the line that scripts look for."""
+    """In a pipe it prints plain lines, exits with 0, and ends with the line that scripts look for."""
     started = time.monotonic()
     with command("demo", directory=tmp_path) as process:
         printed, _ = process.communicate(timeout=100)
@@ -54,7 +54,7 @@ def test_demo_needs_nothing_and_its_last_line_says_done(tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 def test_a_provider_that_fails_once_is_waited_for(tmp_path: Path, providers: Providers) -> None:
-    """It says what failed, when and which attempt comes next; then the results, and what both deliveries used."""
+    """It reports the failure and the next attempt; then the results, and the usage of both deliveries."""
     providers.claude.append(Reply(500, {"type": "error", "error": {"type": "api_error", "message": "x"}}, times=3))
     code, lines = demo(tmp_path)
     text = "\n".join(lines)
@@ -65,7 +65,7 @@ def test_a_provider_that_fails_once_is_waited_for(tmp_path: Path, providers: Pro
         r"failed while the transcript was analyzed: .+ Trying again in about 12 s, attempt 2 of 4", failed
     )
     assert lines.index(failed) < lines.index("DONE") and lines[-1].startswith("DONE session=")
-    # The transcript was stored: the second delivery analyzes alone.
+    # The transcript was stored, so the second delivery only analyzes.
     assert len(providers.transcriptions) == 1 and len(providers.messages) == 4
     used = text.partition("\nUsage\n")[2]
     assert re.search(r"transcription +\$\d\.\d{4}  whisper-1: \d+ s of audio, 1 attempt\n", used)
@@ -75,7 +75,7 @@ def test_a_provider_that_fails_once_is_waited_for(tmp_path: Path, providers: Pro
 
 @pytest.mark.thorough
 def test_a_failure_for_good_says_where_and_what_to_do(tmp_path: Path, providers: Providers) -> None:
-    """The step, the reason, the logs, the command that tries again; nothing is waited for."""
+    """It names the step, the reason, the logs and the command to try again, and does not wait."""
     refused = {"error": {"message": "Audio file might be corrupted or unsupported", "type": "invalid_request_error"}}
     providers.whisper.append(Reply(400, refused))
     path = tmp_path / "my recording.webm"
@@ -84,12 +84,12 @@ def test_a_failure_for_good_says_where_and_what_to_do(tmp_path: Path, providers:
 
     assert code == 1
     assert re.fullmatch(r"FAILED session=c\w{24} while the recording was transcribed: .+", lines[-2]), lines
-    assert lines[-1] == f"What the programs wrote is in {tmp_path / 'logs'}. To try again: make demo AUDIO='{path}'"
+    assert lines[-1] == f"The logs are in {tmp_path / 'logs'}. To try again: make demo AUDIO='{path}'"
     assert not any("Trying again" in line for line in lines)
 
 
 def test_demo_says_why_a_file_will_not_do(tmp_path: Path) -> None:
-    """A file that is not there, or not a recording by its name, is an error before anything starts."""
+    """A missing file, or one that is not a recording by its name, is an error before anything starts."""
     text = tmp_path / "notes.txt"
     text.write_text("no audio")
     for path in (text, tmp_path / "missing.webm"):

@@ -1,7 +1,7 @@
-"""The drill: seven things break on a running stack, and the commands of docs/operations.md name each and mend it.
+"""An incident drill: breaks a running stack in several ways, and finds and fixes each with docs/operations.md.
 
-Every command of the page is run here as it is written; one that is new there fails ``test_every_command_was_run`` until it is.
-The tests go through one incident after the other on the same stack, in the order of this file.
+Every command of the page is run here as written; a new one fails ``test_every_command_was_run`` until it is added. The
+tests go through one incident after the other on the same stack, in the order of this file.
 """
 
 import json
@@ -29,40 +29,40 @@ pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
 OLD_REGION = "QSTASH_REGION= "
 COMMANDS = {"".join(found) for found in re.findall(rf"({OLD_REGION})?python -m app ([^`\n]+)", RUNBOOK)} - {"COMMAND"}
-# Eight seconds of a human voice: speech to text is what takes longest here.
+# Only eight seconds of a human voice, because transcription takes the most time here.
 VOICE = as_webm(decode(human_voice(), OPUS_RATE)[: 8 * OPUS_RATE])
 WAIT_S = 60
 
 
 @dataclass
 class Drill:
-    """A stack, the settings that are in force, and the commands of the page that were run."""
+    """A stack, the changed settings, and the commands of the page that were run."""
 
     stack: Stack
     changed: dict[str, str] = field(default_factory=dict[str, str])
     ran: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
-        self.right = dict(self.stack.environment)
+        self.original = dict(self.stack.environment)
 
     def run(self, command: str, code: int = 0, **words: str) -> str:
-        """Run a command of the page; ``words`` stand for the page's SESSION and LEARNER. What it prints."""
-        assert command in COMMANDS, f"docs/operations.md does not say: python -m app {command}"
+        """Run a command of the page, and return its output. ``words`` replace the page's SESSION and LEARNER."""
+        assert command in COMMANDS, f"not in docs/operations.md: python -m app {command}"
         self.ran.add(command)
         region = {"QSTASH_REGION": ""} if command.startswith(OLD_REGION) else {}
         given = [words.get(word, word) for word in shlex.split(command.removeprefix(OLD_REGION))]
         done = subprocess.run(
             [sys.executable, "-m", "app", *given],
-            cwd=ROOT, env={**os.environ, **self.right, **self.changed, **region},
+            cwd=ROOT, env={**os.environ, **self.original, **self.changed, **region},
             capture_output=True, text=True, timeout=90, check=False,
         )  # fmt: skip
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
     def set(self, **changes: str) -> None:
-        """Change settings and restart the service; without any they are as they were."""
+        """Restart the service with changed settings, or with the original ones if none are given."""
         self.changed = changes
-        self.program("app").start_again({**os.environ, **self.right, **changes})
+        self.program("app").start_again({**os.environ, **self.original, **changes})
         until(lambda: answers(f"{self.stack.url}/api/health/ready"), "not ready again", WAIT_S)
 
     def program(self, name: str) -> Child:
@@ -70,13 +70,13 @@ class Drill:
         return next(child for child in self.stack.children if child.name == name)
 
     def restart_speech(self, **trouble: str) -> None:
-        """Start the stand-in for OpenAI anew."""
+        """Restart the stand-in for OpenAI."""
         self.program("local.speech").start_again({**os.environ, **trouble})
-        health = self.right["OPENAI_BASE_URL"].removesuffix("/v1") + "/healthz"
+        health = self.original["OPENAI_BASE_URL"].removesuffix("/v1") + "/healthz"
         until(lambda: answers(health), "speech does not answer", WAIT_S)
 
     def upload(self, content: bytes = VOICE, code: int = 201) -> str:
-        """A learner uploads; the session's id."""
+        """Upload as a learner, and return the session's id."""
         with client(self.stack, "drill") as browser:
             files = {"audio": ("recording.webm", content, "audio/webm;codecs=opus")}
             answer = browser.post("/api/sessions", files=files, data={"duration": "8"})
@@ -84,7 +84,7 @@ class Drill:
         return str(answer.json().get("id", ""))
 
     def reaches(self, session_id: str, status: str) -> dict[str, Any]:
-        """Wait until a learner sees that status."""
+        """Wait until the learner sees the status, and return the session."""
         found: list[dict[str, Any]] = []
 
         def there() -> bool:
@@ -96,19 +96,19 @@ class Drill:
         return found[0]
 
     def doctor(self, code: int = 1, command: str = "doctor") -> dict[str, str]:
-        """What the doctor calls wrong, with its advice."""
+        """The points that the doctor calls wrong, with its advice."""
         lines = self.run(command, code).splitlines()[1:]
         rows = [re.split(r" {2,}", line, maxsplit=2) for line in lines]
         return {row[0]: row[2] for row in rows if row[1] == "wrong"}
 
     def pass_time(self, duration: str) -> None:
-        """Let QStash's clock run ahead."""
-        headers = {"authorization": f"Bearer {self.right['QSTASH_TOKEN']}"}
-        url = f"{self.right['QSTASH_URL']}/__clock"
+        """Advance QStash's clock."""
+        headers = {"authorization": f"Bearer {self.original['QSTASH_TOKEN']}"}
+        url = f"{self.original['QSTASH_URL']}/__clock"
         httpx.post(url, json={"advance": duration}, headers=headers, timeout=120, trust_env=False).raise_for_status()
 
     def age(self, session_id: str) -> None:
-        """Let a session be an hour old."""
+        """Make a session 50 minutes older."""
         assert self.stack.postgres is not None
         moved = ", ".join(f'"{name}" = "{name}" - interval \'50 minutes\'' for name in ("createdAt", "updatedAt"))
         self.stack.postgres.psql(f"UPDATE speaking_sessions SET {moved} WHERE id = '{session_id}'", "speaking")
@@ -116,12 +116,12 @@ class Drill:
 
 @pytest.fixture(scope="module")
 def drill(stack: Stack) -> Generator[Drill, None, None]:
-    """The stack, sound."""
+    """A healthy stack."""
     yield Drill(stack)
 
 
 def test_the_bucket_has_no_rule(drill: Drill) -> None:
-    """All that is wrong with a new stack; with the rule nothing is."""
+    """This is the only problem of a new stack; with the rule installed, there is none."""
     drill.reaches(drill.upload(), "DONE")
     drill.run("bucket check", 1)
     assert drill.doctor().keys() == {"storage lifecycle"}
@@ -156,11 +156,11 @@ def test_storage_refuses_our_key(drill: Drill) -> None:
 
 
 def test_speech_is_down(drill: Drill) -> None:
-    """Sessions fail and say that they are tried again; after the outage two commands bring all of them back."""
+    """Sessions fail with the promise of a retry; after the outage, two commands recover all of them."""
     drill.program("local.speech").stop()
     given_up = drill.upload()
     drill.reaches(given_up, "FAILED")
-    # QStash uses up its attempts.
+    # QStash exhausts its attempts.
     for _ in range(3):
         drill.pass_time("1h")
     until(lambda: given_up in drill.run("dead-letters list"), "no dead letter", WAIT_S)
@@ -178,7 +178,7 @@ def test_speech_is_down(drill: Drill) -> None:
 
 
 def test_a_recording_is_poisoned(drill: Drill) -> None:
-    """It fails for good, is refused a retry, and its dead letter is deleted."""
+    """It fails permanently, a retry is refused, and its dead letter is deleted."""
     session_id = drill.upload(b"\x1aE\xdf\xa3 no recording" * 50)
     drill.reaches(session_id, "FAILED")
     until(lambda: session_id in drill.run("dead-letters list"), "no dead letter", WAIT_S)
@@ -191,8 +191,8 @@ def test_a_recording_is_poisoned(drill: Drill) -> None:
         assert session_id not in drill.run(command)
 
 
-def test_one_learner_asks(drill: Drill) -> None:
-    """A session that failed long ago, so that QStash has no message of it any more, is shown and retried."""
+def test_one_old_session_is_retried(drill: Drill) -> None:
+    """A session that failed long ago, so that QStash no longer has its message, is shown and retried."""
     session_id = drill.upload()
     drill.reaches(session_id, "DONE")
     assert drill.stack.postgres is not None
@@ -209,7 +209,7 @@ def test_one_learner_asks(drill: Drill) -> None:
 
 
 def test_the_schedule_is_missing(drill: Drill) -> None:
-    """The sweep does not run; the doctor says so, and one command has it run again."""
+    """The sweep does not run; the doctor reports it, and one command fixes it."""
     drill.run("QSTASH_REGION= schedule remove")
     assert json.loads(drill.run("schedule show")) is None
     assert "python -m app schedule install" in drill.doctor()["qstash schedule"]
@@ -220,7 +220,7 @@ def test_the_schedule_is_missing(drill: Drill) -> None:
 
 
 def test_every_model_is_retired(drill: Drill) -> None:
-    """Learners read that it is our mistake; the doctor names the models; another one, and one command, bring them back."""
+    """Learners see a configuration error, doctor names the models, and a new model and one command recover them."""
     drill.restart_speech(RETIRED="whisper-1,gpt-transcribe")
     session_id = drill.upload()
     drill.reaches(session_id, "FAILED")
@@ -238,14 +238,14 @@ def test_every_model_is_retired(drill: Drill) -> None:
 
 
 def test_every_command_was_run(drill: Drill) -> None:
-    """What no incident needed finds nothing wrong now; a learner is exported and forgotten; nothing of the page is left out."""
+    """The remaining commands find no problem, a learner is exported and forgotten, and no command was left out."""
     assert not any(json.loads(drill.run("sweep --dry-run")).values())
     assert json.loads(drill.run("sweep --delete-orphans"))["orphans_deleted"] == 0
     for command in ("sessions --status analyzing --older-than 15m", "sessions --broken done_with_audio"):
         assert len(drill.run(command).splitlines()) == 1
     assert drill.doctor(0, "doctor --since 2026-11-24") == {}
     assert json.loads(drill.run("export LEARNER", LEARNER="local-drill"))["sessions"]
-    # Without a terminal it asks nobody, and deletes nothing.
+    # Without a terminal it cannot ask for confirmation, and deletes nothing.
     drill.run("forget LEARNER", 1, LEARNER="local-drill")
 
     assert COMMANDS - drill.ran == set()

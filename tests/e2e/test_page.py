@@ -1,4 +1,4 @@
-"""The page in a real browser: record, watch, read, delete; as a learner, by keyboard, and as a screen reader hears it."""
+"""The page in a real browser: record, watch, read and delete; with mouse and keyboard; and its accessibility."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ from tests.support.browser import (
     wait_for_status,
 )
 
-# Of the recording's first half minute.
+# Words from the recording's first half minute.
 WORDS = ("best of times", "age of wisdom", "age of foolishness")
 ONE_ROW_PX = 64
 
 
 @pytest.mark.thorough
 def test_what_a_browser_records_becomes_insights(stack: Stack, page: Page) -> None:
-    """Microphone, level, clock, upload, the states in order, the words that were said, marks, chart; then delete."""
+    """Recording with level and clock, upload, states in order, the spoken words, marks and chart; then deletion."""
     sign_in(page, stack.url, "Ada")
     expect(page.get_by_role("heading", name="How it works")).to_be_visible()
     record(page, 1)
@@ -45,13 +45,13 @@ def test_what_a_browser_records_becomes_insights(stack: Stack, page: Page) -> No
     transcript = page.locator("#transcript").inner_text().lower()
     assert sum(words in transcript for words in WORDS) >= 2, transcript
     assert page.locator("#transcript mark").count() >= 1
-    # How many habits a quarter of a minute shows depends on what was heard.
+    # The number of habits in a quarter of a minute depends on the transcription.
     assert page.locator("[id^=insight-]").count() >= 1
     expect(page.get_by_role("heading", name="Focus for next time")).to_be_visible()
     expect(page.locator("#chart svg[role=img]")).to_be_visible()
     expect(page.locator("#recordings li")).to_have_count(1)
     expect(page.get_by_role("heading", name="How it works")).to_be_hidden()
-    # What a stand-in made says so.
+    # Results of stand-ins are labelled.
     expect(page.get_by_text("Stand-in: Moonshine tiny, not Whisper")).to_be_visible()
     expect(page.get_by_text("Stand-in: grammar rules and counting, not Claude")).to_be_visible()
 
@@ -65,7 +65,7 @@ def test_what_a_browser_records_becomes_insights(stack: Stack, page: Page) -> No
 
 @pytest.mark.thorough
 def test_what_safari_records_becomes_insights(stack: Stack, page: Page) -> None:
-    """A dropped recording in fragmented MP4 with AAC, as Safari's MediaRecorder writes it; the session has its own address."""
+    """A dropped recording in fragmented MP4 with AAC, as from Safari's MediaRecorder; the session has its own URL."""
     samples = decode(human_voice(), OPUS_RATE)[: 15 * OPUS_RATE]
     sign_in(page, stack.url, "Bea")
     drop(page, "recording.mp4", as_mp4(samples), "video/mp4")
@@ -80,7 +80,7 @@ def test_what_safari_records_becomes_insights(stack: Stack, page: Page) -> None:
 
 @pytest.mark.thorough
 def test_a_pause_is_not_recorded(stack: Stack, page: Page) -> None:
-    """While paused the clock stands still; afterwards it goes on, and the recording is as long as the clock said."""
+    """The clock stops while paused, and the recording is as long as the clock shows."""
     sign_in(page, stack.url, "Cleo")
     record(page, 2)
     page.get_by_role("button", name="Pause").click()
@@ -99,7 +99,7 @@ def test_a_pause_is_not_recorded(stack: Stack, page: Page) -> None:
 
 
 def test_everything_works_by_keyboard(stack: Stack, page: Page) -> None:
-    """Sign in, record, stop, discard, without a mouse; the focus is always where one goes on."""
+    """Sign in, record, stop and discard without a mouse; the focus is always on the next control."""
     page.goto(stack.url)
     expect(page.get_by_label("Your name")).to_be_focused()
     page.keyboard.type("Dee")
@@ -120,8 +120,8 @@ def test_everything_works_by_keyboard(stack: Stack, page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_accessible_in_each_state(stack: Stack, chrome: Browser, scheme: Any, size: ViewportSize) -> None:
-    """In each state no violation of axe's rules and nothing to scroll sideways; the header takes one row."""
-    # The rules are put into the page by a script, which the page's own policy forbids.
+    """No state violates axe's rules or scrolls sideways, and the header takes one row."""
+    # axe injects a script, which the page's own policy forbids.
     context = chrome.new_context(viewport=size, color_scheme=scheme, bypass_csp=True, reduced_motion="reduce")
     page = context.new_page()
     found: dict[str, list[str]] = {}
@@ -152,7 +152,7 @@ def test_accessible_in_each_state(stack: Stack, chrome: Browser, scheme: Any, si
     expect(page.locator("#chart svg[role=img]")).to_be_visible()
     check("results")
     send_sample(page)
-    expect(page.get_by_role("heading", name="Beside your last recording")).to_be_visible()
+    expect(page.get_by_role("heading", name="Compared with your last recording")).to_be_visible()
     page.get_by_text("Show as a table").click()
     check("comparison")
     drop(page, "noise.webm", b"no audio either " * 50, "audio/webm")

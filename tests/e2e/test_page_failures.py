@@ -1,4 +1,4 @@
-"""What the page says when something goes wrong: beside its card, in sentences, with a way on."""
+"""Error messages of the page: next to the affected card, in full sentences, with a way to continue."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from tests.support.browser import drop, record, send, sign_in, wait_for_status
 
 pytestmark = pytest.mark.thorough
 
-# What developers call things: no learner should read it.
+# Codes for developers, which no learner should see.
 A_CODE = re.compile(r"[A-Z]{3,}_[A-Z]+|\b(?:FAILED|UNAUTHORIZED|HTTP \d+)\b")
 LIMIT_BYTES = 50 * 1024 * 1024
 WAITING = f"The transcription service did not answer. {AGAIN}"
@@ -26,12 +26,12 @@ LOOKED_MS = 30_000
 
 @pytest.fixture
 def voice() -> bytes:
-    """Ten seconds of a human voice as Chrome records it."""
+    """Ten seconds of a human voice, as recorded by Chrome."""
     return as_webm(decode(human_voice(), OPUS_RATE)[: 10 * OPUS_RATE])
 
 
 def set_row(stack: Stack, session_id: str, values: str) -> None:
-    """Change a session's row, as a delivery would."""
+    """Change a session's row as a delivery would."""
     assert stack.postgres is not None
     now = "timezone('utc', clock_timestamp())"
     sql = f"""UPDATE speaking_sessions SET "updatedAt" = {now}, {values} WHERE id = '{session_id}'"""
@@ -40,7 +40,7 @@ def set_row(stack: Stack, session_id: str, values: str) -> None:
 
 @contextmanager
 def frozen(stack: Stack, name: str) -> Generator[None, None, None]:
-    """One of the stack's programs stands still: whoever asks it waits."""
+    """Stop one of the stack's programs (SIGSTOP) inside the block, so that its callers wait."""
     [child] = [child for child in stack.children if child.name == name]
     os.kill(child.pid, signal.SIGSTOP)
     try:
@@ -50,7 +50,7 @@ def frozen(stack: Stack, name: str) -> Generator[None, None, None]:
 
 
 def test_a_file_dropped_anywhere_is_taken_or_refused_on_the_spot(stack: Stack, page: Page, voice: bytes) -> None:
-    """The browser never leaves the page for it; what is no audio or too large is refused beside the card, unsent."""
+    """The browser never leaves the page; files that are not audio or too large are refused without being sent."""
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     page.goto(stack.url)
@@ -92,7 +92,7 @@ def test_a_file_dropped_anywhere_is_taken_or_refused_on_the_spot(stack: Stack, p
 
 
 def test_a_final_failure_names_its_step_and_can_be_sent_again(stack: Stack, page: Page) -> None:
-    """The step is marked, the sentence stands in the card, and one button uploads this tab's copy anew."""
+    """The step is marked, the card shows the message, and a button uploads this tab's copy again."""
     sign_in(page, stack.url, "Bea")
     drop(page, "noise.webm", b"no audio either " * 50, "audio/webm")
     send(page, "Noise")
@@ -124,8 +124,8 @@ def test_a_final_failure_names_its_step_and_can_be_sent_again(stack: Stack, page
     expect(card.get_by_text("This tab no longer has the recording.")).to_be_visible()
 
 
-def test_a_failure_that_is_tried_again_is_waited_for(stack: Stack, page: Page, voice: bytes) -> None:
-    """Attempts are counted, the step is named, the list agrees, and the page goes on looking until the end."""
+def test_the_page_waits_while_a_failure_is_retried(stack: Stack, page: Page, voice: bytes) -> None:
+    """Attempts are counted, the step is named, the list agrees, and the page keeps polling until the final state."""
     sign_in(page, stack.url, "Cem")
     with frozen(stack, "local.speech"):
         drop(page, "voice.webm", voice, "audio/webm")
@@ -146,7 +146,7 @@ def test_a_failure_that_is_tried_again_is_waited_for(stack: Stack, page: Page, v
         set_row(stack, session_id, f"status = 'FAILED', \"errorMessage\" = '{WAITING}'")
         wait_for_status(page, "WAITING")
         expect(card.locator(".warning")).to_contain_text(re.compile("Trying again in about 2 min .*s, attempt 3 of 4."))
-        # Another tab knows that it will be tried again, but not how often it was.
+        # Another tab knows that it will be retried, but not how often that has happened.
         other = page.context.new_page()
         other.goto(page.url)
         expect(other.locator("#session .warning")).to_contain_text("about 12 s, 2 min 28 s, 30 min 8 s")
@@ -161,8 +161,8 @@ def test_a_failure_that_is_tried_again_is_waited_for(stack: Stack, page: Page, v
         expect(page.locator("#recordings .badge")).to_have_text("Failed")
 
 
-def test_a_retry_that_never_came_is_not_waited_for_for_ever(stack: Stack, page: Page) -> None:
-    """After 45 minutes without a change the failure is shown as final, with the time of the last attempt."""
+def test_the_page_stops_waiting_for_a_retry_that_never_comes(stack: Stack, page: Page) -> None:
+    """After 45 minutes without a change, the failure is shown as final with the time of the last attempt."""
     sign_in(page, stack.url, "Dee")
     drop(page, "noise.webm", b"no audio either " * 50, "audio/webm")
     send(page)
@@ -178,7 +178,7 @@ def test_a_retry_that_never_came_is_not_waited_for_for_ever(stack: Stack, page: 
 
 
 def test_an_upload_that_fails_keeps_the_recording(stack: Stack, page: Page, voice: bytes) -> None:
-    """With the service away the sentence stands in its card and says that the recording is still there; then it is sent."""
+    """If the service is unreachable, the card says that the recording is kept; afterwards it can be sent."""
     sign_in(page, stack.url, "Eve")
     drop(page, "voice.webm", voice, "audio/webm")
     page.context.set_offline(True)

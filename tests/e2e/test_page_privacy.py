@@ -1,4 +1,4 @@
-"""On a shared browser the next learner gets nothing of the last one's."""
+"""In a shared browser, the next learner sees nothing of the previous one."""
 
 import re
 
@@ -11,19 +11,19 @@ from tests.support.browser import record, send_sample, sign_in, wait_for_clock
 pytestmark = pytest.mark.thorough
 
 SECRET = "My secret topic"
-# Of the sample.
+# A word from the sample recording.
 SPOKEN = "sunrise"
 
 
 def sign_in_here(page: Page, name: str) -> None:
-    """Sign in on the page as it is, without loading it anew."""
+    """Sign in without reloading the page."""
     page.get_by_label("Your name").fill(name)
     page.keyboard.press("Enter")
     expect(page.locator("#learner-name")).to_have_text(name)
 
 
 def sign_out(page: Page, *, unsent: bool = False) -> None:
-    """Sign out; what was not sent is asked about."""
+    """Sign out. With ``unsent``, confirm that the unsent recording is discarded."""
     page.get_by_role("button", name="Sign out").click()
     if unsent:
         page.get_by_role("dialog").get_by_role("button", name="Sign out").click()
@@ -31,7 +31,7 @@ def sign_out(page: Page, *, unsent: bool = False) -> None:
 
 
 def expect_nothing_left(page: Page, *addresses: str | None) -> None:
-    """The panel is idle and empty, and what was to be played can be played no more."""
+    """The panel is idle and empty, and the given audio addresses can no longer be played."""
     expect(page.get_by_role("button", name="Start recording")).to_be_visible()
     for state in ("recording", "review", "sending"):
         expect(page.locator(f"[data-state={state}]")).to_be_hidden()
@@ -50,7 +50,7 @@ def expect_nothing_left(page: Page, *addresses: str | None) -> None:
 
 
 def test_an_unsent_recording_goes_with_its_learner(stack: Stack, page: Page) -> None:
-    """Asked about first; then recording and topic are gone."""
+    """After a confirmation, recording and topic are gone."""
     sign_in(page, stack.url, "Ada")
     record(page, 1)
     page.get_by_role("button", name="Stop").click()
@@ -71,7 +71,7 @@ def test_a_running_recording_ends_with_its_learner(stack: Stack, page: Page) -> 
     page.evaluate(
         """() => {
             const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-            navigator.mediaDevices.getUserMedia = async (wish) => (window.opened = await open(wish));
+            navigator.mediaDevices.getUserMedia = async (constraints) => (window.opened = await open(constraints));
         }"""
     )
     record(page, 1)
@@ -84,7 +84,7 @@ def test_a_running_recording_ends_with_its_learner(stack: Stack, page: Page) -> 
 
 
 def test_an_upload_ends_with_its_learner(stack: Stack, page: Page) -> None:
-    """It is cut off, and comes back neither as a recording nor as a session."""
+    """It is aborted, and reappears neither as a recording nor as a session."""
     sign_in(page, stack.url, "Ada")
     record(page, 1)
     page.get_by_role("button", name="Stop").click()
@@ -100,7 +100,7 @@ def test_an_upload_ends_with_its_learner(stack: Stack, page: Page) -> None:
 
 
 def test_results_and_copies_go_with_their_learner(stack: Stack, page: Page) -> None:
-    """Neither on the page nor by the back button; the copy to play is gone too."""
+    """They are gone from the page and from the browser history, and so is the playable copy."""
     sign_in(page, stack.url, "Ada")
     send_sample(page)
     address = page.get_by_label("This recording").get_attribute("src")
@@ -119,7 +119,7 @@ def test_results_and_copies_go_with_their_learner(stack: Stack, page: Page) -> N
 
 
 def test_other_tabs_sign_out_too(stack: Stack, page: Page, context: BrowserContext) -> None:
-    """What they hold is forgotten, and they follow the next learner."""
+    """They discard their data and switch to the next learner."""
     sign_in(page, stack.url, "Ada")
     other = context.new_page()
     other.goto(stack.url)
@@ -135,7 +135,7 @@ def test_other_tabs_sign_out_too(stack: Stack, page: Page, context: BrowserConte
 
 @pytest.mark.parametrize("name", ["ada", "Bea"])
 def test_an_expired_sign_in_keeps_a_recording_for_its_learner_alone(stack: Stack, page: Page, name: str) -> None:
-    """The running recording is stopped and kept; whoever signs in under another name does not get it."""
+    """The running recording is stopped and kept, but only for the same learner."""
     sign_in(page, stack.url, "Ada")
     record(page, 1)
     wait_for_clock(page, 2)

@@ -1,4 +1,4 @@
-"""What the page makes of finished sessions: playback, numbers, comparison, chart, copies to take away."""
+"""How the page shows finished sessions: playback, numbers, comparison, chart and downloads."""
 
 from pathlib import Path
 from typing import Any
@@ -11,27 +11,27 @@ from tests.support.browser import PHONE, send_sample, sign_in
 
 pytestmark = pytest.mark.thorough
 
-# Longer than a learner has to wait for the list to look by itself.
+# Longer than the interval in which the list refreshes itself.
 REFRESHED_MS = 30_000
 LONG_TOPIC = "The trip that my friends and I have planned for the summer after next, if the weather allows it " * 3
 
 
 @pytest.fixture
 def done(stack: Stack, page: Page) -> dict[str, Any]:
-    """The sample's session, open in the page, as the service has it."""
+    """The session of the sample, open in the page, as returned by the service."""
     sign_in(page, stack.url, "Ada")
     send_sample(page)
     return fetch(page, stack, page.url.split("=")[1])
 
 
 def fetch(page: Page, stack: Stack, session_id: str) -> dict[str, Any]:
-    """A session as the service has it."""
+    """A session as returned by the service."""
     session: dict[str, Any] = page.request.get(f"{stack.url}/api/sessions/{session_id}").json()
     return session
 
 
 def test_the_sample_is_a_learner_whose_habits_are_found(done: dict[str, Any], page: Page) -> None:
-    """At least three insights, pace, numbers that never tear words apart, quotations that show where they were cut."""
+    """At least three insights, the pace, reference numbers that do not split words, and marked cuts in quotations."""
     text: str = done["transcript"]["text"]
     pace = round(60 * done["transcript"]["wordCount"] / done["durationSecs"])
     shown: dict[str, Any] = page.evaluate(
@@ -58,7 +58,7 @@ def test_the_sample_is_a_learner_whose_habits_are_found(done: dict[str, Any], pa
 
 
 def test_a_recording_is_played_from_the_tab_that_sent_it(done: dict[str, Any], page: Page) -> None:
-    """Beside the results, though the service has deleted it; after a reload the page says that it is gone."""
+    """Even though the service has deleted it; after a reload, the page says that it is gone."""
     player = page.get_by_label("This recording")
     expect(player).to_be_visible()
     expect(page.get_by_text("The service has deleted the audio.")).to_be_visible()
@@ -82,7 +82,7 @@ def test_a_recording_is_played_from_the_tab_that_sent_it(done: dict[str, Any], p
 def test_transcript_and_insights_can_be_taken_away(
     done: dict[str, Any], page: Page, context: BrowserContext, tmp_path: Path
 ) -> None:
-    """Copied to the clipboard and saved as files, word for word."""
+    """Copied to the clipboard and saved as files, verbatim."""
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy transcript").click()
     expect(page.get_by_role("status")).to_have_text("Copied: transcript")
@@ -103,13 +103,13 @@ def test_transcript_and_insights_can_be_taken_away(
 
 
 def test_patterns_are_counted_per_hundred_words(stack: Stack, page: Page) -> None:
-    """The same recording twice gives the same figures, side by side and in the chart: nothing adds up."""
+    """The same recording twice gives the same rates in the comparison and the chart: counts are not added up."""
     sign_in(page, stack.url, "Bea")
     send_sample(page)
     expect(page.get_by_role("heading", name="In numbers")).to_be_visible()
     expect(page.locator("#chart svg[role=img] .point").first).to_be_visible()
     send_sample(page)
-    expect(page.get_by_role("heading", name="Beside your last recording")).to_be_visible()
+    expect(page.get_by_role("heading", name="Compared with your last recording")).to_be_visible()
     rows = page.locator(".compare tbody tr").all_inner_texts()
     page.get_by_text("Show as a table").click()
     expect(page.locator("#chart thead th")).to_have_count(3)
@@ -129,7 +129,7 @@ def test_patterns_are_counted_per_hundred_words(stack: Stack, page: Page) -> Non
 
 
 def test_the_list_follows_what_happens_elsewhere(stack: Stack, page: Page, context: BrowserContext) -> None:
-    """Another tab's upload and deletion appear without a reload, and so does what another browser does."""
+    """Uploads and deletions in another tab or browser appear without a reload."""
     sign_in(page, stack.url, "Cem")
     other = context.new_page()
     other.goto(stack.url)
@@ -140,7 +140,7 @@ def test_the_list_follows_what_happens_elsewhere(stack: Stack, page: Page, conte
     expect(page.locator("#transcript")).to_be_visible()
     button = page.get_by_role("button", name="Delete Sample")
     button.focus()
-    # The list looks again and again; whoever is in it stays there.
+    # The list refreshes repeatedly without losing the focus.
     for _ in range(2):
         with page.expect_request("**/api/sessions?*", timeout=REFRESHED_MS):
             pass

@@ -1,4 +1,4 @@
-"""A retry as it really happens: the speech service has died, and the queue delivers again."""
+"""A real retry: the speech service is killed, and the queue delivers again."""
 
 import os
 import re
@@ -13,12 +13,12 @@ from tests.support.browser import send, sign_in, wait_for_status
 
 pytestmark = pytest.mark.thorough
 
-# The queue waits 12 s, the provider's own client retries as well, and the machine may be busy.
+# The queue waits 12 s, the provider's client also retries, and the machine may be busy.
 RETRIED_MS = 120_000
 
 
 def test_attempts_are_counted_as_the_queue_makes_them(stack: Stack, page: Page) -> None:
-    """The service's own sentence is understood as a failure that is tried again, and the second one is counted too."""
+    """The page recognizes the service's message as a failure that is retried, and counts the second one too."""
     [speech] = [child for child in stack.children if child.name == "local.speech"]
     sign_in(page, stack.url, "Ada")
     os.kill(speech.pid, signal.SIGKILL)

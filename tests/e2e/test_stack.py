@@ -1,4 +1,4 @@
-"""The whole stack from outside: commands, signals, ports, and the main job on a real recording over real sockets."""
+"""The whole stack: commands, signals, ports, and the processing of a real recording over real sockets."""
 
 import re
 import signal
@@ -24,13 +24,13 @@ from tests.integration.test_engine_process import until
 
 
 def client(stack: Stack, user: str) -> httpx.Client:
-    """A browser in which ``user`` is signed in."""
+    """An HTTP client with the session cookie of ``user``."""
     cookie = session_cookie(stack.environment["AUTH_SECRET"], stack.url, user)
     return httpx.Client(base_url=stack.url, headers={"cookie": cookie}, timeout=30, trust_env=False, verify=False)
 
 
 def test_a_human_voice_becomes_insights(stack: Stack) -> None:
-    """Upload as Chrome sends it, QStash's delivery, the statuses in order, words of the recording, the audio gone."""
+    """From an upload as Chrome sends it to DONE: statuses in order, the spoken words, and the audio deleted."""
     samples = decode(human_voice(), OPUS_RATE)
     seen: list[str] = []
     with client(stack, "voice") as browser:
@@ -57,7 +57,7 @@ def test_a_human_voice_becomes_insights(stack: Stack) -> None:
 
 
 def test_the_environment_file_is_complete(stack: Stack) -> None:
-    """Everything an application needs, for its owner's eyes only."""
+    """It contains every setting that an application needs, and only its owner can read it."""
     directory = stack.directory
     environment = read_environment(directory)
 
@@ -70,7 +70,7 @@ def test_the_environment_file_is_complete(stack: Stack) -> None:
 
 @contextmanager
 def command(*words: str, directory: Path) -> Generator[subprocess.Popen[str], None, None]:
-    """``python -m local …`` with its own folder for everything, started as a script in the background starts it."""
+    """Run ``python -m local …`` in its own directory, started like a background job of a script."""
     process = subprocess.Popen(
         [sys.executable, "-m", "local", "--directory", str(directory), *words],
         cwd=ROOT,
@@ -87,12 +87,12 @@ def command(*words: str, directory: Path) -> Generator[subprocess.Popen[str], No
 
 
 def descendants(pid: int) -> set[int]:
-    """Every process below ``pid``."""
+    """All descendants of ``pid``."""
     return {child.pid for child in psutil.Process(pid).children(recursive=True)}
 
 
 def ready_line(process: subprocess.Popen[str]) -> str:
-    """The address that ``run`` prints once everything answers."""
+    """Wait for the address that ``run`` prints once everything answers."""
     assert process.stdout is not None
     lines: list[str] = []
     for line in process.stdout:
@@ -104,7 +104,7 @@ def ready_line(process: subprocess.Popen[str]) -> str:
 
 @pytest.mark.thorough
 def test_run_leaves_no_process_behind(tmp_path: Path) -> None:
-    """However it ends: politely with code 0, or killed outright. Three stacks at once, so they share nothing either."""
+    """Whether it is stopped or killed. Three stacks run concurrently, so they share nothing either."""
     with ExitStack() as running:
         processes = {
             number: running.enter_context(command("run", "--port", str(free_port()), directory=tmp_path / number.name))
@@ -135,32 +135,33 @@ def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_a_second_demo_at_once_is_a_sentence(tmp_path: Path) -> None:
-    """Two in one folder: one comes to DONE, the other says what to do; no log of PostgreSQL's."""
+def test_a_second_concurrent_demo_is_a_clear_error(tmp_path: Path) -> None:
+    """Of two in one folder, one reaches DONE, and the other says what to do without printing PostgreSQL's log."""
     with command("demo", directory=tmp_path) as first, command("demo", directory=tmp_path) as second:
         printed = {process.communicate(timeout=100)[0]: process.returncode for process in (first, second)}
 
     assert sorted(printed.values()) == [0, 1], printed
     refused = next(text for text, code in printed.items() if code == 1)
-    assert refused == "error: another demo runs in this folder: wait until it has ended\n"
+    assert refused == "error: another demo is running in this folder: wait for it to finish\n"
 
 
 @pytest.mark.thorough
 def test_an_exported_database_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may be production's: the demo says that it is not used, and uses its own."""
+    """It may be the production database: the demo says that it is not used, and uses its own."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:canary@127.0.0.1:9/production")
     with command("demo", directory=tmp_path) as process:
         printed, _ = process.communicate(timeout=100)
 
     assert process.returncode == 0, printed
     assert (
-        printed.startswith("not used: DATABASE_URL of the environment; WITH_ENV=1 uses it") and "canary" not in printed
+        printed.startswith("ignoring DATABASE_URL from the environment; set WITH_ENV=1 to use it")
+        and "canary" not in printed
     )
 
 
 @pytest.mark.parametrize("port", ["80000", "0", "x"])
-def test_a_port_that_is_none_is_a_sentence(tmp_path: Path, port: str) -> None:
-    """Not a traceback from the socket."""
+def test_an_invalid_port_is_a_clear_error(tmp_path: Path, port: str) -> None:
+    """It is not a traceback from the socket."""
     with command("run", "--port", port, directory=tmp_path) as process:
         printed, _ = process.communicate(timeout=90)
 
@@ -168,7 +169,7 @@ def test_a_port_that_is_none_is_a_sentence(tmp_path: Path, port: str) -> None:
 
 
 def test_a_cookie_for_a_stack_that_was_killed_is_refused(tmp_path: Path) -> None:
-    """Its settings are still there."""
+    """Even though its settings file still exists."""
     (tmp_path / "env").write_text(f"STACK_URL=http://{LOOPBACK}:{free_port()}\nAUTH_SECRET=a\nAPP_URL=http://a\n")
     with command("token", directory=tmp_path) as process:
         printed, _ = process.communicate(timeout=90)

@@ -1,4 +1,4 @@
-"""The stack as a frontend's neighbour: settings that it honours, ports that it keeps, programs that it starts again."""
+"""The stack used by a frontend: its settings, stable ports, and restarts of its programs."""
 
 import http.server
 import os
@@ -33,7 +33,7 @@ PUBLIC = "https://coach.example.com"
 
 @contextmanager
 def running(directory: Path, **environment: str) -> Generator[tuple[subprocess.Popen[str], list[str]], None, None]:
-    """``python -m local run``, ready, and what it has printed; more is added as it comes."""
+    """Run ``python -m local run`` until it is ready. Yields the process and its output lines so far."""
     process = subprocess.Popen(
         [sys.executable, "-m", "local", "--directory", str(directory), "--with-env", "run"],
         cwd=ROOT,
@@ -57,7 +57,7 @@ def running(directory: Path, **environment: str) -> Generator[tuple[subprocess.P
 
 
 def program(process: subprocess.Popen[str], module: str) -> psutil.Process | None:
-    """The running program of ``module`` below the stack."""
+    """The stack's child process that runs ``module``."""
     for each in psutil.Process(process.pid).children():
         try:
             if module in each.cmdline():
@@ -67,15 +67,15 @@ def program(process: subprocess.Popen[str], module: str) -> psutil.Process | Non
     return None
 
 
-def test_what_the_environment_gives_is_honoured(tmp_path: Path) -> None:
-    """PORT, AUTH_SECRET and APP_URL: a recording comes to DONE under a cookie of that secret, delivered to that address."""
+def test_settings_from_the_environment_are_used(tmp_path: Path) -> None:
+    """PORT, AUTH_SECRET and APP_URL: a recording reaches DONE with this secret and this address."""
     port = free_port()
     with running(tmp_path, PORT=str(port), NEXTAUTH_SECRET=SECRET, APP_URL=PUBLIC) as (_, printed):
         environment = read_environment(tmp_path)
         cookie = session_cookie(SECRET, PUBLIC, "ada")
         url = f"http://{LOOPBACK}:{port}"
         answer = httpx.get(f"{url}/api/sessions", headers={"cookie": cookie}, trust_env=False)
-        # The public name reaches the application only, not the page, whose sign-in asks for no password.
+        # The public name reaches only the application, not the page, whose sign-in needs no password.
         page = httpx.get(url, headers={"host": "coach.example.com"}, trust_env=False)
         demo = subprocess.run(
             [sys.executable, "-m", "local", "--directory", str(tmp_path), "demo"],
@@ -88,12 +88,12 @@ def test_what_the_environment_gives_is_honoured(tmp_path: Path) -> None:
     assert demo.returncode == 0 and demo.stdout.splitlines()[-1].startswith("DONE "), demo.stdout + demo.stderr
     lines = "".join(printed)
     assert f"PYTHON_API_URL={url}\n" in lines and "DATABASE_URL=postgresql://" in lines
-    # What we were given is not shown.
+    # The given secret is not shown.
     assert SECRET not in lines and "NEXTAUTH_SECRET=(" in lines
 
 
 def test_the_ports_are_the_same_in_the_next_run(tmp_path: Path) -> None:
-    """What a frontend was configured with stays good: database, storage, secret."""
+    """The settings of a frontend stay valid: database, storage and secret."""
     seen: list[list[str]] = []
     for _ in range(2):
         with Stack(tmp_path, port=free_port(), quiet=True) as stack:
@@ -102,8 +102,8 @@ def test_the_ports_are_the_same_in_the_next_run(tmp_path: Path) -> None:
     assert seen[0] == seen[1]
 
 
-def test_a_stand_in_that_ends_is_started_again_three_times_then_named(tmp_path: Path) -> None:
-    """The stack, its database and the address stay; the fourth time it ends with a message that names the program."""
+def test_a_stand_in_is_restarted_three_times_then_reported(tmp_path: Path) -> None:
+    """The stack, its database and its address stay. The fourth time, the stack exits and names the program."""
     with running(tmp_path, PORT=str(free_port())) as (process, printed):
         environment = read_environment(tmp_path)
         assert environment is not None
@@ -122,12 +122,12 @@ def test_a_stand_in_that_ends_is_started_again_three_times_then_named(tmp_path: 
 
     lines = "".join(printed)
     assert code == 1
-    assert re.findall(r"local\.analysis ended by itself: starting it again \((\d) of 3\)", lines) == ["1", "2", "3"]
-    assert "error: local.analysis was started again 3 times" in lines
+    assert re.findall(r"local\.analysis exited: restarting it \((\d) of 3\)", lines) == ["1", "2", "3"]
+    assert "error: local.analysis was restarted 3 times" in lines
 
 
 def test_database_storage_and_queue_are_started_again_as_they_were(tmp_path: Path) -> None:
-    """On their ports, with what they hold; the queue forgets everything, so the sweep is scheduled anew."""
+    """On their ports and with their data. The queue loses its data, so the sweep is scheduled again."""
     with running(tmp_path, PORT=str(free_port())) as (process, printed):
         given = read_environment(tmp_path) or {}
         scheduled = sweeps(given)
@@ -137,7 +137,7 @@ def test_database_storage_and_queue_are_started_again_as_they_were(tmp_path: Pat
         queue = program(process, "qstash_on_loopback")
         assert queue is not None
         queue.kill()
-        until(lambda: sum("starting it again" in line for line in printed) == 3, "not started again", 60)
+        until(lambda: sum("restarting it" in line for line in printed) == 3, "not started again", 60)
         until(lambda: answers(f"{given['STACK_URL']}/api/health/ready"), "not ready again", 60)
         until(lambda: sweeps(given) == scheduled, "not scheduled again", 60)
         again = {each.name() for each in psutil.Process(process.pid).children()}
@@ -147,7 +147,7 @@ def test_database_storage_and_queue_are_started_again_as_they_were(tmp_path: Pat
 
 
 def sweeps(given: dict[str, str]) -> list[str]:
-    """Where the queue's schedules lead."""
+    """The destinations of the queue's schedules."""
     headers = {"authorization": f"Bearer {given['QSTASH_TOKEN']}"}
     try:
         listed = httpx.get(f"{given['QSTASH_URL']}/v2/schedules", headers=headers, timeout=5, trust_env=False).json()
@@ -156,8 +156,8 @@ def sweeps(given: dict[str, str]) -> list[str]:
     return [each["destination"] for each in listed]
 
 
-def test_another_program_that_answers_is_not_taken_for_ours() -> None:
-    """The port was free when it was chosen, and somebody else was quicker: an error, not two stacks that talk to each other."""
+def test_another_program_on_the_port_is_not_mistaken_for_ours() -> None:
+    """If another program takes the chosen port first, it is an error; the stack does not use that program."""
     stranger = http.server.HTTPServer((LOOPBACK, 0), http.server.SimpleHTTPRequestHandler)
     taken, own = stranger.server_port, free_port()
     child = Child("ours", [sys.executable, "-m", "http.server", "--bind", LOOPBACK, str(own)], None)
@@ -171,7 +171,7 @@ def test_another_program_that_answers_is_not_taken_for_ours() -> None:
 
 
 def test_the_proxy_waits_as_long_as_a_delivery_may_take() -> None:
-    """An attempt that QStash and the application still work on is not cut off on the way."""
+    """It does not cut off an attempt that QStash and the application are still working on."""
     fields = Settings.model_fields
 
     assert ANSWER_TIMEOUT_S >= fields["processing_lease_seconds"].default > fields["processing_timeout_seconds"].default

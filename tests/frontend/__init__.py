@@ -1,1 +1,1 @@
-"""A Next.js site of our own in front of the service, as the real frontend is."""
+"""Frontend tests: a small Next.js site in front of the service, like the real frontend."""

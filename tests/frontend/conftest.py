@@ -1,4 +1,4 @@
-"""What the tests of the frontend share: a stack, the site in front of it, a browser with a microphone."""
+"""Shared fixtures of the frontend tests: a browser with a microphone, and large recordings."""
 
 import io
 import wave
@@ -17,14 +17,14 @@ RATE, CHANNELS, SAMPLE_BYTES = 2 * OPUS_RATE, 2, 4
 
 @pytest.fixture(scope="module")
 def chrome(tmp_path_factory: pytest.TempPathFactory) -> Generator[Browser, None, None]:
-    """Chromium, once for each file."""
+    """Chromium, one per module."""
     with browser(chromium(), voice_file(tmp_path_factory.mktemp("microphone"))) as running:
         yield running
 
 
 @pytest.fixture
 def new_page(chrome: Browser) -> Generator[Callable[[], Page], None, None]:
-    """Opens pages in profiles of their own. Errors of the site's scripts fail the test."""
+    """Opens pages, each in its own profile. Script errors of the site fail the test."""
     contexts, errors = list[BrowserContext](), list[str]()
 
     def open_page() -> Page:
@@ -41,7 +41,7 @@ def new_page(chrome: Browser) -> Generator[Callable[[], Page], None, None]:
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
-    """Makes a WAV file of so many megabytes: the human voice, at a rate that makes large files of little speech."""
+    """Creates a WAV file of the given size: the human voice, in a format that makes large files from little speech."""
     directory = tmp_path_factory.mktemp("recordings")
 
     def make(megabytes: int) -> Path:

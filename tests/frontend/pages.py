@@ -1,4 +1,4 @@
-"""What a learner does on the site, and reads there."""
+"""Actions of a learner on the site."""
 
 import re
 import time
@@ -13,7 +13,7 @@ UPLOAD_TIMEOUT_S = 90
 
 
 def sign_in(page: Page, site: Website, name: str) -> None:
-    """By the site's own form."""
+    """Sign in with the site's form."""
     page.goto(site.url)
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Sign in").click()
@@ -21,7 +21,7 @@ def sign_in(page: Page, site: Website, name: str) -> None:
 
 
 def record(page: Page, seconds: int = RECORD_S) -> str:
-    """Record the microphone, which uploads at once; the session's id, from the address the site goes to."""
+    """Record the microphone, which uploads at once, and return the session's id."""
     page.get_by_role("button", name="Record").click()
     page.wait_for_timeout(seconds * 1000)
     page.get_by_role("button", name="Stop").click()
@@ -29,7 +29,7 @@ def record(page: Page, seconds: int = RECORD_S) -> str:
 
 
 def send_file(page: Page, file: Path, *, direct: bool = False) -> str:
-    """Upload a file through the rewrite, or directly to storage; the session's id."""
+    """Upload a file through the rewrite or directly to storage, and return the session's id."""
     if direct:
         page.get_by_label("Directly to storage").check()
     page.get_by_label("File").set_input_files(file)
@@ -37,13 +37,13 @@ def send_file(page: Page, file: Path, *, direct: bool = False) -> str:
 
 
 def opened_session(page: Page) -> str:
-    """The id in the address once the upload is through."""
+    """Wait until the upload is complete, and return the session's id from the URL."""
     page.wait_for_url(re.compile("/session/c"), timeout=UPLOAD_TIMEOUT_S * 1000)
     return page.url.rpartition("/")[2]
 
 
 def wait_for_status(page: Page, *statuses: str, timeout_s: float = 60) -> str:
-    """Wait until the page shows one of ``statuses``, by its own polling alone."""
+    """Wait until the page shows one of ``statuses``, only by its own polling."""
     expect(page.locator("main")).to_have_attribute(
         "data-status", re.compile("|".join(statuses)), timeout=timeout_s * 1000
     )
@@ -51,7 +51,7 @@ def wait_for_status(page: Page, *statuses: str, timeout_s: float = 60) -> str:
 
 
 def press_retry_until(page: Page, status: str, timeout_s: float) -> None:
-    """Press the page's Retry after FAILED, as a learner does, until ``status`` is shown."""
+    """Press the page's Retry button whenever FAILED is shown, until ``status`` is shown."""
     deadline = time.monotonic() + timeout_s
     while (shown := page.locator("main").get_attribute("data-status")) != status:
         assert time.monotonic() < deadline, f"still {shown}: {page.locator('main').inner_text()}"

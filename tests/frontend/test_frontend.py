@@ -1,4 +1,4 @@
-"""The frontend's whole way, with Next.js, Auth.js, the documented rewrite and Chromium: `make frontend-test`."""
+"""The whole path of the frontend with Next.js, Auth.js, the documented rewrite and Chromium: `make frontend-test`."""
 
 import os
 from collections.abc import Callable, Generator
@@ -15,26 +15,26 @@ from tests.frontend.website import Website, in_front_of, service_port
 pytestmark = [pytest.mark.frontend, pytest.mark.timeout(600)]
 
 VERSIONS = os.environ.get("FRONTEND_VERSIONS", "next15 next16").split()
-# Of the recording's first half minute.
+# Words from the recording's first half minute.
 WORDS = "best of times"
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack, None, None]:
-    """A stack where the sites look for it."""
+    """A stack on the port that the sites use."""
     with Stack(tmp_path_factory.mktemp("stack"), port=service_port(), quiet=True) as running:
         yield running
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
 def site(stack: Stack, request: pytest.FixtureRequest) -> Generator[Website, None, None]:
-    """The site, with the settings and the bucket's rule that docs/frontend.md names."""
+    """The site, with the settings and the bucket rule from docs/frontend.md."""
     with in_front_of(stack, request.param) as running:
         yield running
 
 
 def test_make_token_opens_a_page(stack: Stack, site: Website, new_page: Callable[[], Page]) -> None:
-    """The cookie of `make token` is one that Auth.js itself takes."""
+    """Auth.js itself accepts the cookie of `make token`."""
     cookie, _, value = session_cookie(stack.environment["AUTH_SECRET"], stack.environment["APP_URL"], "tess").partition(
         "="
     )
@@ -43,14 +43,14 @@ def test_make_token_opens_a_page(stack: Stack, site: Website, new_page: Callable
     page.goto(f"{site.url}/new")
 
     expect(page.get_by_role("heading", name="tess")).to_be_visible()
-    # And what makes it so is the cookie.
+    # Without the cookie, it does not work.
     page.context.clear_cookies()
     page.goto(f"{site.url}/new")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
 def test_record_sign_out_come_back_read_delete(stack: Stack, site: Website, new_page: Callable[[], Page]) -> None:
-    """A recording is processed while nobody is signed in, is found again by its owner alone, and is gone once deleted."""
+    """A recording is processed while nobody is signed in, only its owner finds it, and deleting it removes it."""
     page, name = new_page(), f"ada-{site.version[-2:]}".replace("15", "a").replace("16", "b")
     pages.sign_in(page, site, name)
     session_id = pages.record(page)
@@ -83,7 +83,7 @@ def test_record_sign_out_come_back_read_delete(stack: Stack, site: Website, new_
 def test_large_recordings_pass_the_rewrite(
     site: Website, new_page: Callable[[], Page], recording: Callable[[int], Path], megabytes: int
 ) -> None:
-    """Above the 10 MB at which Next.js cuts bodies unless told otherwise, and close to our own limit: both end DONE."""
+    """Above the 10 MB default limit of Next.js, and close to our own limit: both reach DONE."""
     page = new_page()
     pages.sign_in(page, site, "len")
     pages.send_file(page, recording(megabytes))
@@ -95,7 +95,7 @@ def test_large_recordings_pass_the_rewrite(
 def test_direct_upload(
     stack: Stack, site: Website, new_page: Callable[[], Page], recording: Callable[[int], Path]
 ) -> None:
-    """The documented function and bucket rule: the recording goes past the rewrite, straight to storage."""
+    """With the documented function and bucket rule, the recording goes directly to storage, not through the rewrite."""
     page, posted = new_page(), list[tuple[str, str]]()
     page.on("request", lambda request: posted.append((request.method, request.url.split("?")[0])))
     pages.sign_in(page, site, "dot")

@@ -1,4 +1,4 @@
-"""The small Next.js site of ``site/``: completed with the code that docs/frontend.md shows, built, and served."""
+"""Builds and serves the small Next.js site in ``site/``, completed with the code shown in docs/frontend.md."""
 
 import hashlib
 import json
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.migrate import ROOT, node
-from local.ports import LOOPBACK, PortBook, free_port
+from local.ports import LOOPBACK, SavedPorts, free_port
 from local.process import Child
 from local.stack import Stack
 from local.supervision import answers
 
 SOURCES = Path(__file__).parent / "site"
-# `make frontend-test` installs the packages there, one folder for each version of Next.js.
+# `make frontend-test` installs the packages here, one folder per version of Next.js.
 BUILDS = ROOT / ".local" / "frontend"
 START_TIMEOUT_S = 60.0
 BUILD_TIMEOUT_S = 400.0
@@ -34,19 +34,19 @@ class Website:
 
 
 def documented(opening: str, kind: str = "ts") -> str:
-    """The block of code in docs/frontend.md that begins with ``opening``."""
+    """The code block in docs/frontend.md that begins with ``opening``."""
     page = (ROOT / "docs" / "frontend.md").read_text()
     [block] = re.findall(rf"```{kind}\n({re.escape(opening)}.*?)```", page, re.DOTALL)
     return block
 
 
 def bucket_cors(origin: str) -> list[dict[str, object]]:
-    """The CORS rule of docs/frontend.md, for ``origin``."""
+    """The CORS rule of docs/frontend.md for ``origin``."""
     return json.loads(documented("[{", "json").replace("https://app.example.com", origin))
 
 
 def assemble(version: str) -> Path:
-    """Put the site together; its folder. What Next.js 16 calls otherwise is renamed, as the page says."""
+    """Assemble the site, and return its folder. Names that changed in Next.js 16 are replaced, as documented."""
     directory = BUILDS / version
     assert (directory / "node_modules").is_dir(), "its packages are missing: run make frontend-test"
     shutil.copytree(SOURCES, directory, dirs_exist_ok=True)
@@ -62,7 +62,7 @@ def assemble(version: str) -> Path:
 
 
 def build(version: str, api_url: str) -> Path:
-    """Assemble and build for the service at ``api_url``, unless the very same was built before; the folder."""
+    """Build the site for the service at ``api_url``, unless it is already built, and return its folder."""
     directory = assemble(version)
     marker, wanted = directory / ".next" / "built-from", _fingerprint(directory, api_url)
     if marker.exists() and marker.read_text() == wanted:
@@ -78,14 +78,14 @@ def build(version: str, api_url: str) -> Path:
 
 
 def service_port() -> int:
-    """The port that the sites were built for the last time, if it is free: PYTHON_API_URL is part of a build."""
+    """The port that the sites were last built for, if it is free, because PYTHON_API_URL is part of a build."""
     BUILDS.mkdir(parents=True, exist_ok=True)
-    return PortBook(BUILDS / "ports").port("service")
+    return SavedPorts(BUILDS / "ports").port("service")
 
 
 @contextmanager
 def in_front_of(stack: Stack, version: str) -> Generator[Website, None, None]:
-    """The site before ``stack``, with the settings and the bucket's rule that docs/frontend.md names."""
+    """Serve the site in front of ``stack``, with the settings and the bucket rule from docs/frontend.md."""
     directory = build(version, stack.url)
     secrets = {"NEXTAUTH_SECRET": stack.environment["AUTH_SECRET"], "DATABASE_URL": stack.environment["DATABASE_URL"]}
     with served(directory, free_port(), secrets) as running:
@@ -97,7 +97,7 @@ def in_front_of(stack: Stack, version: str) -> Generator[Website, None, None]:
 
 @contextmanager
 def served(directory: Path, port: int, secrets: Mapping[str, str]) -> Generator[Website, None, None]:
-    """``next start`` for the length of the block. What PYTHON_API_URL was at build time stays."""
+    """Run ``next start`` inside the block. PYTHON_API_URL is fixed at build time."""
     log = directory / "server.log"
     log.unlink(missing_ok=True)
     env = {**_environment(), **secrets, "AUTH_TRUST_HOST": "true"}
@@ -115,7 +115,7 @@ def _next(directory: Path) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # Nothing of ours but the path: what the site needs, it is given by name.
+    # Inherit only the path; everything else that the site needs is passed explicitly.
     return {"PATH": f"{Path(node()).parent}:{os.environ['PATH']}", "NEXT_TELEMETRY_DISABLED": "1", "CI": "1"}
 
 

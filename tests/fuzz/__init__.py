@@ -1,1 +1,1 @@
-"""Random requests over every route: ``make fuzz``."""
+"""Fuzz tests: random requests to every route (``make fuzz``)."""

@@ -1,4 +1,4 @@
-"""Requests to every route, as bytes: most of them nearly right, so that they get past the first check."""
+"""Random requests to every route, as bytes. Most are almost valid, so that they pass the first checks."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ USERS = 5
 
 @dataclass
 class Request:
-    """One request. ``whole`` says that the server has no reason to wait for more, or to hang up without an answer."""
+    """One request. ``whole`` means that it is complete, so the server must answer it without waiting for more."""
 
     route: str
     method: str
@@ -26,7 +26,7 @@ class Request:
 
 
 class Requests:
-    """Makes requests at random; ``sessions`` are those that the server has told of."""
+    """Generates random requests. ``sessions`` are the ids of sessions that the server has created."""
 
     def __init__(self, seed: int, world: World, routes: list[str]) -> None:
         self.values, self._world, self._routes = Values(seed), world, routes

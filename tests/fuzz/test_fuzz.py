@@ -1,6 +1,6 @@
-"""Random requests over every route: no 5xx, no hang, no error without the JSON body, no canary in a log, no growth.
+"""Random requests to every route: no 5xx, no hang, no error without the JSON body, no canary in the log, no leak.
 
-``make fuzz`` makes 10,000 of them, ``FUZZ_REQUESTS`` and ``FUZZ_SEED`` another number and others; ``make test`` a few.
+``make test`` sends a few, ``make fuzz`` 10,000. ``FUZZ_REQUESTS`` and ``FUZZ_SEED`` set another number and another seed.
 """
 
 import dataclasses
@@ -25,16 +25,16 @@ from tests.support.world import World
 
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "300"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
-# No request takes more than milliseconds; a machine that is busy may.
+# Requests take milliseconds, but a busy machine may be much slower.
 HANG_S = 30
-# Since a fifth of the requests. The allocator keeps some.
+# Maximum growth after the first fifth of the requests. The allocator keeps some memory.
 MOST_GROWTH_KB = 32 * 1024
-# In so many requests each route is reached and says yes; in a short run that is left to chance.
+# With this many requests, each route must have succeeded at least once; in a short run that depends on chance.
 ENOUGH_FOR_ALL = 5_000
 
 
 def exchange(port: int, request: Request) -> bytes:
-    """The answer to a request. A connection that is closed without one is an empty answer."""
+    """Send a request, and return the answer, or nothing if the connection was closed without one."""
     received = b""
     with socket.create_connection((LOOPBACK, port), timeout=HANG_S) as connection:
         with suppress(BrokenPipeError, ConnectionResetError):
@@ -47,8 +47,8 @@ def exchange(port: int, request: Request) -> bytes:
     return received.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
-def judged(request: Request, answer: bytes) -> tuple[int, bytes]:
-    """Status and body of an answer that is as it should be; 0 for none."""
+def checked_answer(request: Request, answer: bytes) -> tuple[int, bytes]:
+    """Check an answer, and return its status and body; status 0 means no answer."""
     if not answer:
         assert not request.whole
         return 0, b""
@@ -64,14 +64,14 @@ def judged(request: Request, answer: bytes) -> tuple[int, bytes]:
 
 
 def resident_kb(pid: int) -> int:
-    """Memory of a process that is its own or shared, in KiB."""
+    """Resident memory of a process in KiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0])
 
 
 @pytest.mark.timeout(3600)
 def test_random_requests(world: World, tmp_path: Path) -> None:
-    """The application in a process of its own, as in production, with its memory and its log watched."""
+    """Against the application in its own process, with checks of its memory and its log."""
     port, log = free_port(), tmp_path / "app.log"
     secrets = {
         name.upper(): value.get_secret_value() if hasattr(value, "get_secret_value") else str(value or "")
@@ -88,13 +88,13 @@ def test_random_requests(world: World, tmp_path: Path) -> None:
         try:
             while not accepts(port):
                 assert process.poll() is None, log.read_text()
-            # What is loaded at its first use is loaded before memory is looked at.
+            # Trigger lazy imports before measuring memory.
             there = dataclasses.replace(world, url=f"http://{LOOPBACK}:{port}")
             assert there.deliver(there.upload()).status_code == 200
             for number in range(REQUESTS):
                 request = requests.next()
                 try:
-                    status, body = judged(request, exchange(port, request))
+                    status, body = checked_answer(request, exchange(port, request))
                 except Exception as error:
                     error.add_note(f"seed {SEED}, request {number} to {request.route}: {request.data[:3000]!r}")
                     raise

@@ -1,9 +1,9 @@
-"""Values that break parsers, and changes that break what was whole."""
+"""Random values that break parsers, and random changes that break valid data."""
 
 import random
 from typing import Any
 
-# In every place that a caller can fill. The tilde keeps it out of ids, which are logged: they are letters and digits.
+# Put into every place that a caller controls. The tilde makes it an invalid request id, because those are logged.
 CANARY = "canary~sings~privately"
 WORDS = [
     *("", " ", CANARY, "null", "true", "NaN", "Infinity", "-0", "-1", "0", "1", "2.5", "1e3", "1e999", "0x10", "1_0"),
@@ -42,24 +42,24 @@ LENGTHS = (0, 1, 10, 255, 256, 5_000, 10_000, 10_001, 60_000)
 
 
 class Values:
-    """Everything random about a run, from one seed."""
+    """The random values of a run, generated from one seed."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
 
     def chance(self, probability: float) -> bool:
-        """Whether something happens that happens so often."""
+        """True with the given probability."""
         return self.random.random() < probability
 
     def text(self) -> str:
-        """A word that breaks things, often repeated, or any characters."""
+        """A problematic word, possibly repeated, or random characters."""
         if self.chance(0.1):
             return "".join(chr(self.random.randrange(0x3000)) for _ in range(self.random.randrange(50)))
         word = self.random.choice(WORDS)
         return word if self.chance(0.8) else (word or "x") * (self.random.choice(LENGTHS) // max(1, len(word)))
 
     def json(self, depth: int = 3) -> Any:
-        """Any JSON value."""
+        """A random JSON value."""
         kind = self.random.randrange(7 if depth else 5)
         if kind == 5:
             return [self.json(depth - 1) for _ in range(self.random.randrange(4))]
@@ -69,7 +69,7 @@ class Values:
         return self.random.choice(plain)
 
     def broken(self, data: bytes) -> bytes:
-        """The bytes with one thing wrong: cut, doubled, with a piece replaced, or with something put in."""
+        """The bytes with one change: truncated, duplicated, with a piece replaced, or with something inserted."""
         at, to = sorted(self.random.randrange(len(data) + 1) for _ in range(2))
         inserted = self.text()[:300].encode("utf-8", "replace")
         return self.random.choice(
@@ -83,6 +83,6 @@ class Values:
         )
 
     def header(self) -> bytes:
-        """A value that may stand in a header."""
+        """A valid value for a header."""
         text = self.text()[:6_000].encode("utf-8", "replace")
         return bytes(byte for byte in text if byte >= 0x20 and byte != 0x7F)

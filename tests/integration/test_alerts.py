@@ -1,4 +1,4 @@
-"""The alert rules on series as our service sends them, evaluated by Prometheus's own promtool: when each fires, when not."""
+"""The alert rules, evaluated by Prometheus's promtool on series as our service sends them."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.documents import DOCS
-from tests.support.debian import required
+from tests.support.debian import require_program
 
 ALERTS = DOCS / "observability/alerts.yaml"
 SESSIONS, WAITING = "speaking_coach_sessions_total", "speaking_coach_oldest_waiting_seconds"
@@ -17,7 +17,8 @@ FAILED, DONE = f'{SESSIONS}{{outcome="failed"}}', f'{SESSIONS}{{outcome="done"}}
 SWEEP, COST = "speaking_coach_backlog", "speaking_coach_model_cost_total"
 
 
-# Values a minute apart, in promtool's notation: "_x9" is nine minutes without one, "0+2x9" grows by two nine times.
+# Values are a minute apart, in promtool's notation: "_x9" is nine minutes without a value, "0+2x9" grows by two
+# nine times.
 @pytest.mark.parametrize(
     ("alert", "series", "minute", "fires"),
     [
@@ -25,18 +26,18 @@ SWEEP, COST = "speaking_coach_backlog", "speaking_coach_model_cost_total"
         ("SessionsWaitTooLong", {WAITING: "0 _x9 3500 _x9"}, 12, False),
         ("SweepDoesNotRun", {SWEEP: "0 _x50"}, 35, True),
         ("SweepDoesNotRun", {SWEEP: "0 _x9 0 _x9 0 _x50"}, 35, False),
-        # The first refusal ever, of a process that has run for minutes or has just started.
+        # The first refusal ever, in a process that has run for minutes or has just started.
         ("ConfigurationIsWrong", {REFUSED: "_x9 1x40"}, 11, True),
         ("ConfigurationIsWrong", {REFUSED: "1x40"}, 1, True),
         ("ConfigurationIsWrong", {REFUSED: "1x19 2x40"}, 22, True),
         ("ConfigurationIsWrong", {REFUSED: "1x60"}, 40, False),
-        # The receiver was away for a while.
+        # The receiver was unavailable for a while.
         ("ConfigurationIsWrong", {REFUSED: "1x60 _x20 1x60"}, 82, False),
         ("ConfigurationIsWrong", {DONE: "0+1x60"}, 30, False),
         ("ManySessionsFail", {FAILED: "0+1x60", DONE: "0+1x60"}, 40, True),
         ("ManySessionsFail", {FAILED: "0+1x60", DONE: "0+9x60"}, 40, False),
         ("ManySessionsFail", {FAILED: "0x30 3x60", DONE: "0x60"}, 40, False),
-        # Counters of new processes begin with what happened.
+        # The counters of a new process start with their first value, not with 0.
         ("ManySessionsFail", {FAILED: "_x10 100x60", DONE: "1x80"}, 20, True),
         ("ManySessionsFail", {FAILED: "100x80", DONE: "1x80"}, 70, False),
         ("ModelsCostTooMuch", {COST: "_x10 50x120"}, 30, True),
@@ -48,8 +49,8 @@ SWEEP, COST = "speaking_coach_backlog", "speaking_coach_model_cost_total"
 def test_an_alert_fires_when_it_should(
     alert: str, series: dict[str, str], minute: int, fires: bool, tmp_path: Path
 ) -> None:
-    """And only then."""
-    promtool = required(shutil.which("promtool"), "prometheus")
+    """It fires in the expected cases, and only in those."""
+    promtool = require_program(shutil.which("promtool"), "prometheus")
     expression = f'count by (alertname) (ALERTS{{alertname="{alert}", alertstate="firing"}})'
     expected = [{"labels": f'{{alertname="{alert}"}}', "value": 1}] if fires else []
     case = {

@@ -1,4 +1,4 @@
-"""The session cookie of Auth.js itself. The fixture was made by ``encode`` of ``@auth/core/jwt`` 0.41, with a far expiry."""
+"""Session cookies of Auth.js itself. The fixture was created by ``encode`` of ``@auth/core/jwt`` 0.41."""
 
 import base64
 import json
@@ -17,23 +17,23 @@ HEADER = ["; ".join(f"{name}={value}" for name, value in COOKIES.items())]
 
 @pytest.mark.parametrize("app_url", ["http://localhost:8000", "https://api.example.com"])
 def test_a_cookie_minted_by_authjs_is_read(app_url: str) -> None:
-    """Both names of the cookie, each with the key that is made from its name."""
+    """With both cookie names, each with the key derived from its name."""
     learner = AuthJs(SECRET, app_url).learner(HEADER)
 
     assert learner is not None
     assert (learner.external_id, learner.email, learner.name) == ("minted-by-auth-js", "mint@example.com", "Minted")
 
 
-def test_it_is_not_read_under_another_name_or_secret() -> None:
-    """The name is part of the key: a plain cookie is no secure one."""
+def test_a_cookie_is_not_accepted_under_another_name_or_secret() -> None:
+    """The key is derived from the name, so a plain cookie is not accepted as a secure one."""
     plain, secure = "authjs.session-token", "__Secure-authjs.session-token"
 
     assert AuthJs(SECRET, "https://a.example").learner([f"{secure}={COOKIES[plain]}"]) is None
     assert AuthJs(SECRET + "x", "http://a.example").learner(HEADER) is None
 
 
-def test_it_opens_the_api(world: World) -> None:
-    """Over the wire, beside cookies of others."""
+def test_an_authjs_cookie_is_accepted_by_the_api(world: World) -> None:
+    """In a request with other cookies."""
     cookies = f"theme=dark; authjs.session-token={COOKIES['authjs.session-token']}; authjs.csrf-token=x"
     answer = httpx.get(f"{world.url}/api/sessions", headers={"cookie": cookies}, trust_env=False, verify=False)
 
@@ -42,7 +42,7 @@ def test_it_opens_the_api(world: World) -> None:
 
 @pytest.mark.parametrize("app_url", ["http://localhost:8000", "https://api.example.com"])
 def test_our_own_cookie_names_the_key_as_authjs_does(app_url: str) -> None:
-    """Auth.js looks its key up by ``kid``: with another one it refuses the cookie."""
+    """Auth.js finds the key by ``kid``, and refuses a cookie with another one."""
     name, _, token = session_cookie(SECRET, app_url, "ada").partition("=")
 
     assert kid(token) == kid(COOKIES[name])

@@ -13,8 +13,8 @@ from tests.support.deployment import Deployment, deployed, deployment, queue
 __all__ = ["deployed", "deployment", "queue"]
 
 
-def test_long_output_passes_a_pipe_whole(deployment: Deployment) -> None:
-    """More than a pipe holds, read slowly: nothing is lost. A reader that leaves early is no traceback."""
+def test_long_output_through_a_pipe_is_complete(deployment: Deployment) -> None:
+    """Nothing is lost if the reader is slow, and a reader that exits early causes no traceback."""
     database = deployment.world.database
     database.execute(
         "INSERT INTO users (id, \"externalId\", email, \"updatedAt\") VALUES ('u1', 'ada', 'a@example.com', now())"
@@ -31,8 +31,8 @@ def test_long_output_passes_a_pipe_whole(deployment: Deployment) -> None:
     assert "Traceback" not in slowly.stderr + left.stderr and left.stdout.startswith("id")
 
 
-def test_streams_that_are_closed_or_know_no_letters(deployment: Deployment) -> None:
-    """No output, or an encoding without the learner's letters: no traceback, nothing lost."""
+def test_closed_and_ascii_only_streams_lose_nothing(deployment: Deployment) -> None:
+    """A closed stream, or an encoding without the learner's letters, causes no traceback and loses nothing."""
     deployment.world.database.execute(
         "INSERT INTO users (id, \"externalId\", \"updatedAt\") VALUES ('u1', 'ünï', now());"
         'INSERT INTO speaking_sessions (id, "userId", "durationSecs", "updatedAt") VALUES (\'s1\', \'u1\', 1, now())'
@@ -45,11 +45,11 @@ def test_streams_that_are_closed_or_know_no_letters(deployment: Deployment) -> N
 
     assert "\\xfcn\\xef" in ascii_only and json.loads(exported)["user"]["externalId"] == "ünï"
     assert closed.returncode == 0
-    assert unasked.returncode == 1 and "say --yes" in unasked.stderr
+    assert unasked.returncode == 1 and "pass --yes" in unasked.stderr
 
 
 def test_ctrl_c_at_the_prompt_ends_forget(deployment: Deployment) -> None:
-    """At once, and nothing is deleted."""
+    """It ends at once and deletes nothing."""
     deployment.world.database.execute(
         "INSERT INTO users (id, \"externalId\", \"updatedAt\") VALUES ('u1', 'ada', now())"
     )
@@ -62,7 +62,7 @@ def test_ctrl_c_at_the_prompt_ends_forget(deployment: Deployment) -> None:
         os.close(its)
         while "Type yes" not in output:
             output += os.read(ours, 4096).decode()
-        # One that comes after the prompt was written and before its answer is read has no effect: a person presses again.
+        # A signal between printing the prompt and reading the answer has no effect; a person would press again.
         for _ in range(6):
             process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):

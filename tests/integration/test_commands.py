@@ -1,4 +1,4 @@
-"""The operator's commands, run as an operator runs them, on an application with a QStash of its own."""
+"""The operator's commands, on an application with its own QStash."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ __all__ = ["deployed", "deployment", "queue"]
 
 
 def test_poisoned_recording_and_dead_letter(deployment: Deployment) -> None:
-    """A recording refused for good: listed with its reason, its dead letter found, refused a retry, deleted."""
+    """A permanently failed session is listed with its reason; its dead letter is found, not retried, and deleted."""
     deployment.world.providers.whisper.append(Reply(400, {"error": {"message": CANARY}}))
     session_id = deployment.world.upload(topic=CANARY)
     deployment.until(session_id, "FAILED")
@@ -36,7 +36,7 @@ def test_poisoned_recording_and_dead_letter(deployment: Deployment) -> None:
 
 @pytest.mark.thorough
 def test_speech_down_then_dead_letter_retried(deployment: Deployment) -> None:
-    """Every attempt failed: the dead letter is retried through our own guard, and the session is DONE."""
+    """After every attempt has failed, the dead letter is retried through our own checks, and the session is DONE."""
     deployment.world.providers.whisper.append(Reply(503, {}, times=12))
     session_id = deployment.world.upload()
     wait_for(deployment.dead_letters)
@@ -48,8 +48,8 @@ def test_speech_down_then_dead_letter_retried(deployment: Deployment) -> None:
     assert json.loads(deployment.ok("dead-letters", "list", "--json")) == []
 
 
-def test_show_tells_what_happened_without_a_word(deployment: Deployment) -> None:
-    """Status, checkpoints, what is stored, QStash's events; never the transcript, the topic or the address."""
+def test_show_reveals_no_private_text(deployment: Deployment) -> None:
+    """It shows status, checkpoints, stored objects and events, but not the transcript, topic or e-mail address."""
     deployment.world.providers.whisper.append(Reply(body={"text": f"{CANARY} said."}))
     session_id = deployment.world.upload(topic=CANARY)
     deployment.until(session_id, "DONE")
@@ -65,12 +65,12 @@ def test_show_tells_what_happened_without_a_word(deployment: Deployment) -> None
 
 @pytest.mark.thorough
 def test_wrong_key_then_one_command(deployment: Deployment) -> None:
-    """Sessions fail by our mistake; the key is mended; one command brings all of them back, at a rate, after a dry run."""
+    """Sessions fail because of a wrong key; once it is fixed, one command recovers all of them, after a dry run."""
     deployment.world.providers.whisper.append(Reply(401, {"error": {"message": "x"}}, times=1000))
     sessions = [deployment.world.upload() for _ in range(5)]
     for session_id in sessions:
         assert deployment.until(session_id, "FAILED")["errorMessage"] == MISCONFIGURED
-    # QStash has used up its attempts.
+    # QStash has exhausted its attempts.
     wait_for(lambda: deployment.dead_letters() == len(sessions))
     planned = deployment.ok("retry", "--misconfigured", "--dry-run")
     assert all(f"{session_id}  would be published" in planned for session_id in sessions)
@@ -88,7 +88,7 @@ def test_wrong_key_then_one_command(deployment: Deployment) -> None:
 
 
 def test_stranded_sessions_are_swept(deployment: Deployment) -> None:
-    """A revoked token strands uploads; they are seen by age, a dry run lists them, the sweep publishes them once it is mended."""
+    """Uploads without a message are found by age and listed by a dry run, and the sweep publishes them."""
     session_id = deployment.world.upload()
     deployment.until(session_id, "DONE")
     set_status(deployment.world, session_id, "UPLOADED")
@@ -123,7 +123,7 @@ def test_stranded_sessions_are_swept(deployment: Deployment) -> None:
 
 
 def test_schedule_is_installed_shown_and_removed(deployment: Deployment) -> None:
-    """Installing twice is one schedule."""
+    """Installing twice creates only one schedule."""
     for _ in range(2):
         deployment.ok("schedule", "install")
     assert json.loads(deployment.ok("schedule", "show"))["destination"] == deployment.settings.sweep_url
@@ -139,7 +139,7 @@ def test_schedule_is_installed_shown_and_removed(deployment: Deployment) -> None
 
 
 def test_export_and_forget(deployment: Deployment) -> None:
-    """Everything of a learner is written out; then rows, objects and messages are gone, and a second time is no error."""
+    """Export prints all data of a learner; forget deletes rows, objects and messages, and can be repeated."""
     deployment.world.providers.whisper.append(Reply(body={"text": f"{CANARY} said."}))
     done = deployment.world.upload("ada", topic=CANARY)
     deployment.until(done, "DONE")
@@ -154,23 +154,23 @@ def test_export_and_forget(deployment: Deployment) -> None:
     assert CANARY in exported["sessions"][0]["transcript"]["text"] and len(exported["sessions"][0]["insights"]) == 2
     assert deployment.run("forget", "local-ada").returncode == 1
     assert json.loads(deployment.ok("export", exported["user"]["email"].upper())) == exported
-    assert "left elsewhere" in deployment.ok("forget", exported["user"]["email"], "--yes")
+    assert "not deleted:" in deployment.ok("forget", exported["user"]["email"], "--yes")
     assert deployment.world.storage.stored_keys() == []
     assert [row["externalId"] for row in deployment.world.database.rows('SELECT "externalId" FROM users')] == [
         "local-bob"
     ]
     assert "no such learner" in deployment.ok("forget", "local-ada", "--yes")
     assert deployment.run("export", "local-ada").returncode == 1
-    # A variable that is not set names nobody.
+    # An empty argument, such as from an unset variable, selects nobody.
     deployment.world.database.execute("UPDATE users SET email = ''")
     nobody = deployment.run("forget", "", "--yes")
-    assert nobody.returncode == 1 and "name a learner" in nobody.stderr
+    assert nobody.returncode == 1 and "the learner must not be empty" in nobody.stderr
     assert len(deployment.world.database.rows("SELECT id FROM users")) == 1
 
 
-def test_forget_cancels_what_waits(deployment: Deployment) -> None:
-    """A message that is to be tried again is cancelled; if QStash is down, everything else is deleted all the same."""
-    # QStash waits for a day: 173 s here.
+def test_forget_cancels_queued_messages(deployment: Deployment) -> None:
+    """Messages waiting for a retry are cancelled; if QStash is down, everything else is still deleted."""
+    # QStash waits for a day, which is 173 s here.
     away = Reply(503, {"error": {"message": "x"}}, {"retry-after": "86400"}, times=1000)
     deployment.world.providers.whisper.append(away)
     for learner in ("ada", "bob"):
@@ -184,8 +184,8 @@ def test_forget_cancels_what_waits(deployment: Deployment) -> None:
     assert deployment.world.storage.stored_keys() == [] and deployment.world.database.rows("SELECT id FROM users") == []
 
 
-def test_forget_while_storage_is_down_is_repeated(deployment: Deployment) -> None:
-    """The learner is still there, and the second time all of it goes; by id even what came after that."""
+def test_forget_can_be_repeated_after_a_storage_outage(deployment: Deployment) -> None:
+    """The learner is kept, and the second run deletes everything; by id it even deletes objects stored after that."""
     session_id = deployment.world.upload()
     user = deployment.world.database.session(session_id)["userId"]
     assert deployment.run("forget", "local-ada", "--yes", R2_ENDPOINT_URL="http://127.0.0.1:9").returncode == 1
@@ -195,14 +195,14 @@ def test_forget_while_storage_is_down_is_repeated(deployment: Deployment) -> Non
     key = f"sessions/{user}/{session_id}/audio.webm"
     deployment.world.storage.client().put_object(Bucket=deployment.world.storage.bucket, Key=key, Body=AUDIO)
     unsaid = deployment.run("forget", user)
-    assert unsaid.returncode == 1 and "say --yes" in unsaid.stderr and deployment.world.storage.stored_keys() == [key]
+    assert unsaid.returncode == 1 and "pass --yes" in unsaid.stderr and deployment.world.storage.stored_keys() == [key]
     assert "1 objects were left and are deleted" in deployment.ok("forget", user, "--yes")
-    assert "no such learner (any more);" in deployment.ok("forget", "107691503500061507151", "--yes")
+    assert "no such learner; to delete" in deployment.ok("forget", "107691503500061507151", "--yes")
     assert deployment.world.storage.stored_keys() == []
 
 
-def test_what_could_not_be_published_is_published_next(deployment: Deployment) -> None:
-    """By the sweep or a retry, with a revoked token: said, visible, and taken by the very next sweep."""
+def test_unpublished_sessions_are_published_by_the_next_sweep(deployment: Deployment) -> None:
+    """A failed publish by a sweep or a retry is reported, listed, and repeated by the next sweep."""
     stranded, failed = deployment.world.upload(), deployment.world.upload("bob")
     for session_id in (stranded, failed):
         deployment.until(session_id, "DONE")
@@ -227,7 +227,7 @@ def test_what_could_not_be_published_is_published_next(deployment: Deployment) -
 
 
 def test_dead_letters_of_others_are_left_alone(deployment: Deployment) -> None:
-    """Neither shown nor deleted, though they went to our host."""
+    """They are neither shown nor deleted, even if they were sent to our host."""
     headers = {"authorization": f"Bearer {deployment.settings.qstash_token.get_secret_value()}", "upstash-retries": "0"}
     other = f"{deployment.settings.qstash_url}/v2/publish/{deployment.settings.app_url}/api/cron/newsletter"
     httpx.post(other, headers=headers, trust_env=False).raise_for_status()
@@ -239,7 +239,7 @@ def test_dead_letters_of_others_are_left_alone(deployment: Deployment) -> None:
 
 
 def test_show_without_storage_and_without_control_characters(deployment: Deployment) -> None:
-    """The rest is shown; what is stored does not control a terminal."""
+    """The rest is shown, and control characters in stored data do not reach the terminal."""
     session_id = deployment.world.upload()
     deployment.until(session_id, "DONE")
     deployment.world.database.execute("UPDATE users SET \"externalId\" = E'\\x1b[31mred'")
@@ -251,7 +251,7 @@ def test_show_without_storage_and_without_control_characters(deployment: Deploym
 
 
 def test_a_sweep_without_storage_names_broken_rules(deployment: Deployment) -> None:
-    """And a dry run says what needs no storage."""
+    """A dry run still reports everything that does not need storage."""
     session_id = deployment.world.upload()
     deployment.until(session_id, "DONE")
     deployment.world.database.execute('UPDATE speaking_sessions SET "focusNext" = NULL')
@@ -263,17 +263,17 @@ def test_a_sweep_without_storage_names_broken_rules(deployment: Deployment) -> N
 
 
 def test_commands_say_what_to_do(deployment: Deployment, tmp_path: Path) -> None:
-    """What cannot be done, a wrong setting, a database that is down: a sentence and an exit code, no traceback."""
+    """Invalid arguments, wrong settings and an unavailable database give a message and exit code, not a traceback."""
     env_file = tmp_path / "latin-1.env"
     env_file.write_bytes(b"R2_BUCKET_NAME=\xfc\n")
     for words, sentence in (
         (("--env-file", str(env_file), "sessions"), "cannot be read as text in UTF-8"),
         (("sessions", "--limit", "0"), "--limit is from 1 to 10,000"),
-        (("sessions", "--totals", "--status", "done"), "leave out the other filters"),
+        (("sessions", "--totals", "--status", "done"), "take no other filters"),
         (("retry", "nobody", "--dry-run"), "1 of 1 could not be retried"),
         (("retry", "nobody", "nobody else", "--rate", "nan"), "--rate is from 0.01 to 1000"),
         (("show", "\udcff"), "an argument is not UTF-8"),
-        (("dead-letters", "delete"), "say --all"),
+        (("dead-letters", "delete"), "pass the ids of dead letters, or --all"),
         (("dead-letters", "delete", "1-0"), "no such dead letter"),
     ):
         done = deployment.run(*words)
@@ -281,6 +281,6 @@ def test_commands_say_what_to_do(deployment: Deployment, tmp_path: Path) -> None
     port = deployment.run("serve", PORT="abc")
     assert port.returncode == 1 and "PORT is wrong" in port.stderr and "Traceback" not in port.stderr
     token = deployment.run("doctor", QSTASH_TOKEN="tök")
-    assert token.returncode == 1 and "QSTASH_TOKEN holds a character that no key has" in token.stderr
+    assert token.returncode == 1 and "QSTASH_TOKEN contains a character that no key has" in token.stderr
     down = deployment.run("sessions", DATABASE_URL="postgresql://nobody:nothing@127.0.0.1:9/none")
     assert down.returncode == 1 and "doctor" in down.stderr and "nothing" not in down.stderr

@@ -1,4 +1,4 @@
-"""Beside other versions of the frontend: their tables, their statuses, their endpoints (docs/compatibility.md)."""
+"""Compatibility with later versions of the frontend: their tables, statuses and endpoints (docs/compatibility.md)."""
 
 from collections.abc import Generator
 from typing import Any
@@ -14,7 +14,7 @@ from local.storage import Storage
 from tests.conftest import make_settings
 from tests.support.providers import Providers
 from tests.support.serving import served
-from tests.support.world import Database, World
+from tests.support.world import MigratedDatabase, World
 
 LATER_STATUSES = ("SCORING", "CHUNKS_PROCESSING", "AWAITING_FINAL", "PROCESSING_FINAL", "CANCELLED")
 LATER_ENDPOINTS = [
@@ -53,9 +53,9 @@ LATER_BODIES: list[Any] = [
 def later(
     postgres: Postgres, storage: Storage, shared_providers: tuple[Providers, str]
 ) -> Generator[World, None, None]:
-    """The application on a database with everything that later versions have added."""
+    """The application on a database with everything that later versions add."""
     migrate(postgres.create_database("later"))
-    database = Database(postgres, "later")
+    database = MigratedDatabase(postgres, "later")
     database.execute((ROOT / "tests/fixtures/later_schema.sql").read_text())
     providers, url = shared_providers
     providers.reset()
@@ -67,7 +67,7 @@ def later(
 
 
 def test_a_session_in_the_later_schema_comes_to_done(later: World) -> None:
-    """Unknown columns keep their defaults, tables that refer to ours do not stand in the way, nor of a deletion."""
+    """Unknown columns keep their defaults, and tables that refer to ours prevent neither processing nor deletion."""
     session_id = later.upload("newer")
     assert later.deliver(session_id).status_code == 200
     row = later.database.session(session_id)
@@ -83,7 +83,7 @@ def test_a_session_in_the_later_schema_comes_to_done(later: World) -> None:
 
     assert row["status"] == "DONE" and row["isChunked"] is False and row["summary"] is None
     assert transcript["wordsUsed"] == [] and transcript["improvedText"] is None
-    # What version 0.7.0 does not know, its answer does not show.
+    # Our answer does not contain columns that version 0.7.0 does not know.
     assert detail["status"] == "DONE" and "isChunked" not in detail
     assert deleted.status_code == 200
     assert later.database.rows("SELECT \"sessionId\" FROM drill_attempts WHERE id = 'd'") == [{"sessionId": None}]
@@ -120,7 +120,7 @@ def test_a_session_in_a_later_status_is_left_alone(later: World, status: str) ->
 
 @pytest.mark.parametrize(("method", "path"), LATER_ENDPOINTS)
 def test_endpoints_of_later_versions_are_404_with_a_code(world: World, method: str, path: str) -> None:
-    """Never a wrong success: neither for a stranger nor for the owner of the session."""
+    """Never a wrong success, not even for the owner of the session."""
     session_id = world.upload()
     with world.client() as client:
         answer = client.request(method, path.format(id=session_id))
@@ -131,7 +131,7 @@ def test_endpoints_of_later_versions_are_404_with_a_code(world: World, method: s
 
 @pytest.mark.parametrize("body", LATER_BODIES)
 def test_other_json_does_not_begin_a_direct_upload(world: World, body: Any) -> None:
-    """What later versions post there is refused, and leaves no row behind."""
+    """Requests of later versions are refused and leave no row behind."""
     with world.client() as client:
         answer = client.post("/api/sessions", json=body)
 
@@ -140,7 +140,7 @@ def test_other_json_does_not_begin_a_direct_upload(world: World, body: Any) -> N
 
 
 def test_completing_a_chunked_recording_is_404(world: World) -> None:
-    """Our own ``complete`` takes no body; what has one is meant for an endpoint of a later version."""
+    """Our ``complete`` takes no body; a request with a body is meant for the endpoint of a later version."""
     session_id = world.upload()
     before = world.database.session(session_id)
     with world.client() as client:

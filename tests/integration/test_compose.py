@@ -1,4 +1,4 @@
-"""The compose file, tried without a container engine: each command runs as it is written, outside a container."""
+"""The compose file, tested without a container engine: each command runs as written, outside a container."""
 
 import os
 import re
@@ -29,14 +29,14 @@ KEYS = ("AUTH_SECRET", "QSTASH_TOKEN", "OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 
 
 def written(service: str) -> list[str]:
-    """A service's command, with the programs of this checkout."""
+    """The command of a service, with the programs of this checkout."""
     programs: dict[str, str] = {"python": sys.executable, "node": node(), ".venv/bin/python": sys.executable}
     words: list[str] = SERVICES[service]["command"]
     return [programs.get(word, word) for word in words]
 
 
 def test_every_service_of_ours_takes_all_settings() -> None:
-    """From one file, whatever settings there will be; what the compose file sets itself are settings, too."""
+    """Every setting can come from one file, and the compose file itself sets only known settings."""
     ours = [name for name in SERVICES if SERVICES[name].get("build", {}).get("target") == "service"]
     names = {name.upper() for name in Settings.model_fields}
 
@@ -47,7 +47,7 @@ def test_every_service_of_ours_takes_all_settings() -> None:
 
 
 def test_four_keys_and_an_address_are_all_that_is_asked_for() -> None:
-    """What an account or the frontend gives, and the public address: the rest has a default, or is asked of QStash."""
+    """Four keys and the public address are required; the rest has a default or comes from QStash."""
     required = {name.upper() for name, field in Settings.model_fields.items() if field.is_required()}
     top = (ROOT / "compose.yaml").read_text().partition("name:")[0]
 
@@ -56,7 +56,7 @@ def test_four_keys_and_an_address_are_all_that_is_asked_for() -> None:
 
 
 def test_the_images_are_those_that_the_page_names() -> None:
-    """Their tags stand in docs/deploy.md, which says that no digest is pinned."""
+    """docs/deploy.md lists their tags, and says that no digest is pinned."""
     used = {service["image"] for service in SERVICES.values() if "image" in service}
     used |= set(re.findall(r"^FROM (\S+) AS", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     page = (ROOT / "docs" / "deploy.md").read_text().partition("**The images are named by tag")[2]
@@ -65,7 +65,7 @@ def test_the_images_are_those_that_the_page_names() -> None:
 
 
 def test_every_target_and_dependency_is_there() -> None:
-    """Nothing waits for a service or a stage that does not exist."""
+    """No service refers to a service or a build stage that does not exist."""
     targets = set(re.findall(r"^FROM \S+ AS (\w+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     for service in SERVICES.values():
         assert service.get("build", {}).get("target", "service") in targets
@@ -73,7 +73,7 @@ def test_every_target_and_dependency_is_there() -> None:
 
 
 def test_migrate_records_what_it_applied(postgres: Postgres) -> None:
-    """Prisma Migrate on the other side finds the tables applied, instead of stopping with P3005."""
+    """Prisma Migrate in the frontend sees the migrations as applied, instead of failing with P3005."""
     url = postgres.create_database("composed")
     for _ in range(2):
         done = subprocess.run(written("migrate"), cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, check=False)
@@ -88,7 +88,7 @@ def test_migrate_records_what_it_applied(postgres: Postgres) -> None:
 
 
 def test_bucket_installs_its_rules(world: World, tmp_path: Path) -> None:
-    """Recordings expire, and our own page may upload; rules of others in the same bucket stay. Twice is the same."""
+    """Recordings expire and our own page may upload. Other rules of the bucket are kept, and it can be repeated."""
     client, bucket = world.storage.client(), world.storage.bucket
     backups = {"ID": "backups", "Status": "Enabled", "Filter": {"Prefix": "backups/"}, "Expiration": {"Days": 90}}
     readers = {"AllowedOrigins": ["https://other.example.com"], "AllowedMethods": ["GET"]}
@@ -119,7 +119,7 @@ def test_bucket_installs_its_rules(world: World, tmp_path: Path) -> None:
 
 
 def environment(world: World, **four: str) -> dict[str, str]:
-    """What compose gives a service of ours: its own database and bucket, and what .env has. Nothing of this process."""
+    """The environment that compose gives our services, without the settings of this process."""
     s = world.settings
     there = {
         "DATABASE_URL": s.database_url.get_secret_value(),
@@ -129,7 +129,7 @@ def environment(world: World, **four: str) -> dict[str, str]:
         "R2_BUCKET_NAME": s.r2_bucket_name,
     }
     assert there.keys() | {"R2_ACCOUNT_ID"} == SERVICES["app"]["environment"].keys()
-    # The real services' addresses are replaced by those of the local ones.
+    # Use the local stand-ins instead of the real services.
     local = {"OPENAI_BASE_URL": s.openai_base_url, "ANTHROPIC_BASE_URL": s.anthropic_base_url}
     kept = {
         name: value for name, value in os.environ.items() if name not in {key.upper() for key in Settings.model_fields}
@@ -138,12 +138,12 @@ def environment(world: World, **four: str) -> dict[str, str]:
 
 
 def test_app_and_schedule_do_their_work_with_four_keys(world: World, qstash_server: RunningServer) -> None:
-    """An upload comes to DONE by deliveries that QStash signs, with keys that nobody has copied; the sweep is scheduled."""
+    """An upload reaches DONE, with signing keys fetched from QStash, and the sweep is scheduled."""
     port = free_port()
     keys = dict(zip(KEYS, (SECRET, qstash_server.token, "sk-test", "sk-ant-test"), strict=True))
     url = f"http://{LOOPBACK}:{port}"
     env = environment(world, **keys, APP_URL=url, QSTASH_URL=qstash_server.url, PORT=str(port))
-    # It is to be reached on this machine alone.
+    # Listen only on this machine.
     command = [LOOPBACK if word == "0.0.0.0" else word for word in written("app")]
     process = subprocess.Popen(command, cwd=ROOT, env=env)
     try:
@@ -161,8 +161,8 @@ def test_app_and_schedule_do_their_work_with_four_keys(world: World, qstash_serv
     assert schedule["destination"] == f"{url}/api/internal/sweep"
 
 
-def test_a_token_that_gives_no_signing_keys_is_said(world: World, qstash_server: RunningServer) -> None:
-    """At the start, with what to do: not at the first delivery."""
+def test_a_token_that_yields_no_signing_keys_is_reported(world: World, qstash_server: RunningServer) -> None:
+    """On startup, with what to do, and not on the first delivery."""
     keys = dict(zip(KEYS, (SECRET, "another token", "sk-test", "sk-ant-test"), strict=True))
     env = environment(world, **keys, APP_URL=world.url, QSTASH_URL=qstash_server.url, PORT=str(free_port()))
     done = subprocess.run(
@@ -176,12 +176,12 @@ def test_a_token_that_gives_no_signing_keys_is_said(world: World, qstash_server:
     )
 
     assert done.returncode == 1
-    assert "QStash did not give them: check QSTASH_TOKEN" in done.stderr and "another token" not in done.stderr
+    assert "QStash did not return them: check QSTASH_TOKEN" in done.stderr and "another token" not in done.stderr
 
 
 @pytest.mark.thorough
 def test_local_is_the_whole_stack(tmp_path: Path) -> None:
-    """Without an account: its page answers, and SIGTERM ends it."""
+    """It needs no account; its page answers, and SIGTERM stops it."""
     port = free_port()
     replaced = {"8000": str(port), ".local/data": str(tmp_path)}
     command = [replaced.get(word, word) for word in written("local")]
@@ -197,7 +197,7 @@ def test_local_is_the_whole_stack(tmp_path: Path) -> None:
 
 
 def test_storage_knows_every_flag() -> None:
-    """The version of the wheel is that of the image."""
+    """The wheel and the image have the same version."""
     weed = Path(sys.executable).parent / "weed"
     known = subprocess.run([weed, "mini", "-h"], capture_output=True, text=True, check=False)
     image = SERVICES["storage"]["image"]
@@ -208,7 +208,7 @@ def test_storage_knows_every_flag() -> None:
 
 
 def test_storage_is_ready_by_the_address_that_compose_asks(world: World) -> None:
-    """Its health check asks an address that the server has, and needs no key for it."""
+    """The address of its health check exists and needs no key."""
     path = SERVICES["storage"]["healthcheck"]["test"][1].partition(":8333")[2]
 
     assert httpx.get(f"{world.settings.storage_url}{path}", trust_env=False).status_code == 200

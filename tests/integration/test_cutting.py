@@ -1,4 +1,4 @@
-"""Cutting an hour of speech: every container, nothing lost, at pauses, in little memory and little time."""
+"""Cutting an hour of speech: every container, without loss, at pauses, in little memory and time."""
 
 import io
 import subprocess
@@ -12,29 +12,29 @@ import numpy
 import pytest
 
 from app.adapters.whisper import MAX_FILE_BYTES
-from app.recordings.cutting import Uncuttable, cut
-from app.recordings.recording import Audio, extension
-from app.recordings.sound import NotAudio, UnknownContainer
+from app.audio.cutting import Uncuttable, cut
+from app.audio.recording import AudioFile, extension
+from app.audio.sound import NotAudio, UnknownContainer
 from local.audio import SPEECH_RATE, decode
 from local.migrate import ROOT
 from local.speech.engine import Speech
 from tests.support.recordings import packets, recording, voice
 
-# 82 times the voice are an hour; without compression that would be more than may be uploaded.
+# 82 repetitions of the voice are an hour. Uncompressed formats use fewer, because of the upload limit.
 HOUR = 82
-# Where an hour would show nothing more, seven minutes have to do.
-FEW = 10
+# Three minutes, for tests that an hour would not make better.
+FEW = 4
 TIMES = {"webm": HOUR, "ogg": HOUR, "mp4": HOUR, "m4a": HOUR, "mp3": HOUR, "wav": 10, "flac": 25}
 
 
-def parts_of(data: bytes, limit_bytes: int = MAX_FILE_BYTES, limit_s: float = inf) -> Iterator[Audio]:
-    """The parts of a recording, by default of one that is too long for Whisper."""
+def parts_of(data: bytes, limit_bytes: int = MAX_FILE_BYTES, limit_s: float = inf) -> Iterator[AudioFile]:
+    """Cut a recording into parts, by default with Whisper's limit."""
     for part, size_bytes, content_type in cut(io.BytesIO(data), limit_bytes, limit_s):
-        yield Audio(io.BytesIO(part.file.read()), content_type, size_bytes, "c1")
+        yield AudioFile(io.BytesIO(part.file.read()), content_type, size_bytes, "c1")
 
 
-def parts_of_few(name: str) -> list[Audio]:
-    """Two parts of a shorter one, under a lower limit."""
+def parts_of_few(name: str) -> list[AudioFile]:
+    """Cut a shorter recording into two parts, with a lower limit."""
     data = recording(name, FEW)
     parts = list(parts_of(data, len(data) * 2 // 3))
     assert len(parts) == 2
@@ -45,7 +45,7 @@ def parts_of_few(name: str) -> list[Audio]:
     "name", [name if name == "webm" else pytest.param(name, marks=pytest.mark.thorough) for name in TIMES]
 )
 def test_every_packet_is_in_one_part_and_in_order(name: str) -> None:
-    """Nothing is encoded anew, lost or doubled; each part is a file that Whisper takes, with its own ending."""
+    """Nothing is re-encoded, lost or duplicated; each part is a file that Whisper accepts, with the right extension."""
     found = b""
     sizes: list[int] = []
     for part in parts_of(recording(name, TIMES[name])):
@@ -61,7 +61,7 @@ def test_every_packet_is_in_one_part_and_in_order(name: str) -> None:
 
 @pytest.mark.parametrize("name", TIMES)
 def test_cuts_are_at_pauses(name: str) -> None:
-    """A tenth of a second on each side of a cut is quiet."""
+    """The tenth of a second on each side of a cut is quiet."""
     sounds = [decode(part.file) for part in parts_of_few(name)]
     speaking = float(numpy.abs(voice(SPEECH_RATE)).mean())
     around = SPEECH_RATE // 10
@@ -73,12 +73,12 @@ def test_cuts_are_at_pauses(name: str) -> None:
 
 @pytest.mark.thorough
 def test_no_word_is_lost_or_doubled_at_a_cut() -> None:
-    """The voice before and after each cut is transcribed as completely as without it, to a word or two in a hundred."""
+    """The voice around a cut is transcribed as completely as without it, within two words."""
     speech = Speech()
     whole = voice(SPEECH_RATE)
     words = len(speech.transcribe(whole).split())
     before, after = (decode(part.file) for part in parts_of_few("webm"))
-    # The repetition in which the cut is.
+    # The repetition that contains the cut.
     head = before[len(before) // len(whole) * len(whole) :]
     tail = after[: len(whole) - len(head)]
 
@@ -86,7 +86,7 @@ def test_no_word_is_lost_or_doubled_at_a_cut() -> None:
 
 
 def test_the_same_recording_is_cut_at_the_same_places() -> None:
-    """A retry must be able to go on with part two."""
+    """A retry must be able to continue with part two."""
     first, again = ([part.file.read() for part in parts_of_few("webm")] for _ in range(2))
 
     assert [packets(part) for part in first] == [packets(part) for part in again]
@@ -98,7 +98,7 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     path.write_bytes(recording("webm", HOUR))
     script = f"""
 import resource
-from app.recordings.cutting import cut
+from app.audio.cutting import cut
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with open({str(path)!r}, "rb") as file:
     for part in cut(file, {MAX_FILE_BYTES}):
@@ -112,16 +112,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 def test_the_service_never_loads_the_media_library() -> None:
     """Importing the application, its adapters and its pipeline imports no PyAV."""
-    script = (
-        "import sys, app.application, app.adapters.media, app.recordings.transcription; sys.exit('av' in sys.modules)"
-    )
+    script = "import sys, app.application, app.audio.media, app.recordings.transcription; sys.exit('av' in sys.modules)"
 
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize("name", [name for name in TIMES if name != "m4a"])
-def test_what_is_there_of_a_recording_cut_off_in_the_middle_is_kept(name: str) -> None:
-    """A session without its end is worth more than none; the broken packet at the end is left out."""
+def test_a_truncated_recording_keeps_its_complete_part(name: str) -> None:
+    """A recording without its end is better than none; the broken packet at the end is left out."""
     data = recording(name, FEW)
     whole = packets(data)
     found = b"".join(packets(part.file.read()) for part in parts_of(data[: int(len(data) * 0.8) + 3], len(data) // 2))
@@ -131,7 +129,7 @@ def test_what_is_there_of_a_recording_cut_off_in_the_middle_is_kept(name: str) -
 
 
 def test_nothing_is_left_of_an_mp4_without_its_index() -> None:
-    """Of a plain MP4 the index comes last."""
+    """The index of a plain MP4 comes last."""
     data = recording("m4a", FEW)
 
     with pytest.raises(NotAudio):
@@ -140,19 +138,19 @@ def test_nothing_is_left_of_an_mp4_without_its_index() -> None:
 
 @pytest.mark.parametrize("name", TIMES)
 def test_parts_are_short_enough_as_well(name: str) -> None:
-    """A model may have a limit in seconds: no part is longer, and they are of about one length."""
+    """A model may have a limit in seconds: no part is longer, and all parts have about the same length."""
     data = recording(name, FEW)
-    seconds = [len(decode(part.file)) / SPEECH_RATE for part in parts_of(data, limit_s=100)]
+    seconds = [len(decode(part.file)) / SPEECH_RATE for part in parts_of(data, limit_s=42)]
 
     assert len(seconds) == 5
-    assert max(seconds) <= 100 and max(seconds) < 1.2 * min(seconds)
+    assert max(seconds) <= 42 and max(seconds) < 1.2 * min(seconds)
     assert abs(sum(seconds) - FEW * len(voice(SPEECH_RATE)) / SPEECH_RATE) < 2
 
 
 def test_a_limit_that_would_need_thousands_of_parts_is_refused() -> None:
     """Each part is a paid call."""
     with pytest.raises(Uncuttable):
-        list(parts_of(recording("webm", FEW), limit_s=1))
+        list(parts_of(recording("webm", FEW), limit_s=0.4))
 
 
 @pytest.mark.parametrize(
@@ -171,14 +169,14 @@ def test_a_limit_that_would_need_thousands_of_parts_is_refused() -> None:
     ],
     ids=["empty", "zeros", "text", "playlist", "concat", "webm", "wav", "ogg", "mp4", "mp3"],
 )
-def test_what_is_no_recording_is_refused(data: bytes) -> None:
-    """And a list of other files is never followed."""
+def test_an_invalid_recording_is_refused(data: bytes) -> None:
+    """Playlists that refer to other files are never followed."""
     with pytest.raises(NotAudio):
         list(parts_of(data))
 
 
-def test_another_container_is_told_apart() -> None:
-    """AAC without a container is a recording, and its learner is told which containers can be cut."""
+def test_an_unknown_container_has_its_own_error() -> None:
+    """AAC without a container is a recording; the error tells the learner which containers can be cut."""
     frame = b"\xff\xf1\x50\x80\x02\x1f\xfc" + bytes(9)
 
     with pytest.raises(UnknownContainer):
@@ -187,7 +185,7 @@ def test_another_container_is_told_apart() -> None:
 
 @pytest.mark.soak
 def test_an_hour_is_transcribed_completely() -> None:
-    """Every word of an hour, part by part, is as many as its repetitions have, within 1 %."""
+    """The parts together have as many words as the repetitions of the voice, within 1 %."""
     speech = Speech()
     words = len(speech.transcribe(voice(SPEECH_RATE)).split())
     written = 0

@@ -1,4 +1,4 @@
-"""The connection to PostgreSQL, with its engine killed, hung, replaced by a stranger, or given up while it starts."""
+"""The database client when its engine is killed, hangs, is replaced, or is cancelled during startup."""
 
 import asyncio
 import os
@@ -13,23 +13,22 @@ import pytest
 
 from app.database import engine as engine_module
 from app.database.client import Database
-from app.database.statements import Statement
-from app.errors import Conflict, Unavailable
+from app.errors import Unavailable
 from local.migrate import ROOT
 from local.ports import LOOPBACK, accepts, free_port
 from tests.support.processes import engines, own_engines, port_of
-from tests.support.world import Database as Tables
+from tests.support.world import MigratedDatabase
 
 pytestmark = pytest.mark.anyio
 
-ONE = Statement("one", "SELECT 1 AS one")
-SLOW = Statement("slow", "SELECT pg_sleep($1::int)::text AS done")
-ECHO = Statement("echo", "SELECT $1::text AS text")
+ONE = "SELECT 1 AS one"
+SLOW = "SELECT pg_sleep($1::int)::text AS done"
+ECHO = "SELECT $1::text AS text"
 
 
 @pytest.fixture
-async def database(migrated: Tables) -> AsyncGenerator[Database, None]:
-    """A connection that has answered once. No engine of it is left at the end."""
+async def database(migrated: MigratedDatabase) -> AsyncGenerator[Database, None]:
+    """A connected database client. No engine may be left at the end."""
     before = own_engines()
     database = Database(migrated.url)
     await database.read_rows(ONE)
@@ -40,7 +39,7 @@ async def database(migrated: Tables) -> AsyncGenerator[Database, None]:
 
 @pytest.fixture
 def others() -> set[int]:
-    """The engines of this process that are not the test's."""
+    """The engines of this process that existed before the test."""
     return set(own_engines())
 
 
@@ -52,7 +51,7 @@ async def until(condition: Callable[[], bool], what: str, timeout_s: float = 20)
 
 
 async def test_a_read_is_repeated_on_a_new_engine(others: set[int], database: Database) -> None:
-    """A read does not notice that the engine was killed; a write fails, and the next one works."""
+    """After the engine is killed, a read succeeds; a write fails, and the next one succeeds."""
     [pid] = set(own_engines()) - others
     os.kill(pid, signal.SIGKILL)
 
@@ -65,7 +64,7 @@ async def test_a_read_is_repeated_on_a_new_engine(others: set[int], database: Da
 
 
 async def test_an_engine_killed_under_many_statements_cancels_none(others: set[int], database: Database) -> None:
-    """Each is told that the database is not available: none ends in CancelledError, for nobody cancelled it."""
+    """Each fails as unavailable. None ends in CancelledError, because nobody cancelled it."""
     statements = [asyncio.create_task(database.write_rows(SLOW, 20)) for _ in range(150)]
     await asyncio.sleep(0.3)
     [pid] = set(own_engines()) - others
@@ -79,7 +78,7 @@ async def test_an_engine_killed_under_many_statements_cancels_none(others: set[i
 async def test_a_hung_engine_is_replaced_after_one_statement(
     others: set[int], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is stopped, not dead: the first statement fails at its time limit, what comes then has a new engine."""
+    """The engine is stopped, not dead: the first statements fail at the time limit, and later ones get a new engine."""
     monkeypatch.setattr(engine_module, "STATEMENT_TIMEOUT_S", 1.0)
     [pid] = set(own_engines()) - others
     os.kill(pid, signal.SIGSTOP)
@@ -94,7 +93,7 @@ async def test_a_hung_engine_is_replaced_after_one_statement(
 async def test_readiness_answers_in_time_and_finds_a_hung_engine(
     others: set[int], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Asked alone, without any traffic, it says no within two seconds, and yes again once the engine has been replaced."""
+    """Without other traffic, it fails within two seconds, and succeeds again once the engine has been replaced."""
     monkeypatch.setattr(engine_module, "STATEMENT_TIMEOUT_S", 3.0)
     [pid] = set(own_engines()) - others
     os.kill(pid, signal.SIGSTOP)
@@ -115,7 +114,7 @@ async def test_readiness_answers_in_time_and_finds_a_hung_engine(
 async def test_a_slow_statement_does_not_cost_the_engine(
     others: set[int], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The time limit passes because PostgreSQL is slow: the engine answers, so it stays, and the other statements with it."""
+    """If PostgreSQL is slow but the engine answers, the engine is kept, and the other statements with it."""
     other = asyncio.create_task(database.read_rows(SLOW, 2))
     await asyncio.sleep(0.2)
     before = own_engines()
@@ -127,8 +126,8 @@ async def test_a_slow_statement_does_not_cost_the_engine(
     assert await other == [{"done": ""}]
 
 
-async def test_cancelled_while_it_starts_it_leaves_nothing(others: set[int], migrated: Tables) -> None:
-    """At any moment of the start: no process, no open session, and nobody else's wait is cancelled."""
+async def test_cancelled_while_it_starts_it_leaves_nothing(others: set[int], migrated: MigratedDatabase) -> None:
+    """At any point of startup: no process and no session is left, and no other caller is cancelled."""
     for delay_s in (0.0, 0.02, 0.1, 0.2, 0.3):
         database = Database(migrated.url)
         waiting = [asyncio.create_task(database.read_rows(ONE)) for _ in range(2)]
@@ -146,9 +145,9 @@ async def test_cancelled_while_it_starts_it_leaves_nothing(others: set[int], mig
 
 
 async def test_an_engine_that_cannot_start_leaves_nothing(
-    others: set[int], migrated: Tables, monkeypatch: pytest.MonkeyPatch
+    others: set[int], migrated: MigratedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A mode of TLS that does not exist: the engine refuses it, and the statement is told in time."""
+    """With an invalid TLS mode the engine refuses to start, and the statement fails in time."""
     monkeypatch.setattr(engine_module, "START_TIMEOUT_S", 2.0)
     database = Database(f"{migrated.url}?sslmode=requird")
     with pytest.raises(Unavailable):
@@ -158,17 +157,17 @@ async def test_an_engine_that_cannot_start_leaves_nothing(
     assert set(own_engines()) <= others
 
 
-async def test_a_strangers_engine_is_not_spoken_to(
-    others: set[int], migrated: Tables, monkeypatch: pytest.MonkeyPatch
+async def test_a_foreign_engine_gets_no_statement(
+    others: set[int], migrated: MigratedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another program took the port since it was chosen: it gets no statement, though it would answer."""
+    """If another program has taken the chosen port, it gets no statement, even if it would answer."""
     port = free_port()
     command = [str(ROOT / "engine" / "query-engine"), "-p", str(port), "--enable-raw-queries"]
     shell = ["sh", "-c", '"$@" & wait', "sh", *command]
     env = {**os.environ, "PRISMA_DML_PATH": str(ROOT / "schema.prisma"), "DATABASE_URL": migrated.url}
-    with subprocess.Popen(shell, env=env) as stranger:  # noqa: ASYNC220  # it does not block: nothing is waited for
+    with subprocess.Popen(shell, env=env) as other:  # noqa: ASYNC220  # does not block: nothing is awaited
         try:
-            await until(lambda: accepts(port), "the stranger did not start")
+            await until(lambda: accepts(port), "the other engine did not start")
             monkeypatch.setattr(engine_module, "START_TIMEOUT_S", 2.0)
             monkeypatch.setattr(import_module("prisma.engine.utils"), "get_open_port", lambda: port)
             database = Database(migrated.url)
@@ -178,13 +177,13 @@ async def test_a_strangers_engine_is_not_spoken_to(
         finally:
             for pid in engines(port=port):
                 os.kill(pid, signal.SIGKILL)
-            stranger.wait()
+            other.wait()
 
     assert set(own_engines()) <= others
 
 
-async def test_another_user_of_the_machine_cannot_ask(others: set[int], database: Database) -> None:
-    """The port is open to all, but the engine answers only its client."""
+async def test_other_users_of_the_machine_are_refused(others: set[int], database: Database) -> None:
+    """Every user of the machine can reach the port, but the engine answers only its own client."""
     httpx: Any = import_module("httpx")
     [pid] = set(own_engines()) - others
     url = f"http://{LOOPBACK}:{port_of(pid)}"
@@ -195,21 +194,9 @@ async def test_another_user_of_the_machine_cannot_ask(others: set[int], database
     assert [answer.status_code for answer in answers] == [401, 401]
 
 
-async def test_a_constraint_is_told_from_an_outage(database: Database) -> None:
-    """A second row with a unique value is Conflict; nothing of PostgreSQL's own words is in it."""
-    user = {"id": "c-conflict", "externalId": "conflict"}
-    await database.write(lambda client: client.user.delete_many(where={"externalId": "conflict"}))
-    await database.write(lambda client: client.user.create(data=user))  # pyright: ignore[reportArgumentType]
-    with pytest.raises(Conflict) as conflict:
-        await database.write(lambda client: client.user.create(data=user))  # pyright: ignore[reportArgumentType]
-    await database.write(lambda client: client.user.delete_many(where={"externalId": "conflict"}))
-
-    assert "externalId" not in str(conflict.value) and conflict.value.__cause__ is None
-
-
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
-async def test_what_prisma_does_to_line_separators(database: Database, separator: str) -> None:
-    """Why all text goes through app.text.storable: spaces appear behind these, in raw parameters as in typed calls."""
+async def test_prisma_changes_line_separators(database: Database, separator: str) -> None:
+    """Prisma inserts spaces after these characters, which is why all text goes through app.text.storable."""
     [row] = await database.read_rows(ECHO, f"a{separator}b")
     [plain] = await database.read_rows(ECHO, "a\nb")
 
@@ -217,11 +204,11 @@ async def test_what_prisma_does_to_line_separators(database: Database, separator
     assert plain["text"] == "a\nb"
 
 
-def test_engines_that_start_at_once_are_all_told() -> None:
-    """Whichever is ready first takes nothing from one that another thread is starting; nothing stays in the environment."""
-    told = engine_module._engine_variables  # pyright: ignore[reportPrivateUsage]
+def test_engines_started_concurrently_all_get_their_variables() -> None:
+    """The first to finish does not remove the variables of another thread's engine; in the end, none is left."""
+    variables = engine_module._engine_variables  # pyright: ignore[reportPrivateUsage]
     names = {"PRISMA_ENGINE_TOKEN", "PRISMA_ENGINE_PARENT"}
-    first, second = told(), told()
+    first, second = variables(), variables()
     with second:
         with first:
             pass

@@ -1,4 +1,4 @@
-"""A delivery, from its signature to DONE, against real parts."""
+"""A delivery from its signature to DONE, with real components."""
 
 import json
 from collections import deque
@@ -15,7 +15,7 @@ OVERLOADED = Reply(529, {"type": "error", "error": {"type": "overloaded_error", 
 
 
 def test_delivery_brings_a_session_to_done(world: World) -> None:
-    """The main job: transcript, insights, focus and profile are stored, the audio is gone."""
+    """The main task: transcript, insights, focus and profile are stored, and the audio is deleted."""
     session_id = world.upload()
     answer = world.deliver(session_id)
 
@@ -35,7 +35,7 @@ def test_delivery_brings_a_session_to_done(world: World) -> None:
 
 
 def test_absent_examples_are_json_null(world: World) -> None:
-    """The column holds JSON null, not SQL NULL: what the original wrote."""
+    """The column contains JSON null, not SQL NULL, like in the original."""
     world.deliver(world.upload())
 
     [row] = world.database.rows("SELECT count(*) AS n FROM insights WHERE examples = 'null'::jsonb")
@@ -43,7 +43,7 @@ def test_absent_examples_are_json_null(world: World) -> None:
 
 
 def test_whisper_and_claude_are_called_as_the_contract_says(world: World) -> None:
-    """Model, language, the recording's own ending and type; model, token limit, prompt, transcript."""
+    """Whisper gets model, language, file name and type; Claude gets model, token limit, prompt and transcript."""
     session_id = world.upload(content_type="audio/mp4")
     world.deliver(session_id)
 
@@ -79,7 +79,7 @@ def test_unsigned_request_is_refused(world: World, signature: str | None, error:
 
 
 def test_signature_for_another_url_is_refused(world: World) -> None:
-    """A signature proves one address: that of the failure callback does not open the door to processing."""
+    """A signature is valid for one address: one for the failure callback is not accepted for processing."""
     body = json.dumps({"sessionId": world.upload()}).encode()
     signature = world.keys.sign(world.settings.process_failed_url, body)
     answer = httpx.post(
@@ -95,7 +95,7 @@ def test_signature_for_another_url_is_refused(world: World) -> None:
     + [b'{"sessionId":"a\\u0000b"}', b'{"sessionId":"\\ud800"}', b"[" * 60_000, b'{"sessionId":["x"]}'],
 )  # fmt: skip
 def test_malformed_message_is_not_retried(world: World, body: bytes) -> None:
-    """A signed message of the wrong shape will never have the right one: 489 stops QStash."""
+    """A malformed message cannot succeed later, so 489 stops the retries."""
     answer = world.signed("/api/internal/process", body)
 
     assert (answer.status_code, answer.json()["code"]) == (489, "BAD_REQUEST")
@@ -103,14 +103,14 @@ def test_malformed_message_is_not_retried(world: World, body: bytes) -> None:
 
 
 def test_unknown_session_is_404(world: World) -> None:
-    """An unknown session is told apart from a processed one."""
+    """An unknown session is distinguished from a processed one."""
     answer = world.deliver("cunknown")
 
     assert (answer.status_code, answer.json()) == (404, {"error": "Session not found", "code": "NOT_FOUND"})
 
 
 def test_second_delivery_does_not_call_whisper(world: World) -> None:
-    """A processed session is left as it is."""
+    """A processed session is left unchanged."""
     session_id = world.upload()
     world.deliver(session_id)
     before = world.database.session(session_id)
@@ -122,7 +122,7 @@ def test_second_delivery_does_not_call_whisper(world: World) -> None:
 
 
 def test_retry_of_a_done_session_stops_qstash(world: World) -> None:
-    """The answer got lost on the way: the work is done, so the retry is told so."""
+    """If the first answer was lost, the work is already done, so the retry succeeds."""
     session_id = world.upload()
     world.deliver(session_id)
 
@@ -131,7 +131,7 @@ def test_retry_of_a_done_session_stops_qstash(world: World) -> None:
 
 @pytest.mark.parametrize("status", [500, 503, 429])
 def test_whisper_failure_is_retried_after_its_retry_after(world: World, status: int) -> None:
-    """A provider's trouble passes: FAILED with a safe sentence, 500, and its Retry-After handed on; a retry succeeds."""
+    """A transient failure gives a safe message and 500 with the provider's Retry-After; a retry succeeds."""
     world.providers.whisper.append(
         Reply(status, {"error": {"message": "private words"}}, {"retry-after": "1"}, times=3)
     )
@@ -150,7 +150,7 @@ def test_whisper_failure_is_retried_after_its_retry_after(world: World, status: 
 @pytest.mark.parametrize("provider", ["whisper", "claude"])
 @pytest.mark.parametrize("asked", ["61", "3600", "864000"])
 def test_long_retry_after_is_left_to_qstash(world: World, provider: str, asked: str) -> None:
-    """No SDK sleeps through it: one attempt, an answer at once, and the header handed on if QStash takes it."""
+    """The SDK does not wait: one attempt, an immediate answer, and the header is passed on if QStash accepts it."""
     replies: deque[Reply] = getattr(world.providers, provider)
     replies.append(Reply(429, {"error": {"message": "x"}}, {"retry-after": asked}, times=3))
     session_id = world.upload()
@@ -163,7 +163,7 @@ def test_long_retry_after_is_left_to_qstash(world: World, provider: str, asked: 
 
 
 def test_refused_recording_is_permanent(world: World) -> None:
-    """What Whisper refuses as not audio it will refuse again."""
+    """A file that Whisper rejects as not audio will be rejected again."""
     world.providers.whisper.append(Reply(400, {"error": {"message": "private words"}}))
     session_id = world.upload()
     answer = world.deliver(session_id)
@@ -176,7 +176,7 @@ def test_refused_recording_is_permanent(world: World) -> None:
 
 
 def test_missing_audio_is_permanent(world: World) -> None:
-    """A recording that is not in storage does not come back."""
+    """A recording that is missing in storage will not reappear."""
     session_id = world.upload()
     [key] = world.storage.stored_keys()
     world.storage.client().delete_object(Bucket=world.storage.bucket, Key=key)
@@ -187,8 +187,8 @@ def test_missing_audio_is_permanent(world: World) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "…", "\u2014"])
-def test_silence_is_told_without_asking_claude(world: World, text: str) -> None:
-    """No speech: word count 0, no call to Claude, a sentence the learner understands, and the audio is gone."""
+def test_silence_is_reported_without_calling_claude(world: World, text: str) -> None:
+    """No speech: word count 0, no call to Claude, a clear message for the learner, and the audio is deleted."""
     world.providers.whisper.append(Reply(body={"text": text}))
     session_id = world.upload()
     answer = world.deliver(session_id)
@@ -201,8 +201,8 @@ def test_silence_is_told_without_asking_claude(world: World, text: str) -> None:
 
 
 @pytest.mark.parametrize("step", ["whisper", "claude"])
-def test_hiccup_of_a_provider_does_not_reach_the_learner(world: World, step: str) -> None:
-    """Two failures in a row are retried within the delivery, with the whole recording each time: FAILED is never seen."""
+def test_short_provider_failure_is_invisible_to_the_learner(world: World, step: str) -> None:
+    """Two failures in a row are retried within the delivery with the whole recording, and never show as FAILED."""
     script = world.providers.whisper if step == "whisper" else world.providers.claude
     script.append(Reply(503, {"error": {"message": "x"}}, times=2))
     session_id = world.upload()
@@ -214,7 +214,7 @@ def test_hiccup_of_a_provider_does_not_reach_the_learner(world: World, step: str
 
 
 def test_attempts_are_logged(world: World, capfd: pytest.CaptureFixture[str]) -> None:
-    """Who reads the log sees how often a provider was asked."""
+    """The log shows how often a provider was called."""
     world.providers.whisper.append(Reply(503, {}, times=1))
     world.providers.claude.append(Reply(529, {}, times=3))
     world.deliver(world.upload())
@@ -225,7 +225,7 @@ def test_attempts_are_logged(world: World, capfd: pytest.CaptureFixture[str]) ->
 
 
 def test_retry_after_claude_failed_does_not_transcribe_again(world: World) -> None:
-    """The transcript is a checkpoint: what was paid is not paid twice."""
+    """The transcript is a checkpoint, so nothing is paid twice."""
     world.providers.claude.append(OVERLOADED)
     session_id = world.upload()
 
@@ -247,7 +247,7 @@ def test_retry_after_claude_failed_does_not_transcribe_again(world: World) -> No
     ],
 )
 def test_unusable_answer_of_claude_is_tried_again(world: World, text: str, stop_reason: str) -> None:
-    """An answer that does not validate stores nothing and passes by itself."""
+    """An invalid answer is not stored, and is a transient failure."""
     world.providers.claude_says(text, stop_reason)
     session_id = world.upload()
 
@@ -258,14 +258,14 @@ def test_unusable_answer_of_claude_is_tried_again(world: World, text: str, stop_
 
 
 def test_fenced_answer_is_accepted(world: World) -> None:
-    """Models like to put JSON into a Markdown fence."""
+    """Models often wrap JSON in a Markdown fence."""
     world.providers.claude_says(f"```json\n{json.dumps(ANALYSIS)}\n```")
 
     assert world.deliver(world.upload()).status_code == 200
 
 
-def test_text_arrives_as_it_was_said(world: World) -> None:
-    """Line separators, quotes, emoji and NUL: stored as they are, as far as every layer can hold them."""
+def test_text_is_stored_unchanged(world: World) -> None:
+    """Line separators, quotes, emoji and NUL are stored as far as every layer supports them."""
     text = 'I\u2028said\u2029\u0085 "well" \'so\' \\n {"$type":"Json"} 🎤 é\x00.'
     world.providers.whisper.append(Reply(body={"text": text}))
     insight = {**ANALYSIS["insights"][0], "pattern": text, "examples": [text]}
@@ -281,7 +281,7 @@ def test_text_arrives_as_it_was_said(world: World) -> None:
 
 
 def test_fractional_frequency_counts_the_same_everywhere(world: World) -> None:
-    """2.5 is 2 in the insight and 2 in the profile."""
+    """2.5 becomes 2 in both the insight and the profile."""
     insight = {**ANALYSIS["insights"][0], "frequency": 2.5}
     world.providers.claude_says(json.dumps({**ANALYSIS, "insights": [insight]}))
     world.deliver(world.upload())

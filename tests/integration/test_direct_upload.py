@@ -1,4 +1,4 @@
-"""Direct uploads: a signed address for exactly one recording, a look at what arrived, then the same way as any other."""
+"""Direct uploads: a signed URL for exactly one recording, a check of the stored file, then normal processing."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,26 +21,26 @@ CHROME = {
 
 
 def begin(world: World, user: str = "ada", **changes: Any) -> httpx.Response:
-    """Ask for an address."""
+    """Begin a direct upload."""
     body = {"contentType": "audio/webm;codecs=opus", "duration": 12.5, "size": len(AUDIO), **changes}
     with world.client(user) as client:
         return client.post("/api/sessions", json={name: value for name, value in body.items() if value is not ...})
 
 
 def put(upload: dict[str, Any], content: bytes = AUDIO, **headers: str) -> int:
-    """Put a recording where it may go, as Chrome does; the status."""
+    """Upload a recording to the signed URL as Chrome does, and return the status."""
     given = {**CHROME, **upload["headers"], **headers}
     return httpx.request(upload["method"], upload["url"], content=content, headers=given, trust_env=False).status_code
 
 
 def complete(world: World, session_id: str, user: str = "ada") -> httpx.Response:
-    """Say that it is there."""
+    """Complete a direct upload."""
     with world.client(user) as client:
         return client.post(f"/api/sessions/{session_id}/complete")
 
 
 def test_a_direct_upload_is_processed_like_any_other(world: World) -> None:
-    """CREATED with an address, PUT with the browser's own headers, completed with a multipart upload's answer, DONE."""
+    """It is CREATED with a signed URL, stored by the browser, completed with a form upload's answer, and DONE."""
     begun = begin(world, topic="school", language="en")
     session = begun.json()
     assert begun.status_code == 201
@@ -67,7 +67,7 @@ def test_a_direct_upload_is_processed_like_any_other(world: World) -> None:
 
 
 def test_completing_twice_publishes_once(world: World) -> None:
-    """Eight times at once: the same answer, one message; once it is done, its true status."""
+    """Eight concurrent requests get the same answer and publish one message; later it returns the current status."""
     session = begin(world).json()
     put(session["upload"])
     with ThreadPoolExecutor(8) as pool:
@@ -80,8 +80,8 @@ def test_completing_twice_publishes_once(world: World) -> None:
     assert len(world.providers.published) == 1
 
 
-def test_completing_nothing_is_409(world: World) -> None:
-    """Without the recording in storage nothing moves, and the learner may still put it there."""
+def test_completing_without_a_recording_is_409(world: World) -> None:
+    """If the recording is not in storage, nothing changes, and it can still be uploaded."""
     session = begin(world).json()
     early = complete(world, session["id"])
     assert (early.status_code, early.json()["code"]) == (409, "UPLOAD_INCOMPLETE")
@@ -91,8 +91,8 @@ def test_completing_nothing_is_409(world: World) -> None:
     assert complete(world, session["id"]).status_code == 200
 
 
-def test_the_address_takes_nothing_else(world: World) -> None:
-    """Another size, another type, another key: storage refuses, and no object is left."""
+def test_the_signed_url_accepts_nothing_else(world: World) -> None:
+    """Storage refuses another size, type or key, and no object is left."""
     upload = begin(world).json()["upload"]
 
     assert put(upload, AUDIO + b"x") == 403
@@ -103,7 +103,7 @@ def test_the_address_takes_nothing_else(world: World) -> None:
 
 
 def test_only_the_owner_completes(world: World) -> None:
-    """Somebody else's session is unknown; so is one that never was."""
+    """Another learner's session is unknown, and so is one that does not exist."""
     session = begin(world).json()
     put(session["upload"])
     begin(world, "eve")
@@ -138,8 +138,8 @@ def test_only_the_owner_completes(world: World) -> None:
         ({"language": {}}, 400, "INVALID_BODY"),
     ],
 )
-def test_a_bad_wish_is_told_why(world: World, changes: dict[str, Any], status: int, code: str) -> None:
-    """The codes of the multipart upload, and nothing is made."""
+def test_invalid_direct_upload_is_refused(world: World, changes: dict[str, Any], status: int, code: str) -> None:
+    """With the same codes as a form upload; nothing is created."""
     answer = begin(world, **changes)
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
@@ -149,7 +149,7 @@ def test_a_bad_wish_is_told_why(world: World, changes: dict[str, Any], status: i
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"[" * 60_000, b"\xff", b"{}" + b" " * 70_000])
 def test_a_body_of_another_shape_is_refused(world: World, body: bytes) -> None:
-    """Not an object, not JSON, too long."""
+    """Bodies that are not an object, not JSON, or too long."""
     with world.client() as client:
         answer = client.post("/api/sessions", content=body, headers={"content-type": "application/json"})
 
@@ -157,8 +157,8 @@ def test_a_body_of_another_shape_is_refused(world: World, body: bytes) -> None:
     assert answer.json()["code"] in ("INVALID_BODY", "INVALID_DURATION", "BAD_REQUEST")
 
 
-def test_what_a_careless_store_took_is_not_processed(world: World) -> None:
-    """An object of another type than the address allows: refused, deleted, the session ended."""
+def test_a_stored_file_of_the_wrong_type_is_refused(world: World) -> None:
+    """If storage accepted a type that the URL forbids, the file is refused and deleted, and the session fails."""
     session = begin(world).json()
     key = world.database.session(session["id"])["audioUrl"]
     world.storage.client().put_object(Bucket=world.storage.bucket, Key=key, Body=b"<html>", ContentType="text/html")
@@ -169,8 +169,8 @@ def test_what_a_careless_store_took_is_not_processed(world: World) -> None:
     assert world.storage.stored_keys() == []
 
 
-def test_an_upload_that_never_came_is_ended_by_the_sweep(world: World) -> None:
-    """After an hour: FAILED with a sentence, no object, and completing it is 409."""
+def test_the_sweep_ends_an_upload_that_never_arrived(world: World) -> None:
+    """After an hour it is FAILED with a message, its object is deleted, and completing it is 409."""
     session = begin(world).json()
     put(session["upload"])
     world.database.execute("UPDATE speaking_sessions SET \"createdAt\" = now() - interval '2 hours'")
@@ -183,7 +183,7 @@ def test_an_upload_that_never_came_is_ended_by_the_sweep(world: World) -> None:
 
 
 def test_a_session_deleted_before_its_upload_leaves_nothing(world: World) -> None:
-    """The learner deletes the session after the recording was put: it is unknown, and the object goes too."""
+    """If the learner deletes the session after uploading, the session is unknown and the object is deleted."""
     session = begin(world).json()
     put(session["upload"])
     with world.client() as client:
@@ -194,7 +194,7 @@ def test_a_session_deleted_before_its_upload_leaves_nothing(world: World) -> Non
 
 
 def test_open_uploads_of_a_learner_are_bounded(world: World) -> None:
-    """The eleventh ticket within their lifetime is 429 with Retry-After, leaves no row, and is another learner's no trouble."""
+    """One open upload too many is 429 with Retry-After and leaves no row; when older ones expire, it works again."""
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(begin, [world] * world.settings.open_uploads_per_learner))
     refused = begin(world)

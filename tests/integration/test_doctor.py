@@ -1,32 +1,31 @@
-"""``python -m app doctor``: each point is found fine where it is, and wrong, with what to do, where it is not."""
+"""``python -m app doctor``: every point is reported as fine, or as wrong with what to do."""
 
 import asyncio
 import json
 import subprocess
-from dataclasses import replace
 
 import pytest
 
 from app.commands.doctor import examine
-from app.commands.running import moment
+from app.commands.running import parse_time
 from app.database.ids import new_cuid
 from app.errors import AGAIN
 from app.services import open_services
 from app.sessions.operator import RULES
 from tests.conftest import make_settings
 from tests.support.deployment import Deployment, deployed, deployment, queue, wait_for
-from tests.support.world import AUDIO
+from tests.support.world import AUDIO, with_settings
 
 __all__ = ["deployed", "deployment", "queue"]
 
 
 def findings(done: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str]]:
-    """What the doctor said: point to verdict and advice."""
+    """The doctor's report: verdict and advice by point."""
     return {row["point"]: (row["verdict"], row["advice"]) for row in json.loads(done.stdout)}
 
 
 def examined(deployment: Deployment, since: str | None = None, **changes: str) -> dict[str, tuple[str, str]]:
-    """The same from within this process, which is quicker; ``changes`` are of the environment."""
+    """The same report, made in this process because that is faster; ``changes`` are environment variables."""
     there = deployment.world
     names = ("qstash_url", "qstash_token", "qstash_current_signing_key", "qstash_next_signing_key")
     queue = {name.upper(): getattr(deployment.settings, name) for name in names}
@@ -35,15 +34,15 @@ def examined(deployment: Deployment, since: str | None = None, **changes: str) -
 
     async def run() -> dict[str, tuple[str, str]]:
         async with open_services(settings) as services:
-            # Objects need no age to be looked at.
-            found = examine(replace(services, orphan_grace_s=-5), settings, moment(since) if since else None)
+            # Also look at new objects.
+            found = examine(with_settings(services, orphan_grace_seconds=-5), parse_time(since) if since else None)
             return {each.point: (each.verdict, each.advice) async for each in found}
 
     return asyncio.run(run())
 
 
-def test_doctor_finds_a_sound_deployment_fine(deployment: Deployment) -> None:
-    """Every point but those that this storage and this QStash cannot answer; exit code 0."""
+def test_doctor_reports_a_healthy_deployment_as_fine(deployment: Deployment) -> None:
+    """Every point is fine, except those that this storage and this QStash cannot answer; the exit code is 0."""
     deployment.ok("schedule", "install")
     deployment.run("bucket", "install")
     done = deployment.run("doctor", "--json")
@@ -67,7 +66,7 @@ def test_doctor_finds_a_sound_deployment_fine(deployment: Deployment) -> None:
 
 
 def test_doctor_takes_the_signing_keys_as_serve_does(deployment: Deployment) -> None:
-    """Where neither is set, QStash gives both: nothing is missing, and the address verifies."""
+    """If neither key is set, QStash provides both: nothing is missing, and the address verifies."""
     done = deployment.run("doctor", "--json", QSTASH_CURRENT_SIGNING_KEY="", QSTASH_NEXT_SIGNING_KEY="")
     found = findings(done)
 
@@ -90,7 +89,7 @@ def test_doctor_takes_the_signing_keys_as_serve_does(deployment: Deployment) -> 
     ],
 )
 def test_doctor_names_what_is_wrong(deployment: Deployment, point: str, changes: dict[str, str], advice: str) -> None:
-    """Each point broken in turn: named, with what to do."""
+    """Each point is broken in turn, and reported with what to do."""
     if changes.get("DATABASE_URL") == "postgres":
         changes = {"DATABASE_URL": deployment.settings.database_url.get_secret_value().replace("/tests", "/postgres")}
     found = examined(deployment, **changes)
@@ -99,7 +98,7 @@ def test_doctor_names_what_is_wrong(deployment: Deployment, point: str, changes:
 
 
 def test_doctor_finds_a_column_that_is_missing(deployment: Deployment) -> None:
-    """Of another version of the tables: named by its model."""
+    """A column missing in another version of the tables is reported with its model."""
     database = deployment.world.database
     assert examined(deployment)["database columns"] == ("fine", "")
     database.execute('ALTER TABLE transcripts RENAME "wordCount" TO wc')
@@ -112,8 +111,8 @@ def test_doctor_finds_a_column_that_is_missing(deployment: Deployment) -> None:
 
 
 def test_doctor_names_a_retired_model(deployment: Deployment) -> None:
-    """One that the provider does not have; the next in the setting is fine."""
-    deployment.world.providers.gone.add("whisper-1")
+    """A model that the provider no longer has is wrong; the next one in the setting is fine."""
+    deployment.world.providers.retired.add("whisper-1")
     done = deployment.run("doctor", "--json")
     found = findings(done)
 
@@ -133,7 +132,7 @@ BREAK = {
 
 
 def test_each_broken_rule_is_counted_listed_and_logged(deployment: Deployment) -> None:
-    """By doctor with an id, in full on request, by the sweep with an error line each; none of it in a sound deployment."""
+    """Doctor reports each with an example, ``sessions`` lists all, and the sweep logs an error for each."""
     assert set(BREAK) == set(RULES)
     sessions = {rule: deployment.world.upload() for rule in BREAK}
     for session_id in sessions.values():
@@ -153,7 +152,7 @@ def test_each_broken_rule_is_counted_listed_and_logged(deployment: Deployment) -
     listed = deployment.ok("sessions", "--broken", "lease_over_for_ten_minutes", "--json")
     assert json.loads(listed) == [{"id": dead}]
     logged = [line for line in deployment.run("sweep").stderr.splitlines() if "invariant_broken" in line]
-    # The sweep mends what it can first: it takes over sessions whose worker died.
+    # The sweep first repairs what it can: it takes over sessions whose worker died.
     expected = set(BREAK) - {"lease_over_for_ten_minutes"}
     assert {rule for rule in BREAK if any(f"reason={rule}" in line for line in logged)} == expected
     assert all("error" in line and "counts=1" in line for line in logged)
@@ -161,7 +160,7 @@ def test_each_broken_rule_is_counted_listed_and_logged(deployment: Deployment) -
 
 
 def test_doctor_finds_objects_without_a_session(deployment: Deployment) -> None:
-    """Counted by doctor, listed on request, deleted by the sweep with an error line."""
+    """Doctor counts them, a dry run lists them, and the sweep deletes them and logs an error."""
     session_id = deployment.world.upload()
     deployment.until(session_id, "DONE")
     user = deployment.world.database.session(session_id)["userId"]
@@ -171,7 +170,7 @@ def test_doctor_finds_objects_without_a_session(deployment: Deployment) -> None:
     verdict, advice = examined(deployment)["storage objects"]
 
     assert verdict == "wrong" and advice.startswith("1 that no session needs")
-    # The commands look at objects of some age only.
+    # The commands ignore new objects.
     old = {"ORPHAN_GRACE_SECONDS": "1"}
     assert wait_for(lambda: json.loads(deployment.ok("sweep", "--dry-run", **old))["delete_orphan"]) == [key]
     assert deployment.world.storage.stored_keys() == [key]
@@ -181,7 +180,7 @@ def test_doctor_finds_objects_without_a_session(deployment: Deployment) -> None:
 
 @pytest.mark.thorough
 def test_doctor_compares_profiles_with_the_sessions_of_learners_made_since(deployment: Deployment) -> None:
-    """Not without a date; fine as it comes; unknown after a session was deleted; wrong once a count was lost."""
+    """Unknown without a date, fine normally, unknown after a session was deleted, and wrong if a count was lost."""
     sessions = [deployment.world.upload() for _ in range(2)]
     for session_id in sessions:
         deployment.until(session_id, "DONE")
@@ -211,7 +210,7 @@ def test_doctor_compares_profiles_with_the_sessions_of_learners_made_since(deplo
 
 
 def test_doctor_does_not_start_with_a_lease_that_is_too_short(deployment: Deployment) -> None:
-    """As the service does not; with one that is long enough every other test here starts."""
+    """Neither does the service."""
     done = deployment.run("doctor", PROCESSING_LEASE_SECONDS="300")
 
     assert done.returncode == 1 and "PROCESSING_LEASE_SECONDS (300) must be at least 20 s longer" in done.stderr

@@ -1,4 +1,4 @@
-"""``python -m app doctor`` and what answers behind an address: nobody, a stranger, rules of others."""
+"""``python -m app doctor`` when other programs answer at the configured addresses."""
 
 from typing import Any
 
@@ -9,9 +9,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.commands import doctor
-from app.commands.checkups import Finding
+from app.commands.checkups import CheckResult
 from app.services import Services
-from app.settings import Settings
 from tests.integration.test_doctor import examined
 from tests.support.deployment import CANARY, Deployment, deployed, deployment, queue
 from tests.support.serving import served
@@ -20,9 +19,9 @@ __all__ = ["deployed", "deployment", "queue"]
 
 
 def test_doctor_reports_an_answer_of_an_unknown_form(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends no report, and is not quoted."""
+    """It does not abort the report, and is not quoted."""
 
-    async def odd(_services: Services, _settings: Settings) -> list[Finding]:
+    async def odd(_services: Services) -> list[CheckResult]:
         raise ValueError(CANARY)
 
     monkeypatch.setattr(doctor, "CHECKUPS", (odd, *doctor.CHECKUPS))
@@ -37,8 +36,8 @@ def test_doctor_reports_an_answer_of_an_unknown_form(deployment: Deployment, mon
     assert found["model whisper-1"][0] == "wrong" and "sessions" in found
 
 
-def test_doctor_names_who_refuses_us(deployment: Deployment) -> None:
-    """Each provider's key, and a service behind APP_URL with other keys: all of them answer 401."""
+def test_doctor_names_the_service_that_refuses_us(deployment: Deployment) -> None:
+    """Each provider that refuses our key, and a service behind APP_URL with other keys: they all answer 401."""
 
     async def refuse(_request: Request) -> Response:
         return JSONResponse({"error": "no"}, 401)
@@ -57,8 +56,8 @@ def test_doctor_names_who_refuses_us(deployment: Deployment) -> None:
     assert path[0] == "wrong" and "an address without a path" in path[1]
 
 
-def test_doctor_knows_what_answers_anything(deployment: Deployment) -> None:
-    """A page behind every address: neither QStash, nor a model, nor storage."""
+def test_doctor_detects_a_server_that_answers_everything(deployment: Deployment) -> None:
+    """A web page at every address is neither QStash, nor a model, nor storage."""
 
     async def fine(_request: Request) -> Response:
         return JSONResponse({"ok": True})
@@ -75,8 +74,8 @@ def test_doctor_knows_what_answers_anything(deployment: Deployment) -> None:
     assert refused[0] == "wrong" and "R2_" in refused[1]
 
 
-def test_doctor_tells_our_own_failure_from_a_stranger(deployment: Deployment) -> None:
-    """What answers behind APP_URL has a code of ours."""
+def test_doctor_distinguishes_our_own_failure_from_a_foreign_service(deployment: Deployment) -> None:
+    """An answer with one of our error codes comes from our own service."""
 
     async def fail(_request: Request) -> Response:
         return JSONResponse({"error": "Internal server error", "code": "INTERNAL_ERROR"}, 500)
@@ -88,7 +87,7 @@ def test_doctor_tells_our_own_failure_from_a_stranger(deployment: Deployment) ->
 
 
 def test_doctor_finds_rules_that_do_not_cover_us(deployment: Deployment) -> None:
-    """An expiry of tagged objects, uploads from another page."""
+    """Rules that expire only tagged objects, or allow uploads only from another page."""
     client, bucket = deployment.world.storage.client(), deployment.world.storage.bucket
     tagged = {"And": {"Prefix": "sessions/", "Tags": [{"Key": "k", "Value": "v"}]}}
     expiry: Any = {"Rules": [{"ID": "r", "Status": "Enabled", "Filter": tagged, "Expiration": {"Days": 3}}]}

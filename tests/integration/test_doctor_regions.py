@@ -10,8 +10,8 @@ __all__ = ["deployed", "deployment", "eu", "queue", "us"]
 
 
 @pytest.mark.thorough
-def test_doctor_tells_a_wrong_region_from_a_wrong_token(deployment: Deployment, eu: Region, us: Region) -> None:
-    """QStash refuses both with the same words."""
+def test_doctor_distinguishes_a_wrong_region_from_a_wrong_token(deployment: Deployment, eu: Region, us: Region) -> None:
+    """QStash refuses both with the same message."""
     addresses = {"EU_CENTRAL_1_QSTASH_URL": eu.server.url, "US_EAST_1_QSTASH_URL": us.server.url}
     said = {
         token: examined(deployment, None, **{**eu.plain, **addresses, "QSTASH_TOKEN": token})["qstash"]
@@ -25,23 +25,23 @@ def test_doctor_tells_a_wrong_region_from_a_wrong_token(deployment: Deployment, 
         "QSTASH_TOKEN is refused, and no other region knows it: copy it again from the QStash console",
     )
     assert said[eu.server.token][0] == "fine"
-    # Upstash itself is only asked for a token of its own.
+    # Upstash itself is not asked about a token for another server.
     private = examined(deployment, None, **{**eu.plain, "QSTASH_TOKEN": "eyJ-nobody"})["qstash"]
     assert private[1].startswith("QSTASH_TOKEN is refused, and no other region is set")
-    # A region that is down does not say that it does not know the token.
+    # A region that is down has not said that it does not know the token.
     down = {"US_EAST_1_QSTASH_URL": "http://127.0.0.1:9", "QSTASH_TOKEN": us.server.token}
     unknown = examined(deployment, None, **{**eu.plain, **addresses, **down})["qstash"]
     assert "and the other region did not answer" in unknown[1]
 
 
 def test_doctor_names_the_region_and_compares_the_keys_of_both(deployment: Deployment, eu: Region, us: Region) -> None:
-    """While one moves: where messages are published, and whether both regions' deliveries will verify."""
+    """During a move it shows where messages are published, and whether deliveries of both regions will verify."""
     moving = {**eu.named(EU), **us.named(US), "QSTASH_REGION": "US_EAST_1"}
     points = ("qstash", "qstash signing keys", "qstash signing keys EU_CENTRAL_1", "settings")
     sound = examined(deployment, None, **moving)
     assert [sound[point][0] for point in points] == ["fine"] * 4
     assert sound["qstash"][1] == "messages are published in US_EAST_1"
-    # The service that runs has the keys of no region, and QStash's fixed ones.
+    # The running service has no region's keys, only QStash's fixed ones.
     assert [sound[f"address{region}"][0] for region in ("", " EU_CENTRAL_1", " US_EAST_1")] == ["fine", "fine", "wrong"]
 
     eu.server.request("POST", "/v2/keys/rotate")

@@ -1,4 +1,4 @@
-"""SIGTERM, as a container's runtime sends it: deliveries in flight are finished, nothing new is taken."""
+"""SIGTERM, as sent by a container runtime: deliveries in flight are finished, and no new ones are accepted."""
 
 import os
 import signal
@@ -15,13 +15,13 @@ from tests.support.world import World
 
 
 def test_sigterm_drains_a_delivery_in_flight(world: World) -> None:
-    """The delivery that Whisper keeps waiting ends in 200 and DONE; the process ends by itself, with its engine."""
+    """A delivery that waits for Whisper ends with 200 and DONE; then the process and its engine exit."""
     port = free_port()
     secrets = {
         name.upper(): value.get_secret_value() if hasattr(value, "get_secret_value") else str(value or "")
         for name, value in dict(world.settings).items()
     }
-    # As in the Dockerfile.
+    # The same command as in the Dockerfile.
     process = subprocess.Popen(
         [sys.executable, "-m", "app", "serve", "--host", LOOPBACK, "--port", str(port)],
         cwd=ROOT,

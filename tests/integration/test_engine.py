@@ -1,4 +1,4 @@
-"""The query engine behind a full Prisma client: more of it than the service uses, so that it is the drop-in it claims to be."""
+"""The query engine with a full Prisma client, including features that the service does not use."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # The client is generated while the test runs.
@@ -28,7 +28,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def url(postgres: Postgres) -> str:
-    """A database whose server speaks in another time zone."""
+    """A database with another time zone."""
     url = postgres.create_database("engine")
     postgres.psql((FIXTURES / "engine.sql").read_text(), "engine")
     postgres.psql("ALTER DATABASE engine SET timezone = 'Asia/Kathmandu'")
@@ -46,7 +46,7 @@ async def db(generated: ModuleType, url: str, postgres: Postgres) -> AsyncGenera
 
 
 async def test_every_type_comes_back_as_it_went_in(db: Any, generated: ModuleType) -> None:
-    """Scalars keep value and type, whatever the server's time zone."""
+    """Scalars keep their value and type, whatever the server's time zone."""
     data = {
         "id": 1,
         "big": 2**62,
@@ -114,7 +114,7 @@ async def test_relations(db: Any) -> None:
 
 
 async def test_aggregates_pages_and_bulk(db: Any) -> None:
-    """Count, group, cursor, distinct, upsert, many at once."""
+    """Count, group, cursor, distinct, upsert and bulk operations."""
     author = await db.author.create(data={"email": "a@example.com"})
     count = await db.post.create_many(
         data=[{"title": f"t{n}", "views": n % 3, "authorId": author.id} for n in range(9)] * 2, skip_duplicates=True
@@ -153,7 +153,7 @@ async def test_raw_queries(db: Any) -> None:
 
 
 async def test_errors_have_their_prisma_names(db: Any, generated: ModuleType) -> None:
-    """Unique, foreign key, missing record and a syntax error are told apart."""
+    """Unique violation, foreign key violation, missing record and syntax error are distinguished."""
     await db.author.create(data={"email": "a@example.com"})
     with pytest.raises(generated.errors.UniqueViolationError):
         await db.author.create(data={"email": "a@example.com"})
@@ -167,7 +167,7 @@ async def test_errors_have_their_prisma_names(db: Any, generated: ModuleType) ->
 
 
 async def test_transactions_commit_and_roll_back(db: Any) -> None:
-    """A transaction is seen from outside only once it is over, and not at all if it fails."""
+    """A transaction is visible to others only after its commit, and never if it fails."""
     async with db.tx() as transaction:
         await transaction.author.create(data={"email": "in"})
         assert await db.author.count() == 0
@@ -184,7 +184,7 @@ async def test_transactions_commit_and_roll_back(db: Any) -> None:
 
 
 async def test_a_transaction_ends_at_its_time_limit(db: Any, generated: ModuleType) -> None:
-    """A forgotten transaction lets go of its locks."""
+    """An abandoned transaction releases its locks."""
     with pytest.raises(generated.errors.PrismaError):
         async with db.tx(timeout=timedelta(milliseconds=150)) as transaction:
             await transaction.author.create(data={"email": "late"})
@@ -196,7 +196,7 @@ async def test_a_transaction_ends_at_its_time_limit(db: Any, generated: ModuleTy
 
 
 async def test_a_full_pool_is_an_error_in_time(generated: ModuleType, url: str) -> None:
-    """With one connection, busy, the second query fails with P2024 instead of waiting for ever."""
+    """If the only connection is busy, the second query fails with P2024 instead of waiting forever."""
     async with generated.Prisma(datasource={"url": f"{url}?connection_limit=1&pool_timeout=1"}) as client:
         slow = asyncio.create_task(client.query_raw("SELECT pg_sleep(2)::text AS done"))
         await asyncio.sleep(0.2)
@@ -207,8 +207,8 @@ async def test_a_full_pool_is_an_error_in_time(generated: ModuleType, url: str) 
     assert getattr(refused.value, "code", None) == "P2024"
 
 
-async def test_another_schema_than_public(generated: ModuleType, url: str, postgres: Postgres) -> None:
-    """``?schema=`` is where the tables are."""
+async def test_a_schema_other_than_public(generated: ModuleType, url: str, postgres: Postgres) -> None:
+    """``?schema=`` selects the schema of the tables."""
     postgres.psql("DROP SCHEMA IF EXISTS other CASCADE; CREATE SCHEMA other", "engine")
     postgres.psql("SET search_path = other; " + (FIXTURES / "engine.sql").read_text(), "engine")
     async with generated.Prisma(datasource={"url": f"{url}?schema=other"}) as client:

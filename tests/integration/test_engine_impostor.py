@@ -1,4 +1,4 @@
-"""A program that has taken the engine's port: it learns neither the token nor a query."""
+"""A program that has taken the engine's port receives neither the token nor a query."""
 
 import subprocess
 import sys
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.anyio
 
 
 class Impostor(BaseHTTPRequestHandler):
-    """Answers everything, and keeps what it was told."""
+    """Answers every request, and records what it receives."""
 
     answer: ClassVar[bytes] = b""
-    heard: ClassVar[list[str]] = []
+    received: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
-        """Take a request."""
-        type(self).heard.append(f"{self.path} {self.headers.get('authorization')}")
+        """Record a request and answer it."""
+        type(self).received.append(f"{self.path} {self.headers.get('authorization')}")
         self.send_response(200)
         self.send_header("content-length", str(len(self.answer)))
         self.end_headers()
@@ -34,13 +34,13 @@ class Impostor(BaseHTTPRequestHandler):
     do_POST = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def impostor(answer: bytes) -> Generator[str]:
-    """Its address."""
-    Impostor.answer, Impostor.heard = answer, []
+    """Run the impostor, and yield its address."""
+    Impostor.answer, Impostor.received = answer, []
     with HTTPServer((LOOPBACK, 0), Impostor) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -51,7 +51,7 @@ def impostor(answer: bytes) -> Generator[str]:
 
 @pytest.fixture
 def child() -> Generator[int]:
-    """The process id of a child of ours that is no engine."""
+    """The process id of a child process that is not an engine."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         yield process.pid
         process.communicate(b"\n")
@@ -60,8 +60,8 @@ def child() -> Generator[int]:
 @pytest.mark.parametrize(
     "lie", ['{"status":"ok"}', '{"status":"ok","pid":%d}', '{"pid":%d,"proof":"\u00e9"}', "[]", "{"]
 )
-async def test_impostor_is_told_nothing(lie: str, child: int) -> None:
-    """Without a process id, with that of a child of ours, or with nonsense: it cannot prove that it knows the token."""
+async def test_impostor_receives_nothing(lie: str, child: int) -> None:
+    """Whatever process id or proof it sends, it cannot prove that it knows the token."""
     with impostor((lie % child if "%d" in lie else lie).encode()) as url:
         transport = EngineTransport("secret-token", proves=True)
         async with httpx.AsyncClient(transport=transport) as client:
@@ -69,13 +69,13 @@ async def test_impostor_is_told_nothing(lie: str, child: int) -> None:
                 await client.get(f"{url}/status")
             assert not await transport.responds()
     assert transport.pid is None
-    assert Impostor.heard == ["/status None", "/status None"]
+    assert Impostor.received == ["/status None", "/status None"]
 
 
-async def test_engine_of_prismas_own_is_taken_at_its_word() -> None:
-    """The native binary tells neither a process id nor a proof."""
+async def test_prismas_native_engine_is_trusted_without_proof() -> None:
+    """The native binary sends neither a process id nor a proof."""
     with impostor(b'{"status":"ok"}') as url:
         async with httpx.AsyncClient(transport=EngineTransport("secret-token", proves=False)) as client:
             assert (await client.get(f"{url}/status")).is_success
             await client.post(f"{url}/", content=b"{}")
-    assert Impostor.heard == ["/status None", "/ Bearer secret-token"]
+    assert Impostor.received == ["/status None", "/ Bearer secret-token"]

@@ -1,4 +1,4 @@
-"""The query engine as a program: its command line, its life and death, where it listens."""
+"""The query engine as a process: its command line, its lifetime, and where it listens."""
 
 import json
 import os
@@ -17,7 +17,7 @@ import pytest
 from local.migrate import ROOT
 from local.ports import LOOPBACK, free_port
 from local.postgres import Postgres
-from tests.support.processes import engines
+from tests.support.processes import engines, is_starting
 
 ENGINE = ROOT / "engine" / "query-engine"
 
@@ -37,7 +37,7 @@ def until(condition: Callable[[], bool], what: str, timeout_s: float = 10) -> No
 
 
 def address(port: int) -> str:
-    """Where the engine on ``port`` is."""
+    """The URL of the engine on ``port``."""
     return f"http://{LOOPBACK}:{port}"
 
 
@@ -50,7 +50,7 @@ def alive(port: int) -> bool:
 
 
 def environment(url: str) -> dict[str, str]:
-    """What the Python client gives the engine."""
+    """The environment that the Python client passes to the engine."""
     schema = ROOT / "schema.prisma"
     overrides = json.dumps([{"name": "db", "url": url}])
     return {**os.environ, "PRISMA_DML_PATH": str(schema), "DATABASE_URL": url, "OVERWRITE_DATASOURCES_": overrides}
@@ -71,14 +71,14 @@ def engine(url: str) -> Generator[tuple[subprocess.Popen[bytes], int], None, Non
 
 
 def test_version_is_the_one_the_client_asks_for() -> None:
-    """``--version`` prints the commit that the client was made for."""
+    """``--version`` prints the commit that the client expects."""
     done = subprocess.run([ENGINE, "--version"], capture_output=True, text=True, check=True)
 
     assert done.stdout.split() == ["query-engine", "393aa359c9ad4a4bb28630fb5613f9c281cde053"]
 
 
-def test_it_listens_on_the_loopback_only(postgres: Postgres) -> None:
-    """Nobody outside the machine reaches the database through it."""
+def test_the_engine_listens_on_loopback_only(postgres: Postgres) -> None:
+    """Nobody outside the machine can reach the database through it."""
     with engine(postgres.url) as (_, port):
         tables = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
         listening = [line.split()[1] for line in tables.splitlines() if line.split()[3] == "0A"]
@@ -88,8 +88,8 @@ def test_it_listens_on_the_loopback_only(postgres: Postgres) -> None:
     assert ours <= {"0100007F", "00000000000000000000000001000000"} and "0100007F" in ours
 
 
-def test_it_ends_on_sigint_and_sigterm(postgres: Postgres) -> None:
-    """Both signals end it within two seconds, with connections open."""
+def test_the_engine_exits_on_sigint_and_sigterm(postgres: Postgres) -> None:
+    """Both signals stop it within two seconds, even with open connections."""
     for number in (signal.SIGINT, signal.SIGTERM):
         with engine(postgres.url) as (process, port), httpx.Client(trust_env=False) as client:
             client.get(f"http://{LOOPBACK}:{port}/status")
@@ -98,8 +98,8 @@ def test_it_ends_on_sigint_and_sigterm(postgres: Postgres) -> None:
             assert process.wait(2) is not None
 
 
-def test_it_does_not_outlive_its_parent(postgres: Postgres) -> None:
-    """A parent that is killed outright takes the engine with it."""
+def test_the_engine_does_not_outlive_its_parent(postgres: Postgres) -> None:
+    """If its parent is killed, the engine exits."""
     port = free_port()
     parent = f"import subprocess, time; subprocess.Popen([{str(ENGINE)!r}, '-p', '{port}']); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", parent], env=environment(postgres.url)) as process:
@@ -111,8 +111,8 @@ def test_it_does_not_outlive_its_parent(postgres: Postgres) -> None:
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.002, 0.01, 0.05, 0.2, 0.4])
-def test_a_parent_that_dies_while_the_engine_starts_takes_it_along(postgres: Postgres, delay_s: float) -> None:
-    """Killed before the engine could have noted who its parent is: it names itself at the spawn, as the application does."""
+def test_the_engine_exits_if_its_parent_dies_during_startup(postgres: Postgres, delay_s: float) -> None:
+    """Even if the parent is killed before the engine can look it up, because the parent passes its own process id."""
     port = free_port()
     parent = (
         f"import os, signal, subprocess, time; os.environ['PRISMA_ENGINE_PARENT'] = str(os.getpid());"
@@ -120,17 +120,11 @@ def test_a_parent_that_dies_while_the_engine_starts_takes_it_along(postgres: Pos
     )
     subprocess.run([sys.executable, "-c", parent], env=environment(postgres.url), check=False)
 
-    until(lambda: not engines(port=port) and not starting(port), "the engine outlived its parent")
+    until(lambda: not engines(port=port) and not is_starting(port), "the engine outlived its parent")
 
 
-def starting(port: int) -> bool:
-    """Whether the engine's first program, the shell, is still there."""
-    command = ["pgrep", "-f", f"query-engine -p {port}"]
-    return subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0
-
-
-def test_it_keeps_no_secret_that_it_does_not_need(postgres: Postgres) -> None:
-    """Of the client's whole environment it keeps where the database is, and what Node needs."""
+def test_the_engine_drops_secrets_it_does_not_need(postgres: Postgres) -> None:
+    """Of the client's environment, it keeps only the database URL and what Node needs."""
     port = free_port()
     secrets = {"OPENAI_API_KEY": "s3cret", "QSTASH_TOKEN": "s3cret", "LINES": "s3cret\nPATH=s3cret", "UID_": "s3cret"}
     given = {**environment(postgres.url), **secrets, "NODE_OPTIONS": "--trace-warnings"}
@@ -150,8 +144,8 @@ def test_it_keeps_no_secret_that_it_does_not_need(postgres: Postgres) -> None:
         }
 
 
-def test_what_a_web_page_can_send_is_refused(postgres: Postgres) -> None:
-    """With an Origin, for another Host, as anything but JSON: refused before its SQL is looked at."""
+def test_requests_that_a_web_page_can_send_are_refused(postgres: Postgres) -> None:
+    """Requests with an Origin, another Host, or another content type than JSON are refused; their SQL does not run."""
     postgres.psql("CREATE TABLE IF NOT EXISTS untouched (id int); GRANT ALL ON untouched TO public")
     body = json.dumps({"query": 'mutation { executeRaw(query: "INSERT INTO untouched VALUES (1)", parameters: "[]") }'})
     pages = (
@@ -169,7 +163,7 @@ def test_what_a_web_page_can_send_is_refused(postgres: Postgres) -> None:
 
 
 def test_garbage_is_answered_not_fatal(postgres: Postgres) -> None:
-    """Bodies of any kind get an answer, and the engine goes on."""
+    """Any body gets an answer, and the engine keeps running."""
     with (
         engine(postgres.url) as (_, port),
         httpx.Client(base_url=f"http://{LOOPBACK}:{port}", trust_env=False) as client,
@@ -183,8 +177,8 @@ def test_garbage_is_answered_not_fatal(postgres: Postgres) -> None:
         assert client.get("/status").json()["status"] == "ok"
 
 
-def test_a_panic_fails_its_request_and_no_later_one(postgres: Postgres) -> None:
-    """The WebAssembly engine panics on a query in a transaction it never knew; it is started anew."""
+def test_a_panic_fails_only_its_own_request(postgres: Postgres) -> None:
+    """The WebAssembly engine panics on a query in an unknown transaction, and is restarted."""
     query: dict[str, Any] = {"query": 'mutation { queryRaw(query: "SELECT 1", parameters: "[]") }'}
     with engine(postgres.url) as (_, port), httpx.Client(base_url=address(port), trust_env=False) as client:
         client.post("/", json=query, headers={"x-transaction-id": "unknown"})

@@ -1,4 +1,4 @@
-"""The commands behind ``make evaluate`` and ``make evaluate-speech``, over real sockets."""
+"""The commands of ``make evaluate`` and ``make evaluate-speech``, over real sockets."""
 
 import json
 import os
@@ -26,7 +26,7 @@ START = "local: "
 
 
 async def messages(request: Request) -> Response:
-    """A provider with three models: one perfect, one that writes no JSON, one that is gone."""
+    """A provider with three models: a perfect one, one that does not write JSON, and a retired one."""
     body: dict[str, Any] = await request.json()
     model, said = body["model"], body["messages"][0]["content"]
     if model == "gone":
@@ -57,14 +57,14 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("provider")
 def test_models_side_by_side_in_a_table_and_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each model is asked as production asks it; a perfect one scores 1, one without JSON 0, and the cost is known."""
+    """Models are called like in production; a perfect one scores 1, one without JSON 0, and the cost is known."""
     code = main(["analysis", "--models", "claude-haiku-4-5,talker", "--results", str(tmp_path)])
     printed = capsys.readouterr()
     perfect, talker = json.loads(next(tmp_path.glob("analysis-*.json")).read_text())["models"]
 
     assert code == 0
     assert (perfect["score"], perfect["failures"]) == (1.0, {})
-    # 1,000 tokens in and 100 out of each session, at $1 and $5 a million.
+    # 1,000 input and 100 output tokens per session, at $1 and $5 per million.
     assert perfect["cost_usd"] == pytest.approx(0.0015 * len(sessions()))
     assert (talker["score"], talker["scores"]["valid"]) == (0.0, 0.0)
     assert sum(talker["failures"].values()) == len(sessions())
@@ -74,7 +74,7 @@ def test_models_side_by_side_in_a_table_and_a_file(tmp_path: Path, capsys: pytes
 
 @pytest.mark.usefixtures("provider")
 def test_model_that_is_gone_ends_the_run_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A refusal that every call would meet is no score of 0: it names the setting, and writes nothing."""
+    """A refusal that affects every call is not a score of 0: the error names the setting, and nothing is written."""
     code = main(["analysis", "--models", "gone", "--results", str(tmp_path)])
 
     assert code == 1
@@ -83,8 +83,8 @@ def test_model_that_is_gone_ends_the_run_at_once(tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.usefixtures("provider")
-def test_what_was_paid_for_before_a_refusal_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A wrong name at the end of MODELS does not cost the figures of those before it."""
+def test_results_before_a_refusal_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong name at the end of MODELS does not discard the results of the models before it."""
     code = main(["analysis", "--models", "claude-haiku-4-5,gone", "--results", str(tmp_path)])
     written = json.loads(next(tmp_path.glob("analysis-*.json")).read_text())
 
@@ -97,7 +97,7 @@ def test_what_was_paid_for_before_a_refusal_is_kept(tmp_path: Path, capsys: pyte
 def test_without_a_key_only_the_stand_in_runs(
     kind: str, provider: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A provider's model without its key is refused in a sentence; without names the stand-in is evaluated."""
+    """A provider's model without a key is refused with a message; without names, the stand-in is evaluated."""
     monkeypatch.delenv(f"{provider}_API_KEY", raising=False)
     setting = "analysis_models" if kind == "analysis" else "transcription_models"
 
@@ -109,7 +109,7 @@ def test_without_a_key_only_the_stand_in_runs(
     assert chosen_models("", provider, setting) == ["local", "new", "old"]
 
 
-def test_missing_voice_is_said(
+def test_missing_espeak_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without espeak-ng the command says what to install."""
@@ -122,7 +122,7 @@ def test_missing_voice_is_said(
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.thorough
 def test_interrupt_stops_everything_and_writes_nothing(with_signal: signal.Signals, tmp_path: Path) -> None:
-    """Ctrl-C ends in one line; the stand-in does not outlive the command."""
+    """Ctrl-C prints one line, and the stand-in does not outlive the command."""
     environment = {name: value for name, value in os.environ.items() if name != "ANTHROPIC_API_KEY"}
     command = [sys.executable, "-m", "evaluation", "analysis", "--results", str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,4 @@
-"""Exactly once in effect, whatever dies: a fault at each place where the pipeline reaches outside, then QStash's retries."""
+"""Effectively exactly once: a fault at each external call of the pipeline, followed by QStash's retries."""
 
 import json
 import os
@@ -27,19 +27,19 @@ from tests.support.serving import served
 from tests.support.world import AUDIO, World
 
 LEASE_S = 2
-# Longer than the lease, so that the hanging delivery wakes when another has done its work.
+# Longer than the lease, so that the hanging delivery continues after another one has done its work.
 HANG_S = LEASE_S + 1.5
-# QStash's own time-out, shortened.
+# QStash's own timeout, shortened.
 GIVES_UP_AFTER_S = 0.5
 ATTEMPTS = 8
-# Whisper's limit, lowered, so that 44 seconds are a long recording.
+# Whisper's limit, lowered so that 44 seconds are a long recording.
 MAX_FILE_BYTES = 250_000
 AT_ONCE = 6
 
 
 @dataclass
 class FaultyWorld:
-    """A world whose application obeys a plan of faults."""
+    """A world with an application that injects planned faults."""
 
     world: World
     faults: Faults
@@ -47,7 +47,7 @@ class FaultyWorld:
     parts: int
 
     def run(self, fault: Fault | None, deliveries: int, name: str) -> list[str]:
-        """Upload, deliver under the fault, redeliver until it is quiet; what is wrong afterwards."""
+        """Upload, deliver with the fault, retry until success, and return the invariants that do not hold."""
         session_id = self.world.upload(user=name, content=self.content)
         if fault is not None:
             self.faults.planned[session_id] = fault
@@ -59,18 +59,18 @@ class FaultyWorld:
         return self.settle(session_id, name, fault)
 
     def settle(self, session_id: str, name: str, fault: Fault | None = None) -> list[str]:
-        """Retry as QStash does until an answer is 2xx; what is wrong then."""
+        """Retry as QStash does until an answer is 2xx, and return the invariants that do not hold."""
         for retried in range(1, ATTEMPTS):
             answer = self.attempt(session_id, retried)
             if answer is not None and answer.is_success:
                 break
             time.sleep(min(LEASE_S + 1, int(answer.headers.get("retry-after", "0"))) if answer is not None else 0.1)
         if fault is not None and fault.kind != "kill":
-            assert fault.over.wait(HANG_S + 5), f"the fault at {fault.at} never struck"
-        return self.wrong(session_id, name)
+            assert fault.over.wait(HANG_S + 5), f"the fault at {fault.at} never happened"
+        return self.broken_invariants(session_id, name)
 
     def attempt(self, session_id: str, retried: int, timeout_s: float = GIVES_UP_AFTER_S) -> httpx.Response | None:
-        """One delivery; None if there was no answer in time."""
+        """Send one delivery. None if there was no answer in time."""
         body = json.dumps({"sessionId": session_id}).encode()
         signature = self.world.keys.sign(self.world.settings.process_url, body)
         headers = {"upstash-signature": signature, "upstash-retried": str(retried)}
@@ -80,8 +80,8 @@ class FaultyWorld:
         except httpx.TransportError:
             return None
 
-    def wrong(self, session_id: str, name: str) -> list[str]:
-        """Which of the invariants do not hold. A late answer is waited for."""
+    def broken_invariants(self, session_id: str, name: str) -> list[str]:
+        """The invariants that do not hold. Waits for a late delivery."""
         deadline = time.monotonic() + 5
         while self.world.database.session(session_id)["status"] != "DONE" and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -112,7 +112,7 @@ def faulty(
     shared_world: World,
     request: pytest.FixtureRequest,
 ) -> Generator[FaultyWorld, None, None]:
-    """An application with a short lease, its services watched; a recording for one call of Whisper, or for two."""
+    """An application with a short lease and fault injection; the recording needs one or two Whisper calls."""
     providers, providers_url = shared_providers
     providers.reset()
     providers.names_sessions = True
@@ -122,7 +122,7 @@ def faulty(
         storage,
         providers_url,
         f"http://{LOOPBACK}:{port}",
-        # A lease of seconds leaves no time to wait for a turn.
+        # A lease of seconds leaves no time to wait for a free media process.
         media_processes=str(AT_ONCE),
     )
     with served(create_app(settings, faults.opener()), port) as url:
@@ -134,7 +134,7 @@ def faulty(
 
 @pytest.fixture(scope="module")
 def places(faulty: FaultyWorld) -> list[str]:
-    """Every call outside that a delivery makes, in order: recorded, so that a new step is covered without anyone remembering."""
+    """Every external call of a delivery, in order. They are recorded, so that a new step is covered automatically."""
     # The first delivery of a process imports the SDKs, which takes longer than these tests wait.
     assert faulty.world.deliver(faulty.world.upload(user="warm-up", content=faulty.content)).status_code == 200
     session_id = faulty.world.upload(user="recorder", content=faulty.content)
@@ -144,8 +144,8 @@ def places(faulty: FaultyWorld) -> list[str]:
     return list(calls)
 
 
-def test_a_delivery_reaches_outside_eight_times(faulty: FaultyWorld, places: list[str]) -> None:
-    """Four statements, one GET, one DELETE, one call of each model: what a webhook may cost. A part costs two calls more."""
+def test_a_delivery_makes_eight_external_calls(faulty: FaultyWorld, places: list[str]) -> None:
+    """A webhook may cost four statements, one GET, one DELETE and one call of each model; each part costs two more."""
     parts = ["whisper.transcribe", "database.write_rows"] * faulty.parts if faulty.parts > 1 else ["whisper.transcribe"]
     assert places == [
         *("database.write_rows", "storage.download", *parts, "database.write_rows", "storage.delete"),
@@ -158,7 +158,7 @@ def test_a_delivery_reaches_outside_eight_times(faulty: FaultyWorld, places: lis
 def test_fault_anywhere_ends_in_exactly_once(
     faulty: FaultyWorld, places: list[str], kind: str, deliveries: int
 ) -> None:
-    """Whatever fails, wherever: DONE, one transcript, insights and profile once, no audio, at most one call more."""
+    """Whatever fails: DONE, one transcript, insights and profile counted once, no audio, at most one extra call."""
 
     def one(at: int) -> list[str]:
         return faulty.run(Fault(at, kind, HANG_S), deliveries, f"{kind}-{at}-{places[at]}-{deliveries}")
@@ -172,19 +172,19 @@ def test_fault_anywhere_ends_in_exactly_once(
 @pytest.mark.thorough
 @pytest.mark.parametrize("deliveries", [1, 2])
 def test_sigkill_anywhere_ends_in_exactly_once(faulty: FaultyWorld, places: list[str], deliveries: int) -> None:
-    """A real process, killed after each call outside; the retries reach a living one."""
+    """A real process is killed after each external call; the retries reach another one."""
 
     def one(at: int) -> list[str]:
         name = f"kill-{at}-{places[at]}-{deliveries}"
         session_id = faulty.world.upload(user=name, content=faulty.content)
-        with mortal_process(faulty.world, at) as (url, process):
+        with KilledProcess(faulty.world, at) as (url, process):
             there = replace(faulty, world=replace(faulty.world, url=url))
             threads = [threading.Thread(target=there.attempt, args=(session_id, 0)) for _ in range(deliveries)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            # On a busy machine a delivery may be given up before the process has read it: then another one comes.
+            # On a busy machine, a delivery may time out before the process has read it; then it is sent again.
             deadline = time.monotonic() + 120
             while process.poll() is None and time.monotonic() < deadline:
                 there.attempt(session_id, 0)
@@ -197,8 +197,8 @@ def test_sigkill_anywhere_ends_in_exactly_once(faulty: FaultyWorld, places: list
     assert problems == []
 
 
-class mortal_process:  # used as a context manager
-    """An application process that dies after its ``at``-th call outside."""
+class KilledProcess:
+    """Context manager: an application process that dies after external call number ``at``."""
 
     def __init__(self, world: World, at: int) -> None:
         self._port = free_port()
@@ -207,8 +207,8 @@ class mortal_process:  # used as a context manager
             for name, value in dict(world.settings).items()
         }
         secrets["AUTH_SECRET"] = secrets.pop("auth_secret")
-        env = {**os.environ, "MORTAL_SETTINGS": json.dumps(secrets)}
-        command = [sys.executable, "-m", "tests.support.mortal", str(self._port), str(at), str(MAX_FILE_BYTES)]
+        env = {**os.environ, "KILLED_PROCESS_SETTINGS": json.dumps(secrets)}
+        command = [sys.executable, "-m", "tests.support.killed_process", str(self._port), str(at), str(MAX_FILE_BYTES)]
         self._process = subprocess.Popen(
             command, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -226,7 +226,7 @@ class mortal_process:  # used as a context manager
 
 
 def test_64_sessions_of_one_user_at_once(world: World) -> None:
-    """All DONE, the profile adds up exactly."""
+    """All are DONE, and the profile adds up exactly."""
     with ThreadPoolExecutor(16) as pool:
         uploads = [pool.submit(world.upload, content=AUDIO[:100]) for _ in range(64)]
         sessions = [upload.result() for upload in uploads]
@@ -239,8 +239,8 @@ def test_64_sessions_of_one_user_at_once(world: World) -> None:
 
 
 @pytest.mark.parametrize("stored", ["null", "[]", '"text"', "5", '{"grammar:Past tense": "7", "x": null}'])
-def test_odd_profile_is_repaired(world: World, stored: str) -> None:
-    """What the other side may have left never costs a session; untouched entries stay as they are."""
+def test_invalid_profile_is_repaired(world: World, stored: str) -> None:
+    """An invalid profile left by another application never fails a session; other entries are kept."""
     world.deliver(world.upload())
     world.database.execute(f"UPDATE pattern_profiles SET patterns = '{stored}'::jsonb")
 
@@ -251,7 +251,7 @@ def test_odd_profile_is_repaired(world: World, stored: str) -> None:
 
 
 def test_session_deleted_while_it_is_processed(world: World) -> None:
-    """The delivery ends quietly: no row comes back, no audio stays, QStash stops."""
+    """The delivery ends without an error: no row reappears, no audio is left, and QStash stops."""
     world.providers.delay_s = 0.4
     try:
         session_id = world.upload()

@@ -1,4 +1,4 @@
-"""A worker that outlives its lease: it comes back late, fails or succeeds, while the session's new owner is at any step."""
+"""A worker that outlives its lease, and fails or succeeds late while the session's new owner is at any step."""
 
 import threading
 import time
@@ -21,13 +21,13 @@ from tests.support.world import World
 
 __all__ = ["faulty", "places"]
 
-# The first worker wakes while the new owner, which claimed the session when the lease was over, is still at its step: so much
-# later, or, if it fails then, as soon as the owner is there.
+# The first worker continues while the new owner, which claimed the session after the lease, hangs at its step: after
+# HANG_S if it succeeds, or as soon as the owner hangs if it fails.
 HANG_S = LEASE_S + 1.5
 RELEASED_S = 60.0
 OWNER_HANG_S = LEASE_S - 0.2
 AT_ONCE = 24
-# What a provider's answer becomes: 5xx and 429, 4xx for the recording, no answer at all.
+# The errors for a provider's answers: 5xx and 429, 4xx about the recording, and no answer.
 ERRORS: dict[str, AppError] = {
     "transient": Transient("A fault was planned here"),
     "permanent": Permanent("A fault was planned here"),
@@ -37,7 +37,7 @@ ERRORS: dict[str, AppError] = {
 
 @dataclass(frozen=True)
 class Race:
-    """The first worker hangs at call ``first`` and then does ``late``; the owner hangs at its own call ``owner``."""
+    """The first worker hangs at call ``first`` and then ends with ``late``; the owner hangs at its call ``owner``."""
 
     first: int
     owner: int
@@ -45,7 +45,7 @@ class Race:
 
 
 def run(there: FaultyWorld, race: Race, name: str) -> list[str]:
-    """Run one race, then QStash's retries; what is wrong afterwards."""
+    """Run one race and QStash's retries, and return the invariants that do not hold."""
     session_id = there.world.upload(user=name, content=there.content)
     if race.late == "success":
         late = Fault(race.first, "hang", HANG_S)
@@ -57,7 +57,7 @@ def run(there: FaultyWorld, race: Race, name: str) -> list[str]:
     def first() -> None:
         answer = there.attempt(session_id, 0, timeout_s=60)
         if answer is not None and answer.status_code == 489:
-            # QStash believes that it is over.
+            # QStash believes that the message has failed permanently.
             there.world.deliver_failure(session_id, status=489)
 
     def owner() -> None:
@@ -68,7 +68,7 @@ def run(there: FaultyWorld, race: Race, name: str) -> list[str]:
     threads[0].start()
     wait_for(lambda: late.fired)
     threads[1].start()
-    # The first call is the claim, of which some are refused: only from the second on is it the owner that hangs.
+    # The first call is the claim, which may be refused; only from the second call on, the owner hangs.
     wait_for(lambda: (race.owner > 0 and step.fired) or not threads[1].is_alive())
     late.released.set()
     for thread in threads:
@@ -92,7 +92,7 @@ def _refused_for_now(answer: httpx.Response | None) -> bool:
 @pytest.mark.parametrize("late", ["success", *ERRORS])
 @pytest.mark.thorough
 def test_late_worker_changes_nothing(faulty: FaultyWorld, places: list[str], late: str) -> None:
-    """At every call outside, with the owner at every later one: DONE, everything once, no recording lost or left."""
+    """For every pair of calls, the session is DONE, everything is stored once, and no recording is lost or left."""
     races = [
         Race(first, owner, late)
         for first in range(len(places))
@@ -110,7 +110,7 @@ def test_late_worker_changes_nothing(faulty: FaultyWorld, places: list[str], lat
 
 
 def test_token_of_a_claim_is_its_own(world: World) -> None:
-    """A later claim of a row has a later token, whatever a clock does."""
+    """A later claim of a row has a later token, whatever the clock does."""
     session_id = world.upload()
     world.database.execute("UPDATE speaking_sessions SET \"updatedAt\" = now() + interval '1 hour'")
     before = world.database.session(session_id)["updatedAt"]
@@ -121,30 +121,30 @@ def test_token_of_a_claim_is_its_own(world: World) -> None:
 
 
 @pytest.fixture
-def hurried(world: World) -> Generator[World, None, None]:
-    """An application whose deliveries may work for a second."""
+def short_deadline(world: World) -> Generator[World, None, None]:
+    """An application whose deliveries have a deadline of one second."""
     port = free_port()
     settings = make_settings(world.database, world.storage, world.settings.qstash_url, f"http://{LOOPBACK}:{port}")
     with served(create_app(settings, Faults(timeout_s=1.0).opener()), port) as url:
-        hurried = World(url, settings, world.database, world.storage, world.providers, world.keys)
-        hurried.deliver(hurried.upload())  # imports the SDKs
+        short_deadline = World(url, settings, world.database, world.storage, world.providers, world.keys)
+        short_deadline.deliver(short_deadline.upload())  # imports the SDKs
         world.providers.reset()
-        yield hurried
+        yield short_deadline
 
 
 @pytest.mark.parametrize("step", ["whisper", "claude"])
-def test_delivery_ends_at_its_deadline(hurried: World, step: str) -> None:
-    """FAILED as after any passing failure, answered at once, and nothing of the delivery runs on; a retry succeeds."""
-    script = hurried.providers.whisper if step == "whisper" else hurried.providers.claude
+def test_delivery_ends_at_its_deadline(short_deadline: World, step: str) -> None:
+    """It fails like any transient failure, is answered at once, and nothing keeps running; a retry succeeds."""
+    script = short_deadline.providers.whisper if step == "whisper" else short_deadline.providers.claude
     script.append(Reply(delay_s=4))
-    session_id = hurried.upload()
+    session_id = short_deadline.upload()
     started = time.monotonic()
-    answer = hurried.deliver(session_id)
+    answer = short_deadline.deliver(session_id)
     took_s = time.monotonic() - started
 
     assert answer.status_code == 500 and took_s < 3.5
-    before = hurried.database.session(session_id)
+    before = short_deadline.database.session(session_id)
     assert before["errorMessage"] == f"Processing took too long. {AGAIN}"
-    wait_for(lambda: hurried.providers.hung_up)
-    assert hurried.database.session(session_id) == before
-    assert hurried.deliver(session_id, retried=1).status_code == 200
+    wait_for(lambda: short_deadline.providers.hung_up)
+    assert short_deadline.database.session(session_id) == before
+    assert short_deadline.deliver(session_id, retried=1).status_code == 200

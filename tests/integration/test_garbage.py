@@ -1,4 +1,4 @@
-"""Malformed requests of every kind, as bytes on a socket: each gets an answer in the contract's form, soon, and never a 500."""
+"""Malformed requests of every kind, as bytes on a socket: each gets a documented error quickly, and never a 500."""
 
 import itertools
 import json
@@ -67,7 +67,7 @@ METHODS = (b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"HEAD", b"
 
 
 def requests(cookie: bytes) -> Iterator[tuple[str, bytes]]:
-    """Each kind of garbage with a name for the report."""
+    """Malformed requests, each with a name for the report."""
 
     def request(method: bytes, path: bytes, headers: bytes, body: bytes = b"") -> bytes:
         start = method + b" " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: " + cookie + b"\r\n"
@@ -100,7 +100,7 @@ def requests(cookie: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def exchange(port: int, data: bytes) -> tuple[int, bytes, bytes]:
-    """Status, head and body of the answer to these bytes. An answer must come within five seconds."""
+    """Send bytes, and return status, head and body of the answer, which must come within five seconds."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(data)
@@ -112,7 +112,7 @@ def exchange(port: int, data: bytes) -> tuple[int, bytes, bytes]:
 
 
 def test_two_hundred_malformed_requests(world: World) -> None:
-    """None ends in a 500, a hang or a stack trace; what the application answers has exactly ``error`` and ``code``."""
+    """None ends in a 500, a hang or a traceback; every error body has exactly ``error`` and ``code``."""
     cookie = session_cookie(SECRET, world.settings.app_url, "garbage").encode()
     port = int(world.url.rsplit(":", 1)[1])
     tried = 0
@@ -130,7 +130,7 @@ def test_two_hundred_malformed_requests(world: World) -> None:
 
 @pytest.mark.parametrize("cut", [10, 200, 450])
 def test_an_upload_that_is_cut_off_leaves_nothing(world: World, cut: int) -> None:
-    """The browser is closed in the middle: no row, no object, and the next request is served."""
+    """If the browser is closed during an upload, there is no row and no object, and the next request works."""
     cookie = session_cookie(SECRET, world.settings.app_url, "garbage").encode()
     form = AUDIO + DURATION + END
     head = b"POST /api/sessions HTTP/1.1\r\nHost: x\r\nCookie: " + cookie + b"\r\nContent-Type: " + GOOD_TYPE + b"\r\n"

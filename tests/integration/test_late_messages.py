@@ -1,8 +1,7 @@
-"""What comes late: a completion under a sweep, a message of a session that is over, a deletion that hangs."""
+"""Late events: a completion during a sweep, a message for a finished session, a deletion that hangs."""
 
 import asyncio
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,10 @@ from app.sessions.learner import Learner
 from app.sessions.leftovers import Leftover
 from app.sweep import sweep as sweep_once
 from local.migrate import node
-from tests.integration.test_orphans import look
+from tests.integration.test_orphans import find_orphans
 from tests.integration.test_repair import age, fail, set_status, sweep
 from tests.support.providers import Reply
-from tests.support.world import AUDIO, World
+from tests.support.world import AUDIO, World, with_settings
 
 LEARNER = Learner("ahead", "ahead@example.com", None)
 
@@ -29,7 +28,7 @@ LEARNER = Learner("ahead", "ahead@example.com", None)
 async def test_upload_completed_under_a_sweep_keeps_its_recording(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Completed after the sweep has looked and before it ends the upload: the session is UPLOADED and needs its recording."""
+    """An upload that is completed between the sweep's look and its update stays UPLOADED and keeps its recording."""
     with world.client() as client:
         begun = client.post(
             "/api/sessions", json={"size": len(AUDIO), "contentType": "audio/webm", "duration": 9}
@@ -37,14 +36,14 @@ async def test_upload_completed_under_a_sweep_keeps_its_recording(
         upload = begun["upload"]
         client.put(upload["url"], content=AUDIO, headers=upload["headers"])
         age(world, begun["id"], leftovers.UPLOAD_ABANDONED_AFTER_S + 1)
-        found = leftovers.uploads_that_never_came
+        found = leftovers.abandoned_uploads
 
         async def then_completed(*arguments: object) -> list[Leftover]:
             listed = await found(*arguments)  # pyright: ignore[reportArgumentType]
             assert client.post(f"/api/sessions/{begun['id']}/complete").status_code == 200
             return listed
 
-        monkeypatch.setattr(leftovers, "uploads_that_never_came", then_completed)
+        monkeypatch.setattr(leftovers, "abandoned_uploads", then_completed)
         async with open_services(world.settings) as services:
             await sweep_once(services)
 
@@ -55,7 +54,7 @@ async def test_upload_completed_under_a_sweep_keeps_its_recording(
 
 @pytest.mark.anyio
 async def test_ended_upload_is_not_reopened_while_its_recording_goes(world: World) -> None:
-    """An operator's retry between the end of an upload and the deletion of what arrived finds nothing to go on from."""
+    """An operator cannot reopen an upload that the sweep has ended, because its recording is being deleted."""
     session_id = world.upload()
     world.database.execute(f"UPDATE speaking_sessions SET status = 'CREATED' WHERE id = '{session_id}'")
     async with open_services(world.settings) as services:
@@ -64,16 +63,16 @@ async def test_ended_upload_is_not_reopened_while_its_recording_goes(world: Worl
 
 
 def test_orphan_of_a_long_type(world: World) -> None:
-    """Whatever type an upload may have, what is left of its recording is found."""
+    """Orphaned recordings are found whatever their content type."""
     session_id = world.upload(content_type="audio/" + "x" * 94)
     [key] = world.storage.stored_keys()
     world.database.execute(f"DELETE FROM speaking_sessions WHERE id = '{session_id}'")
 
-    assert look(world) == Orphans(deleted=1) and world.storage.stored_keys() == [], key
+    assert find_orphans(world) == Orphans(deleted=1) and world.storage.stored_keys() == [], key
 
 
 def test_session_is_not_given_up_while_qstash_retries_it(world: World) -> None:
-    """Two days old, failed in passing just now: QStash comes back within half an hour, so the sentence goes on promising it."""
+    """A two-day-old session with a recent transient failure: QStash will retry it, so it keeps promising a retry."""
     world.providers.claude.append(Reply(500, {}, times=3))
     session_id = world.upload()
     age(world, session_id, repair.TRANSIENT_GIVE_UP_AFTER_S + 1)
@@ -85,7 +84,7 @@ def test_session_is_not_given_up_while_qstash_retries_it(world: World) -> None:
 
 
 def test_reopened_session_of_a_week_is_delivered(world: World) -> None:
-    """An operator's retry of an old session: the sweep does not end it before QStash can have delivered it."""
+    """After an operator's retry of an old session, the sweep does not end it before QStash could deliver it."""
     session_id = world.upload()
     age(world, session_id, repair.GIVE_UP_AFTER_S + 1)
     fail(world, session_id, repair.NEVER_PROCESSED)
@@ -99,8 +98,8 @@ def test_reopened_session_of_a_week_is_delivered(world: World) -> None:
     assert world.deliver(session_id).status_code == 200
 
 
-def test_second_message_of_a_session_that_failed_for_good(world: World) -> None:
-    """It is told the same again, and the session that will not be tried again is not: no call, no other sentence."""
+def test_second_message_of_a_permanently_failed_session(world: World) -> None:
+    """It gets the same answer again, and the session is not processed: no model call, and the same error message."""
     world.providers.whisper.append(Reply(400, {"error": {"message": "x"}}))
     session_id = world.upload()
     assert world.deliver(session_id).status_code == 489
@@ -116,7 +115,7 @@ def test_second_message_of_a_session_that_failed_for_good(world: World) -> None:
 
 @pytest.mark.anyio
 async def test_late_callback_of_a_refusal_keeps_a_reopened_recording(world: World) -> None:
-    """Message 1 was refused for good, an operator reopened the session, the worker of message 2 died, then 1's callback comes."""
+    """Message 1 failed permanently, the session was reopened, and message 2's worker died before 1's callback."""
     world.providers.whisper.append(Reply(400, {"error": {"message": "x"}}))
     session_id = world.upload()
     assert world.deliver(session_id).status_code == 489
@@ -131,8 +130,8 @@ async def test_late_callback_of_a_refusal_keeps_a_reopened_recording(world: Worl
     assert world.deliver(session_id, retried=1).status_code == 200
 
 
-def test_message_that_only_met_a_lease_ends_nothing_for_good(world: World) -> None:
-    """Used up by answers of 400 under another message's lease, whose worker has died: that one may still be delivered."""
+def test_message_that_only_met_a_lease_does_not_end_the_session(world: World) -> None:
+    """A message exhausted by 400 answers during another message's lease: the other message may still be delivered."""
     session_id = world.upload()
     set_status(world, session_id, "TRANSCRIBING")
     age(world, session_id, 61)
@@ -142,8 +141,8 @@ def test_message_that_only_met_a_lease_ends_nothing_for_good(world: World) -> No
     assert world.deliver(session_id, retried=1).status_code == 200
 
 
-def test_recording_of_a_failure_without_a_sentence(world: World) -> None:
-    """Another maker's FAILED may say nothing: nothing is promised, so its recording goes after a day as well."""
+def test_recording_of_a_failure_without_a_message_is_deleted(world: World) -> None:
+    """Without a message (from another application) no retry is promised, so the recording is deleted after a day."""
     session_id = world.upload()
     world.database.execute(f"UPDATE speaking_sessions SET status = 'FAILED' WHERE id = '{session_id}'")
     age(world, session_id, leftovers.FAILED_AUDIO_KEPT_S + 1)
@@ -152,8 +151,8 @@ def test_recording_of_a_failure_without_a_sentence(world: World) -> None:
 
 
 @pytest.mark.anyio
-async def test_deletion_after_the_owner_ends_at_the_deadline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The learner deletes the session under a delivery and storage hangs: the delivery ends all the same."""
+async def test_hanging_deletion_ends_at_the_deadline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the session is deleted during a delivery and storage hangs, the delivery still ends at its deadline."""
     session_id = world.upload()
 
     async def deleted_meanwhile(*_: object, **__: object) -> str:
@@ -164,17 +163,21 @@ async def test_deletion_after_the_owner_ends_at_the_deadline(world: World, monke
         await asyncio.sleep(3600)
 
     monkeypatch.setattr("app.pipeline.transcribe", deleted_meanwhile)
-    monkeypatch.setattr("app.adapters.r2.R2.delete", hangs)
+    monkeypatch.setattr("app.adapters.r2.storage.R2.delete", hangs)
     started = time.monotonic()
     async with open_services(world.settings) as services:
         await services.database.warm_up()
         with pytest.raises(InvalidState):
             async with asyncio.timeout(40):
-                await process_session(session_id, 0, replace(services, timeout_s=5))
+                await process_session(
+                    session_id,
+                    0,
+                    with_settings(services, processing_timeout_seconds=5),
+                )
     assert time.monotonic() - started < 40
 
 
-# A clock that is an hour ahead, for the engine's Node alone.
+# Sets the clock of the engine's Node an hour ahead.
 AHEAD = """
 const RealDate = Date, ahead = 3_600_000;
 globalThis.Date = class extends RealDate {
@@ -185,8 +188,10 @@ globalThis.Date = class extends RealDate {
 
 
 @pytest.mark.anyio
-async def test_the_first_lease_is_postgresqls(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However far the clock of the engine's machine is ahead, an upload's first claim ends when its lease does."""
+async def test_the_first_lease_uses_postgresql_time(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first lease of an upload has the right length, however wrong the clock of the engine is."""
     ahead, slanted = tmp_path / "ahead.js", tmp_path / "node"
     ahead.write_text(AHEAD)
     slanted.write_text(f'#!/bin/sh\nexec "{node()}" -r "{ahead}" "$@"\n')

@@ -1,4 +1,4 @@
-"""Slow and greedy clients: they are sent away, and nobody else notices them."""
+"""Slow and greedy clients are refused, and do not affect others."""
 
 import selectors
 import socket
@@ -17,7 +17,7 @@ from local.token import session_cookie
 from tests.conftest import make_settings
 from tests.support.providers import Providers
 from tests.support.serving import served
-from tests.support.world import SECRET, Database
+from tests.support.world import SECRET, MigratedDatabase
 
 IDLE_S, TOTAL_S, MOST = 2, 4, 3
 SLOW = 300
@@ -28,9 +28,9 @@ HEAD = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="audio"; filename=
 
 @pytest.fixture(scope="module")
 def strict_url(
-    migrated: Database, storage: Storage, shared_providers: tuple[Providers, str]
+    migrated: MigratedDatabase, storage: Storage, shared_providers: tuple[Providers, str]
 ) -> Generator[str, None, None]:
-    """An application with little patience."""
+    """An application with short time limits."""
     port = free_port()
     settings = make_settings(
         migrated,
@@ -47,7 +47,7 @@ def strict_url(
 
 @contextmanager
 def slow_upload(url: str, user: str) -> Generator[socket.socket, None, None]:
-    """An upload whose body the server waits for, of which only the beginning is sent."""
+    """An upload of which only the beginning is sent, while the server waits for the rest."""
     cookie = session_cookie(SECRET, url, user)
     head = (
         f"POST /api/sessions HTTP/1.1\r\nHost: {LOOPBACK}\r\nCookie: {cookie}\r\nContent-Length: 5000000\r\n"
@@ -61,7 +61,7 @@ def slow_upload(url: str, user: str) -> Generator[socket.socket, None, None]:
 
 
 def received(connection: socket.socket) -> bytes:
-    """Everything until the server closes the connection."""
+    """Read everything until the server closes the connection."""
     answer = b""
     while chunk := connection.recv(65536):
         answer += chunk
@@ -69,14 +69,14 @@ def received(connection: socket.socket) -> bytes:
 
 
 def signed_in(url: str, user: str) -> httpx.Client:
-    """A browser of this learner."""
+    """An HTTP client with the session cookie of ``user``."""
     return httpx.Client(
         base_url=url, headers={"cookie": session_cookie(SECRET, url, user)}, trust_env=False, timeout=30
     )
 
 
 def test_a_body_that_stops_is_refused(strict_url: str) -> None:
-    """After the idle limit: 408 as JSON, and the connection is closed."""
+    """After the idle limit it gets 408 as JSON, and the connection is closed."""
     with slow_upload(strict_url, "stops") as connection:
         started = time.monotonic()
         answer = received(connection)
@@ -87,7 +87,7 @@ def test_a_body_that_stops_is_refused(strict_url: str) -> None:
 
 
 def test_a_body_that_trickles_is_refused(strict_url: str) -> None:
-    """A byte now and then keeps the idle limit away, but not the total one."""
+    """Occasional bytes avoid the idle limit, but not the total time limit."""
     with slow_upload(strict_url, "trickles") as connection, selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ)
         started = time.monotonic()
@@ -100,8 +100,8 @@ def test_a_body_that_trickles_is_refused(strict_url: str) -> None:
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
-def test_one_learner_has_so_many_uploads_at_once(strict_url: str) -> None:
-    """One more is 429 with Retry-After; other learners are not affected; a slot comes back when an upload ends."""
+def test_concurrent_uploads_of_a_learner_are_limited(strict_url: str) -> None:
+    """One more is 429 with Retry-After; other learners are not affected; a slot is freed when an upload ends."""
     form: dict[str, Any] = {"files": {"audio": ("a", b"x", "audio/webm")}, "data": {"duration": "1"}}
     with signed_in(strict_url, "greedy") as greedy, signed_in(strict_url, "modest") as modest:
         with ExitStack() as stack:
@@ -117,8 +117,8 @@ def test_one_learner_has_so_many_uploads_at_once(strict_url: str) -> None:
     assert (allowed.status_code, afterwards.status_code) == (201, 201)
 
 
-def test_three_hundred_slow_uploads_keep_nobody_waiting(strict_url: str) -> None:
-    """Polls are answered while they are there, and after the limit they are gone."""
+def test_three_hundred_slow_uploads_do_not_delay_polls(strict_url: str) -> None:
+    """Polls are answered in the meantime, and the slow uploads time out."""
     with ExitStack() as stack, signed_in(strict_url, "polls") as client:
         held = [stack.enter_context(slow_upload(strict_url, f"slow{number // MOST}")) for number in range(SLOW)]
         times: list[float] = []

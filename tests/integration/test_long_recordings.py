@@ -1,4 +1,4 @@
-"""A recording over Whisper's limit, from the upload to DONE: in parts, each paid for once."""
+"""A recording over Whisper's limit, from upload to DONE: transcribed in parts, each paid only once."""
 
 import io
 import json
@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from app.adapters.media import NOT_AUDIO, UNCUTTABLE
 from app.adapters.whisper import MAX_FILE_BYTES
 from app.application import create_app
-from app.errors import NOT_AGAIN
+from app.audio.media import UNCUTTABLE
+from app.errors import NOT_AGAIN, AudioUnreadable
 from app.sessions.repair import NEVER_PROCESSED
 from local.audio import decode
 from local.ports import LOOPBACK, free_port
@@ -23,16 +23,16 @@ from tests.support.recordings import TYPES, recording
 from tests.support.serving import served
 from tests.support.world import World
 
-# An hour: two parts by its size, three by the 1,400 s that some models take.
+# An hour: two parts by size, but three by the limit of 1,400 s of some models.
 HOUR = 82
-# 44 seconds, and a limit that makes two parts of them, where the size itself is not what is tested.
+# 44 seconds, and a limit that makes two parts of them, for tests that do not depend on the real size.
 LONG = recording("webm", 1)
 LOWERED_BYTES = 250_000
 
 
 @pytest.fixture(scope="module")
 def lowered_world(shared_world: World) -> Generator[World, None, None]:
-    """The same surroundings with another application, for which Whisper takes less."""
+    """Another application on the same database and storage, with a lower Whisper limit."""
     port = free_port()
     settings = shared_world.settings.model_copy(update={"app_url": f"http://{LOOPBACK}:{port}"})
     with served(create_app(settings, Faults(max_file_bytes=LOWERED_BYTES).opener()), port) as url:
@@ -41,18 +41,18 @@ def lowered_world(shared_world: World) -> Generator[World, None, None]:
 
 @pytest.fixture
 def low(lowered_world: World, world: World) -> World:
-    """It, with an empty database and storage and unscripted providers."""
+    """That application, with empty database and storage, and unscripted providers."""
     assert world.database is lowered_world.database
     return lowered_world
 
 
 def said(*texts: str) -> list[Reply]:
-    """What Whisper answers to the parts."""
+    """Whisper's answers for the parts."""
     return [Reply(body={"text": text}) for text in texts]
 
 
 def transcript(world: World, session_id: str) -> dict[str, Any] | None:
-    """The transcript as the learner sees it."""
+    """The transcript as shown to the learner."""
     with world.client() as client:
         found: dict[str, Any] | None = client.get(f"/api/sessions/{session_id}").json()["transcript"]
         return found
@@ -61,7 +61,7 @@ def transcript(world: World, session_id: str) -> dict[str, Any] | None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", ["webm", "mp4"])
 def test_a_long_recording_is_transcribed_in_parts(world: World, name: str) -> None:
-    """Three calls, each within the limits of every model and under the right name; each goes on where the one before ended."""
+    """In three calls within the limits of every model; each call's prompt continues the previous text."""
     begun = " ".join(f"word{number}" for number in range(300))
     world.providers.whisper.extend(said(begun, " and that", " was it. "))
     content_type = TYPES.get(name, f"audio/{name}")
@@ -82,7 +82,7 @@ def test_a_long_recording_is_transcribed_in_parts(world: World, name: str) -> No
 
 
 def test_a_retry_goes_on_with_the_part_that_failed(low: World) -> None:
-    """What Whisper has answered is not asked for again, and nobody sees half a transcript."""
+    """Finished parts are not transcribed again, and no partial transcript is shown."""
     low.providers.whisper.extend([*said("The first part."), Reply(status=503, body={}, times=3)])
     session_id = low.upload(content=LONG)
 
@@ -101,7 +101,7 @@ def test_a_retry_goes_on_with_the_part_that_failed(low: World) -> None:
 
 
 def test_a_silent_part_is_a_checkpoint_too(low: World) -> None:
-    """A part without words is asked for once, and leaves no trace in the text."""
+    """A part without words is transcribed only once, and leaves no trace in the text."""
     low.providers.whisper.extend([*said(""), Reply(status=503, body={}, times=3), *said("Only now.")])
     session_id = low.upload(content=LONG)
 
@@ -111,8 +111,8 @@ def test_a_silent_part_is_a_checkpoint_too(low: World) -> None:
     assert found is not None and found["text"] == "Only now."
 
 
-def test_the_mark_between_parts_cannot_be_said(low: World) -> None:
-    """A model's odd answer is text, and never changes how the parts are counted."""
+def test_model_output_cannot_contain_the_part_separator(low: World) -> None:
+    """A separator character in a model's answer never changes how the parts are counted."""
     low.providers.whisper.extend([*said("One\x1e.\x1e"), Reply(status=503, body={}, times=3), *said("Two.")])
     session_id = low.upload(content=LONG)
 
@@ -122,7 +122,7 @@ def test_the_mark_between_parts_cannot_be_said(low: World) -> None:
 
 
 def test_a_late_delivery_does_not_store_its_part_again(low: World) -> None:
-    """A delivery that hangs past its lease finds its part stored by another, and stops."""
+    """A delivery that hangs past its lease finds that another has stored its part, and stops."""
     session_id = low.upload(content=LONG)
     low.providers.whisper.extend([Reply(body={"text": "Late."}, delay_s=3), *said("One.", "Two.")])
     answers: list[int] = []
@@ -130,7 +130,7 @@ def test_a_late_delivery_does_not_store_its_part_again(low: World) -> None:
     thread.start()
     while not low.providers.transcriptions:
         time.sleep(0.05)
-    # Its lease is over.
+    # Let its lease expire.
     low.database.execute("UPDATE speaking_sessions SET \"updatedAt\" = now() at time zone 'utc' - interval '1 hour'")
 
     assert low.deliver(session_id, retried=1).status_code == 200
@@ -141,7 +141,7 @@ def test_a_late_delivery_does_not_store_its_part_again(low: World) -> None:
 
 
 def test_a_session_deleted_between_two_parts(low: World) -> None:
-    """The delivery ends quietly, and nothing is left."""
+    """The delivery ends without an error, and nothing is left."""
     session_id = low.upload(content=LONG)
     low.providers.whisper.extend([Reply(body={"text": "One."}, delay_s=1)])
     answers: list[int] = []
@@ -158,7 +158,7 @@ def test_a_session_deleted_between_two_parts(low: World) -> None:
 
 
 def test_parts_go_with_the_audio_of_a_session_that_was_given_up(low: World) -> None:
-    """Once its recording is gone, half a transcript is of no use to anybody."""
+    """Once the recording is deleted, a partial transcript is useless and is deleted too."""
     low.providers.whisper.extend([*said("The first part."), Reply(status=503, body={}, times=3)])
     session_id = low.upload(content=LONG)
     low.deliver(session_id)
@@ -175,14 +175,14 @@ def test_parts_go_with_the_audio_of_a_session_that_was_given_up(low: World) -> N
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"not a recording " * (2 * 1024 * 1024), NOT_AUDIO),
-        (b"#EXTM3U\n" + b"file:///etc/hostname\n" * (2 * 1024 * 1024), NOT_AUDIO),
+        (b"not a recording " * (2 * 1024 * 1024), AudioUnreadable.message),
+        (b"#EXTM3U\n" + b"file:///etc/hostname\n" * (2 * 1024 * 1024), AudioUnreadable.message),
         (b"\xff\xf1\x50\x80\x02\x1f\xfc\0\0" * (3 * 1024 * 1024), UNCUTTABLE),
     ],
     ids=["text", "playlist", "bare AAC"],
 )
-def test_what_cannot_be_cut_fails_for_good(world: World, content: bytes, sentence: str) -> None:
-    """489, so that QStash stops; a sentence of ours in the row; Whisper is not called."""
+def test_an_uncuttable_recording_fails_permanently(world: World, content: bytes, sentence: str) -> None:
+    """It gets 489, so that QStash stops, and a message of ours; Whisper is not called."""
     session_id = world.upload(content=content)
 
     answer = world.deliver(session_id)

@@ -1,4 +1,4 @@
-"""The media process: hostile recordings end in time and in little memory, and trouble nobody but their own session."""
+"""The media process: hostile recordings use limited time and memory, and affect only their own session."""
 
 import asyncio
 import os
@@ -14,12 +14,12 @@ from tempfile import TemporaryFile
 
 import pytest
 
-from app.adapters import media as module
-from app.adapters.media import NOT_AUDIO, UNCUTTABLE, Media
 from app.adapters.whisper import MAX_FILE_BYTES
 from app.application import create_app
-from app.errors import Permanent, Transient
-from app.recordings.recording import Audio
+from app.audio import media as module
+from app.audio.media import UNCUTTABLE, Media
+from app.audio.recording import AudioFile
+from app.errors import AudioUnreadable, Permanent, Transient
 from local.migrate import ROOT
 from local.ports import LOOPBACK, free_port
 from tests.support.hostile import HOSTILE, SIZE_BYTES, one_byte_packets
@@ -28,50 +28,50 @@ from tests.support.serving import served
 from tests.support.world import World
 
 MEMORY_BYTES = 512 * 1024 * 1024
-# Long enough to be caught at work.
+# Slow enough that tests can observe the process while it works.
 SLOW = one_byte_packets
 
 
-def stored(data: bytes) -> Audio:
+def stored(data: bytes) -> AudioFile:
     """A downloaded recording."""
     file = TemporaryFile()  # noqa: SIM115  # closed with the test
     file.write(data)
     file.seek(0)
-    return Audio(file, "audio/webm", len(data), "c1")
+    return AudioFile(file, "audio/webm", len(data), "c1")
 
 
 def media(processes: int = 1, cpu_s: int = 20, memory_bytes: int = MEMORY_BYTES) -> Media:
-    """As the service has it."""
+    """A Media object like the service's."""
     return Media(processes, cpu_s, memory_bytes)
 
 
 async def parts_of(data: bytes, by: Media, limit_bytes: int = MAX_FILE_BYTES) -> list[bytes]:
-    """What the parts hold."""
+    """The contents of the parts."""
     audio = stored(data)
     with audio.file:
         return [part.file.read() async for part in by.parts(audio, limit_bytes)]
 
 
 def processes() -> list[int]:
-    """The media processes of this one, by id."""
+    """The ids of the media processes started by this process."""
     found: list[int] = []
     for task in Path("/proc/self/task").iterdir():
-        # A thread of the event loop's pool may end meanwhile.
+        # A thread of the event loop's pool may end in the meantime.
         for child in read(f"{task}/children").decode().split():
-            found += [int(child)] if b"app.recordings.media_process" in command_of(child) else []
+            found += [int(child)] if b"app.audio.media_process" in command_of(child) else []
     return found
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for something."""
+    """Wait until a condition is true."""
     async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110  # a process has no event of ours
+        while not condition():  # noqa: ASYNC110  # a process cannot set an event of ours
             await asyncio.sleep(0.02)
 
 
 @pytest.mark.anyio
 async def test_parts_are_what_cutting_gives() -> None:
-    """Through the process come all packets, in files that can be read twice, and the same ones each time."""
+    """The process returns all packets, in files that can be read twice, and with the same cuts every time."""
     data = recording("webm", 10)
     by = media()
     audio = stored(data)
@@ -91,17 +91,17 @@ async def test_parts_are_what_cutting_gives() -> None:
 
 MEASURE = """
 import asyncio, os, resource, sys
-from app.adapters.media import Media
+from app.audio.media import Media
 from app.errors import Permanent
-from app.recordings.recording import Audio
+from app.audio.recording import AudioFile
 async def main():
     with open(sys.argv[1], "rb") as file:
-        audio = Audio(file, "audio/webm", os.path.getsize(sys.argv[1]), "c1")
+        audio = AudioFile(file, "audio/webm", os.path.getsize(sys.argv[1]), "c1")
         try:
             print(len([part async for part in Media(1, int(sys.argv[2]), 512 * 1024 * 1024).parts(audio, 25 * 1024 * 1024)]))
         except Permanent as refused:
             print(refused.message)
-    # getrusage would count what the process that started this one had before exec.
+    # getrusage would include the memory of the parent process before exec.
     [own_kb] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
     child = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(int(own_kb) // 1024, child.ru_maxrss // 1024, round(child.ru_utime + child.ru_stime, 1))
@@ -114,7 +114,7 @@ SLOWEST = ("one-byte packets", "compressed header")
     "name", [pytest.param(name, marks=pytest.mark.thorough if name in SLOWEST else ()) for name in HOSTILE]
 )
 def test_a_hostile_recording_ends_in_time_and_in_little_memory(name: str, tmp_path: Path) -> None:
-    """It is refused, or cut if there is anything to cut: within 5 s of CPU, 300 MB in the child, and nothing here."""
+    """It is refused or cut within 5 s of CPU time and 300 MB in the child, without extra memory in the parent."""
     path = tmp_path / "hostile"
     path.write_bytes(HOSTILE[name]())
     assert path.stat().st_size >= SIZE_BYTES - 16
@@ -124,13 +124,13 @@ def test_a_hostile_recording_ends_in_time_and_in_little_memory(name: str, tmp_pa
     print(name, printed)
     outcome, figures = printed.splitlines()
     parent_mb, child_mb, cpu_s = (float(figure) for figure in figures.split())
-    assert outcome in (NOT_AUDIO, UNCUTTABLE) or name == "many samples"
+    assert outcome in (AudioUnreadable.message, UNCUTTABLE) or name == "many samples"
     assert parent_mb < 80 and child_mb < 300 and cpu_s < 7
 
 
 @pytest.mark.anyio
-async def test_a_crash_is_the_recordings_own_trouble() -> None:
-    """A process that dies of its file is a permanent failure; one that was killed from outside is not."""
+async def test_a_crash_fails_only_its_recording() -> None:
+    """A process that crashes on its file is a permanent failure; one that was killed from outside is not."""
     for number, failure in ((signal.SIGSEGV, Permanent), (signal.SIGKILL, Transient)):
         cutting = asyncio.create_task(parts_of(SLOW(), media()))
         await until(processes)
@@ -142,7 +142,7 @@ async def test_a_crash_is_the_recordings_own_trouble() -> None:
 
 @pytest.mark.anyio
 async def test_a_cancelled_delivery_leaves_no_process() -> None:
-    """Nor one whose time is over; each is reaped, and its turn goes to the next."""
+    """Neither does a delivery that times out; each process is reaped, and its slot is freed."""
     by = media()
     cutting = asyncio.create_task(parts_of(SLOW(), by))
     await until(processes)
@@ -159,12 +159,12 @@ async def test_a_cancelled_delivery_leaves_no_process() -> None:
 
 
 @pytest.mark.anyio
-async def test_others_wait_their_turn() -> None:
-    """One process at a time, or as many as are allowed; who waits can be cancelled."""
+async def test_concurrent_media_processes_are_limited() -> None:
+    """Only the allowed number of processes runs, and waiting callers can be cancelled."""
     by = media(processes=2)
     tasks = [asyncio.create_task(parts_of(SLOW(), by)) for _ in range(3)]
     await until(lambda: len(processes()) == 2)
-    # The first process's successor is the third's: nobody else came.
+    # When the first is cancelled, the third one takes its slot.
     tasks[0].cancel()
     await until(lambda: tasks[0].done() and len(processes()) == 2)
     for task in tasks:
@@ -174,11 +174,11 @@ async def test_others_wait_their_turn() -> None:
     assert processes() == []
 
 
-def test_a_worker_that_dies_takes_its_process_along(tmp_path: Path) -> None:
-    """SIGKILL lets nobody clean up: the process notices by itself."""
+def test_the_media_process_dies_with_its_worker(tmp_path: Path) -> None:
+    """After a SIGKILL of the worker nobody can clean up, so the process must notice by itself."""
     path = tmp_path / "slow"
     path.write_bytes(SLOW())
-    # With so much CPU time that it is not its limit that ends it.
+    # With a high CPU limit, so that the limit does not end the process.
     command = [sys.executable, "-c", MEASURE, str(path), "600"]
     worker = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
@@ -187,7 +187,7 @@ def test_a_worker_that_dies_takes_its_process_along(tmp_path: Path) -> None:
     worker.kill()
     worker.wait()
 
-    # It may have a new parent that does not reap it.
+    # Its new parent may not reap it, so check the command line.
     deadline = time.monotonic() + 30
     while command_of(child):
         assert time.monotonic() < deadline
@@ -195,12 +195,12 @@ def test_a_worker_that_dies_takes_its_process_along(tmp_path: Path) -> None:
 
 
 def command_of(pid: str) -> bytes:
-    """A process's command line; empty if it has ended."""
+    """The command line of a process; empty if it has exited."""
     return read(f"/proc/{pid}/cmdline")
 
 
 def read(path: str) -> bytes:
-    """What /proc says of a process; nothing if it has ended."""
+    """Read a file in /proc; empty if the process has exited."""
     try:
         return Path(path).read_bytes()
     except OSError:
@@ -209,7 +209,7 @@ def read(path: str) -> bytes:
 
 @pytest.mark.anyio
 async def test_the_process_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of this process's environment it has only what Python itself needs."""
+    """Its environment contains only what Python itself needs."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
     cutting = asyncio.create_task(parts_of(SLOW(), media()))
     await until(processes)
@@ -223,8 +223,8 @@ async def test_the_process_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.anyio
-async def test_a_process_that_cannot_work_is_nobodys_recording(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broken installation is a transient failure: no recording is deleted because of it."""
+async def test_a_broken_installation_is_not_blamed_on_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken installation is a transient failure, so no recording is deleted because of it."""
     monkeypatch.setattr(module.sys, "path", ["/nowhere"])
 
     with pytest.raises(Transient):
@@ -232,8 +232,8 @@ async def test_a_process_that_cannot_work_is_nobodys_recording(monkeypatch: pyte
 
 
 @pytest.fixture
-def hurried_world(world: World) -> Generator[World, None, None]:
-    """The same surroundings with another application, whose media processes have three seconds."""
+def short_cpu_world(world: World) -> Generator[World, None, None]:
+    """Another application on the same database and storage, with a CPU limit of three seconds for media processes."""
     port = free_port()
     settings = world.settings.model_copy(update={"app_url": f"http://{LOOPBACK}:{port}", "media_cpu_seconds": 3})
     with served(create_app(settings), port) as url:
@@ -241,9 +241,9 @@ def hurried_world(world: World) -> Generator[World, None, None]:
 
 
 @pytest.mark.thorough
-def test_polls_are_answered_while_hostile_recordings_are_cut(hurried_world: World) -> None:
-    """Three recordings of one-byte packets at once fail by themselves; polls and another session go on."""
-    world = hurried_world
+def test_polls_are_answered_while_hostile_recordings_are_cut(short_cpu_world: World) -> None:
+    """Three concurrent recordings of one-byte packets fail, while polls and another session work normally."""
+    world = short_cpu_world
     hostile = [world.upload(content=one_byte_packets()) for _ in range(3)]
     good = world.upload()
     answers: list[int] = []
@@ -268,4 +268,6 @@ def test_polls_are_answered_while_hostile_recordings_are_cut(hurried_world: Worl
     print(f"{len(waits)} polls, median {sorted(waits)[len(waits) // 2]:.3f} s, longest {max(waits):.3f} s")
     assert answers == [489, 489, 489] and processes() == []
     assert sorted(waits)[len(waits) // 2] < 0.5
-    assert {world.database.session(each)["errorMessage"].split(".")[0] for each in hostile} == {NOT_AUDIO.split(".")[0]}
+    assert {world.database.session(each)["errorMessage"].split(".")[0] for each in hostile} == {
+        AudioUnreadable.message.split(".")[0]
+    }

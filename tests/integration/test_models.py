@@ -1,4 +1,4 @@
-"""Models come and go, keys are wrong, accounts run dry: no learner loses a session by it."""
+"""Retired models, wrong keys and exhausted accounts: no learner loses a session because of them."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -28,13 +28,13 @@ def events(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def fresh(world: World) -> None:
-    """No model has been skipped yet."""
+    """Start without remembered missing models."""
     world.forget_models()
 
 
-def test_retired_models_while_sessions_are_under_way(world: World, capfd: pytest.CaptureFixture[str]) -> None:
-    """Both first models gone, twenty sessions at once: all DONE at the first delivery, each warned of once."""
-    world.providers.gone |= {"whisper-1", "claude-haiku-4-5"}
+def test_retired_models_while_sessions_are_in_progress(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    """With both first models retired, twenty concurrent sessions are DONE at once, and each model is logged once."""
+    world.providers.retired |= {"whisper-1", "claude-haiku-4-5"}
     sessions = [world.upload(user=f"user-{number % 5}") for number in range(20)]
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(world.deliver, sessions))
@@ -53,9 +53,9 @@ def test_retired_models_while_sessions_are_under_way(world: World, capfd: pytest
 
 
 def test_each_model_is_asked_in_its_form(world: World) -> None:
-    """The first models as the packet has it; their successors with what they want instead."""
+    """The first models get the original request; their successors get the parameters they require."""
     world.deliver(world.upload())
-    world.providers.gone |= {"whisper-1", "claude-haiku-4-5"}
+    world.providers.retired |= {"whisper-1", "claude-haiku-4-5"}
     world.deliver(world.upload())
     first, _, second = world.providers.transcriptions
     old, _, new = world.providers.messages
@@ -63,12 +63,12 @@ def test_each_model_is_asked_in_its_form(world: World) -> None:
     assert (first["model"], first["language"]) == ("whisper-1", "en") and "languages[]" not in first
     assert second["model"] == "gpt-transcribe" and second["languages[]"] == "en" and "language" not in second
     assert (old["model"], old["max_tokens"]) == ("claude-haiku-4-5", 2048) and "thinking" not in old
-    assert new["model"] == "claude-haiku-5-5" and new["thinking"] == {"type": "disabled"}
-    assert new["messages"] != old["messages"] or new["max_tokens"] > 2048
+    assert (new["model"], new["max_tokens"]) == ("claude-haiku-5-5", 3072) and new["thinking"] == {"type": "disabled"}
+    assert new["messages"] == old["messages"]
 
 
 def test_unknown_model_gets_the_newest_form() -> None:
-    """A name that comes after this table."""
+    """An unknown model gets the same parameters as the newest known one."""
     assert speech_model("gpt-transcribe-2").languages and not speech_model("gpt-transcribe-2").continues
     assert analysis_model("claude-haiku-6").thinks
 
@@ -91,10 +91,10 @@ def test_unknown_model_gets_the_newest_form() -> None:
     ],
     ids=lambda value: value.status if isinstance(value, Reply) else str(value),
 )
-def test_our_own_mistake_costs_no_session(
+def test_configuration_error_costs_no_session(
     world: World, capfd: pytest.CaptureFixture[str], step: str, reply: Reply, setting: str
 ) -> None:
-    """500, so that QStash tries again; a sentence that blames us; recording and transcript kept; the log names the setting."""
+    """500, so that QStash retries; the message takes the blame, the data is kept, and the log names the setting."""
     (world.providers.whisper if step == "whisper" else world.providers.claude).append(reply)
     session_id = world.upload()
 
@@ -121,7 +121,7 @@ def test_deprecated_and_refused_counts_as_gone(world: World, message_text: str) 
 
 
 def test_refused_file_is_still_the_files_fault(world: World) -> None:
-    """A 400 about the file is permanent, whichever model says so."""
+    """A 400 about the file is permanent, whichever model returns it."""
     world.providers.whisper.append(Reply(400, {"error": {"message": "Invalid file format.", "param": "file"}}))
 
     assert world.deliver(world.upload()).status_code == 489
@@ -141,7 +141,7 @@ THINKING = {"type": "thinking", "thinking": "Let me see.", "signature": "s"}
     ids=["thinking", "redacted", "several"],
 )
 def test_text_is_found_among_other_blocks(world: World, content: list[dict[str, Any]]) -> None:
-    """Blocks are chosen by their type; several text blocks are one answer."""
+    """Blocks are selected by type, and several text blocks form one answer."""
     world.providers.claude.append(Reply(body={**message("", "end_turn"), "content": content}))
 
     assert world.deliver(world.upload()).status_code == 200
@@ -156,7 +156,7 @@ def test_text_is_found_among_other_blocks(world: World, content: list[dict[str, 
     ],
 )
 def test_every_stop_reason_has_an_outcome(world: World, stop_reason: str, status: int) -> None:
-    """An end is read, whatever it is called; what stopped before its end is tried again."""
+    """A complete answer is used, whatever its stop reason is called; an incomplete one is retried."""
     world.providers.claude_says(json.dumps(ANALYSIS), stop_reason)
     session_id = world.upload()
 
@@ -165,7 +165,7 @@ def test_every_stop_reason_has_an_outcome(world: World, stop_reason: str, status
 
 
 def test_usage_is_logged(world: World, capfd: pytest.CaptureFixture[str]) -> None:
-    """Model, attempts, seconds or tokens and what they cost, in one line for each step."""
+    """One line per step, with model, attempts, seconds or tokens, and cost."""
     world.providers.whisper.append(Reply(body={"text": "I go home.", "usage": {"type": "duration", "seconds": 60}}))
     answer = message(json.dumps(ANALYSIS), "end_turn")
     world.providers.claude.append(Reply(body={**answer, "usage": {"input_tokens": 1000, "output_tokens": 200}}))
@@ -193,7 +193,7 @@ def test_sweep_brings_misconfigured_sessions_back_for_a_week(world: World) -> No
 
 @pytest.mark.anyio
 async def test_corrected_key_brings_all_sessions_back(world: World) -> None:
-    """While the key is wrong twenty sessions fail and keep their recordings; then one call brings them back, and all are DONE."""
+    """With a wrong key, twenty sessions fail and keep their recordings; once it is fixed, one call recovers all."""
     world.providers.whisper.append(Reply(401, {"error": {"message": "x"}}, times=20))
     sessions = [world.upload() for _ in range(20)]
     assert {world.deliver(session_id).status_code for session_id in sessions} == {500}

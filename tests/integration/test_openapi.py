@@ -1,4 +1,4 @@
-"""Every answer that docs/openapi.json documents is caused once, for real: status, body and headers are those documented."""
+"""Causes every answer that docs/openapi.json documents, and compares status, body and headers with the document."""
 
 import json
 from collections.abc import Generator
@@ -15,14 +15,14 @@ from tests.support.causes import CAUSES, SHARED_500
 from tests.support.openapi import ANY, DOCUMENT, Answer, answers, faults, operation, operations
 from tests.support.providers import Providers
 from tests.support.serving import served
-from tests.support.world import Database, World
+from tests.support.world import MigratedDatabase, World
 
 
 @pytest.fixture(scope="module")
 def strict_url(
-    migrated: Database, storage: Storage, shared_providers: tuple[Providers, str]
+    migrated: MigratedDatabase, storage: Storage, shared_providers: tuple[Providers, str]
 ) -> Generator[str, None, None]:
-    """An application with little patience, one upload at a time and no signing keys."""
+    """An application with short time limits, one upload at a time and no signing keys."""
     port = free_port()
     changes = {"body_idle_seconds": "2", "max_uploads_per_learner": "1"}
     keys = {"QSTASH_CURRENT_SIGNING_KEY": "", "QSTASH_NEXT_SIGNING_KEY": ""}
@@ -33,19 +33,19 @@ def strict_url(
 
 @pytest.fixture
 def callers(world: World, strict_url: str) -> Callers:
-    """Who calls."""
+    """The callers of both applications."""
     return Callers(world, strict_url)
 
 
 def documented_headers(answer: Answer) -> dict[str, Any]:
-    """The headers that the document has for an answer."""
+    """The documented headers of an answer."""
     if answer.operation == ANY:
         return DOCUMENT["components"]["responses"][answer.name].get("headers", {})
     return operation(answer.operation)["responses"][str(answer.status)].get("headers", {})
 
 
 def test_every_documented_answer_has_a_cause() -> None:
-    """And every cause a documented answer, so nothing is promised that nobody tries."""
+    """And every cause has a documented answer, so nothing is documented that is not tested."""
     documented = {(answer.operation, answer.status, answer.name) for answer in answers()}
 
     assert documented == CAUSES.keys()
@@ -55,7 +55,7 @@ def test_every_documented_answer_has_a_cause() -> None:
 
 @pytest.mark.parametrize("answer", answers(), ids=str)
 def test_documented_answer_is_given(callers: Callers, answer: Answer) -> None:
-    """The documented status, keys in the documented order, of an error the documented code and sentence, its headers."""
+    """Status, keys and their order, headers, and for errors the code and message are as documented."""
     given = CAUSES[answer.operation, answer.status, answer.name](callers)
 
     assert given.status_code == answer.status, given.text
@@ -72,8 +72,8 @@ def test_documented_answer_is_given(callers: Callers, answer: Answer) -> None:
 
 
 @pytest.mark.parametrize("name", SHARED_500)
-def test_database_away_is_the_documented_500(callers: Callers, name: str) -> None:
-    """Each operation that names the answer of any path gives it."""
+def test_database_outage_is_the_documented_500(callers: Callers, name: str) -> None:
+    """Each operation that refers to the shared InternalError answer returns it."""
     given = SHARED_500[name](callers)
 
     response = DOCUMENT["components"]["responses"]["InternalError"]["content"]["application/json"]

@@ -1,4 +1,4 @@
-"""Who may call from a browser: our own pages, those behind a rewrite, those that the settings name."""
+"""Origins that may call from a browser: our own pages, pages behind a rewrite, and configured origins."""
 
 from collections.abc import Generator
 
@@ -11,16 +11,16 @@ from local.storage import Storage
 from tests.conftest import make_settings
 from tests.support.providers import Providers
 from tests.support.serving import served
-from tests.support.world import Database, World
+from tests.support.world import MigratedDatabase, World
 
 FRIEND = "https://app.example.com"
 
 
 @pytest.fixture(scope="module")
 def open_url(
-    migrated: Database, storage: Storage, shared_providers: tuple[Providers, str]
+    migrated: MigratedDatabase, storage: Storage, shared_providers: tuple[Providers, str]
 ) -> Generator[str, None, None]:
-    """An application that lets one other origin in."""
+    """An application that allows other origins."""
     port = free_port()
     settings = make_settings(
         migrated, storage, shared_providers[1], f"http://{LOOPBACK}:{port}", cors_allowed_origins=f"{FRIEND}/, https://b.example"
@@ -38,8 +38,8 @@ def open_url(
         {"origin": FRIEND, "sec-fetch-site": "same-origin"},
     ],
 )
-def test_our_own_pages_may_call(world: World, headers: dict[str, str]) -> None:
-    """Same origin, or behind the frontend's rewrite; a client that is no browser says nothing."""
+def test_our_own_pages_are_allowed(world: World, headers: dict[str, str]) -> None:
+    """From the same origin, or behind the frontend's rewrite; clients that are not browsers send no origin."""
     with world.client() as client:
         given = {name: world.url if value == "OWN" else value for name, value in headers.items()}
 
@@ -61,8 +61,8 @@ def test_our_own_pages_may_call(world: World, headers: dict[str, str]) -> None:
     ],
 )
 @pytest.mark.parametrize(("method", "path"), [("POST", "/api/sessions"), ("DELETE", "/api/sessions/x")])
-def test_another_sites_page_may_not(world: World, method: str, path: str, headers: dict[str, str]) -> None:
-    """A cookie that came along is no permission."""
+def test_pages_of_other_sites_are_refused(world: World, method: str, path: str, headers: dict[str, str]) -> None:
+    """Even if the browser sends the learner's cookie."""
     with world.client() as client:
         answer = client.request(method, path, headers=headers)
 
@@ -70,7 +70,7 @@ def test_another_sites_page_may_not(world: World, method: str, path: str, header
 
 
 def test_cors_is_off_unless_configured(world: World) -> None:
-    """No permission is told to anybody."""
+    """No answer contains a CORS header."""
     with world.client() as client:
         answer = client.get("/api/sessions", headers={"origin": FRIEND})
 
@@ -78,8 +78,8 @@ def test_cors_is_off_unless_configured(world: World) -> None:
     assert not any(name.startswith("access-control") for name in answer.headers)
 
 
-def test_a_named_origin_is_let_in(open_url: str) -> None:
-    """Preflight, answer with credentials, and errors readable as well; nobody else."""
+def test_a_configured_origin_is_allowed(open_url: str) -> None:
+    """It gets a preflight, answers with credentials, and readable errors; other origins are refused."""
     with httpx.Client(base_url=open_url, trust_env=False) as client:
         ask = {
             "origin": FRIEND,
@@ -88,8 +88,8 @@ def test_a_named_origin_is_let_in(open_url: str) -> None:
         }
         preflight = client.options("/api/sessions", headers=ask)
         answer = client.post("/api/sessions", headers={"origin": FRIEND})
-        stranger = client.post("/api/sessions", headers={"origin": "https://evil.example"})
+        other = client.post("/api/sessions", headers={"origin": "https://evil.example"})
 
     assert preflight.status_code == 200 and preflight.headers["access-control-allow-origin"] == FRIEND
     assert answer.status_code == 401 and answer.headers["access-control-allow-credentials"] == "true"
-    assert stranger.status_code == 403 and "access-control-allow-origin" not in stranger.headers
+    assert other.status_code == 403 and "access-control-allow-origin" not in other.headers

@@ -1,4 +1,4 @@
-"""The local page's way through to the application: an answer that comes before the body has ended reaches the browser."""
+"""The local page's proxy: an answer that comes before the end of the request body reaches the browser."""
 
 import time
 from collections.abc import Generator
@@ -20,13 +20,13 @@ TOO_LARGE = 58_000_000
 
 @pytest.fixture(scope="module")
 def page_url(strict_url: str) -> Generator[str, None, None]:
-    """The page in front of the impatient application."""
+    """The page in front of the application with short time limits."""
     with served(create_app(strict_url, SECRET, [], public_url=strict_url)) as url:
         yield url
 
 
 def test_a_body_that_stops_is_answered(page_url: str) -> None:
-    """408 as the application says it, though the rest of the body never comes."""
+    """It returns the application's 408, although the rest of the body never arrives."""
     with slow_upload(page_url, "stops") as connection:
         started = time.monotonic()
         answer = received(connection)
@@ -37,7 +37,7 @@ def test_a_body_that_stops_is_answered(page_url: str) -> None:
 
 
 def test_one_upload_too_many_is_answered_at_once(page_url: str, strict_url: str) -> None:
-    """429, while the body is still on its way."""
+    """It returns 429 while the body is still being sent."""
     with ExitStack() as stack:
         for _ in range(MOST):
             stack.enter_context(slow_upload(strict_url, "greedy"))
@@ -52,7 +52,7 @@ def test_one_upload_too_many_is_answered_at_once(page_url: str, strict_url: str)
 
 
 def test_a_recording_that_is_too_large_is_answered(page_url: str, strict_url: str) -> None:
-    """413 to a browser that sends all of it as fast as it can."""
+    """It returns 413 to a browser that sends the whole file as fast as it can."""
     with signed_in(page_url, "large") as browser:
         browser.headers["cookie"] = session_cookie(SECRET, strict_url, "large")
         answer = browser.post(
@@ -62,8 +62,8 @@ def test_a_recording_that_is_too_large_is_answered(page_url: str, strict_url: st
     assert (answer.status_code, answer.json()["code"]) == (413, "INVALID_FILE")
 
 
-def test_an_application_that_is_away_is_said(strict_url: str) -> None:
-    """502 as JSON; the page itself goes on."""
+def test_an_unreachable_application_is_reported(strict_url: str) -> None:
+    """It returns 502 as JSON, and the page itself keeps working."""
     with served(create_app(f"http://{LOOPBACK}:9", SECRET, [])) as url:
         answer = httpx.post(f"{url}/api/sessions", content=b"x" * 100_000, trust_env=False)
 

@@ -1,4 +1,4 @@
-"""The engine behind PgBouncer in transaction mode, where each transaction may meet another session."""
+"""The engine behind PgBouncer in transaction mode, where each transaction may use a different session."""
 
 import asyncio
 import shutil
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local.postgres import Postgres
-from tests.support.debian import pgbouncer, required
+from tests.support.debian import pgbouncer, require_program
 from tests.support.engine_client import FIXTURES, generate_client
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -50,7 +50,7 @@ async def db(generated: ModuleType, url: str) -> AsyncGenerator[Any, None]:
 
 
 async def test_models_transactions_and_raw_queries_work(db: Any) -> None:
-    """Many at once over three sessions: no statement is expected to be known to a session that never saw it."""
+    """With many concurrent queries over three sessions, no prepared statement is expected in another session."""
 
     async def write(number: int) -> None:
         async with db.tx(max_wait=timedelta(seconds=20), timeout=timedelta(seconds=20)) as transaction:
@@ -66,12 +66,12 @@ async def test_models_transactions_and_raw_queries_work(db: Any) -> None:
 
 
 async def test_moments_stay_where_they_are(db: Any, url: str) -> None:
-    """Every session is in UTC for us, also right after one that another client left in its own time zone."""
+    """Our sessions are always in UTC, even after another client has changed the time zone of a server connection."""
     await db.types.create(data={"id": 1, "at": MOMENT})
     for zone in ("America/Caracas", "Asia/Kathmandu"):
         plain = url.partition("?")[0]
         command = [
-            required(shutil.which("psql"), "postgresql-client"),
+            require_program(shutil.which("psql"), "postgresql-client"),
             "-X",
             "-q",
             "-d",
@@ -89,10 +89,10 @@ async def test_moments_stay_where_they_are(db: Any, url: str) -> None:
         assert zones == [[{"zone": "UTC"}]] * 10
 
 
-async def test_a_schema_that_is_named_holds_for_raw_queries_and_leaks_to_nobody(
+async def test_a_named_schema_applies_to_raw_queries_and_does_not_leak(
     generated: ModuleType, db: Any, url: str
 ) -> None:
-    """It is set in each transaction: a client of the same sessions without a schema does not see it."""
+    """It is set in each transaction, so a client without a schema that shares the sessions is not affected."""
     async with generated.Prisma(datasource={"url": f"{url}&schema=the%20other"}) as other:
         await other.author.create(data={"email": "there"})
         for _ in range(5):

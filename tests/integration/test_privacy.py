@@ -1,4 +1,4 @@
-"""Nothing private in a log line, an error body, a span or a metric, whatever step fails."""
+"""No private data in log lines, error bodies, spans or metrics, whichever step fails."""
 
 import json
 import logging
@@ -18,9 +18,9 @@ CANARY = "the-canary-sings-privately"
 
 
 def fail_every_step(world: World) -> list[str]:
-    """A canary in the transcript, the insights, the audio, the e-mail, provider errors and tokens; each step fails in turn.
+    """Make each step fail in turn, with a canary in every private place: transcript, insights, audio, e-mail, errors.
 
-    The answers.
+    Returns the answers.
     """
     answers: list[str] = []
     transcript = Reply(body={"text": f"{CANARY} said"})
@@ -48,7 +48,7 @@ def fail_every_step(world: World) -> list[str]:
 
 
 def test_no_word_of_a_learner_is_logged_or_answered(world: World, capfd: pytest.CaptureFixture[str]) -> None:
-    """Whichever step fails, neither a line nor an answer has the canary."""
+    """Whichever step fails, no log line and no answer contains the canary."""
     configure_logging("json")
     answers = fail_every_step(world)
     printed = "".join(capfd.readouterr())
@@ -60,7 +60,7 @@ def test_no_word_of_a_learner_is_logged_or_answered(world: World, capfd: pytest.
 
 
 def test_no_word_of_a_learner_is_in_a_span_or_a_metric(world: World, tmp_path: Path) -> None:
-    """Of what is exported every byte is searched; the spans name exceptions, and record none."""
+    """Every exported byte is searched; spans contain the type of an exception, but no exception event."""
     receiver = Receiver()
     with (
         served(receiver.app) as url,
@@ -74,7 +74,7 @@ def test_no_word_of_a_learner_is_in_a_span_or_a_metric(world: World, tmp_path: P
 
     assert {span.attributes.get("error.type") for span in receiver.spans} >= {
         "BadRequestError",
-        "Permanent",
+        "AudioUnreadable",
         "Transient",
     }
     assert receiver.points and CANARY not in own.printed
@@ -87,7 +87,7 @@ def test_no_word_of_a_learner_is_in_a_span_or_a_metric(world: World, tmp_path: P
 
 
 def test_unknown_keys_never_reach_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """A careless line loses what it should not have said."""
+    """Keys that are not on the allow-list are dropped from log lines."""
     structlog.get_logger().info("something_happened", transcript=CANARY, words=3)
 
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -95,7 +95,7 @@ def test_unknown_keys_never_reach_a_line(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_library_messages_are_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:
-    """Libraries put requests and exception texts into their messages: only who spoke is kept."""
+    """Libraries log requests and exception texts, so only the logger and the error type are kept."""
     try:
         raise ValueError(CANARY)
     except ValueError:

@@ -5,7 +5,7 @@ import sys
 
 from local.migrate import ROOT
 
-# Python runs such a hook while it starts a program, and swallows what is raised in it.
+# Python runs this hook while it starts a program, and ignores exceptions raised in it.
 INTERRUPTED_WHILE_STARTING = """
 import os, signal
 from local.process import Child
@@ -19,7 +19,7 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_while_a_program_is_started_is_not_lost() -> None:
-    """It ends the command all the same, a moment later; the program that was just started ends with it."""
+    """The command still ends a moment later, and so does the program that was just started."""
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED_WHILE_STARTING],
         cwd=ROOT,

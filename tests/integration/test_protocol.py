@@ -1,4 +1,4 @@
-"""HTTP as it comes over a socket: what is no HTTP, heads that are too long or too slow, requests in one piece."""
+"""HTTP over a raw socket: invalid HTTP, headers that are too long or too slow, and pipelined requests."""
 
 import dataclasses
 import socket
@@ -16,14 +16,14 @@ from tests.support.world import World
 WAIT_S = 30
 
 
-class ImpatientProtocol(BoundedProtocol):
-    """The production protocol with a shorter time for heads."""
+class ShortTimeoutProtocol(BoundedProtocol):
+    """The production protocol with a shorter time limit for headers."""
 
     head_timeout_s = 1.0
 
 
 def raw(port: int, *pieces: bytes) -> bytes:
-    """What comes back for these bytes, sent one after the other, until the server closes the connection."""
+    """Send the pieces one after the other, and read until the server closes the connection."""
     with socket.create_connection((LOOPBACK, port), timeout=WAIT_S) as connection:
         with suppress(BrokenPipeError, ConnectionResetError):
             for piece in pieces:
@@ -45,16 +45,16 @@ def raw(port: int, *pieces: bytes) -> bytes:
         b"GET http://[ HTTP/1.1\r\n\r\n",
     ],
 )
-def test_what_is_no_http_has_the_json_body_too(world: World, garbage: bytes) -> None:
-    """uvicorn's own refusal, in our form."""
+def test_invalid_http_gets_a_json_error(world: World, garbage: bytes) -> None:
+    """uvicorn's own error, in our format."""
     head, _, body = raw(int(world.url.rsplit(":", 1)[1]), garbage).partition(b"\r\n\r\n")
 
     assert head.startswith(b"HTTP/1.1 400 ") and b"content-type: application/json" in head
     assert body == b'{"error":"Invalid HTTP request","code":"BAD_REQUEST"}'
 
 
-def test_a_head_without_end_is_refused(world: World) -> None:
-    """After 32 KB: 431 and the connection is closed, however much is still to come."""
+def test_endless_headers_are_refused(world: World) -> None:
+    """After 32 KB the answer is 431 and the connection is closed, however much is still to come."""
     port = int(world.url.rsplit(":", 1)[1])
     with socket.create_connection((LOOPBACK, port), timeout=WAIT_S) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n")
@@ -68,8 +68,8 @@ def test_a_head_without_end_is_refused(world: World) -> None:
 
 
 @pytest.mark.parametrize("size", [1_000, 33_000, 60_000, 300_000])
-def test_a_body_is_no_head(world: World, size: int) -> None:
-    """A request may come in one piece, however long its body is, and so may several."""
+def test_a_large_body_is_not_taken_for_headers(world: World, size: int) -> None:
+    """One or several requests may arrive in one piece, however long their bodies are."""
     port, cookie = int(world.url.rsplit(":", 1)[1]), world.client().headers["cookie"].encode()
     head = b"POST /api/sessions HTTP/1.1\r\nHost: x\r\nCookie: " + cookie + b"\r\nContent-Type: application/json\r\n"
     one = head + b"Content-Length: %d\r\n\r\n" % size + b"[" * size
@@ -80,13 +80,13 @@ def test_a_body_is_no_head(world: World, size: int) -> None:
     assert answers.count(b"HTTP/1.1 200 ") == 1 and b"HEADERS_TOO_LARGE" not in answers
 
 
-def test_a_slow_head_is_cut_off_and_a_slow_answer_is_not(world: World) -> None:
-    """Half a head: 408. Nothing: closed. The rest of a refused body: closed. A delivery that takes longer: answered."""
+def test_slow_headers_time_out_but_a_slow_answer_does_not(world: World) -> None:
+    """Partial headers get 408, idle connections are closed, but a delivery that takes longer is answered."""
     port = free_port()
     settings = make_settings(
         world.database, world.storage, world.settings.openai_base_url.removesuffix("/v1"), f"http://{LOOPBACK}:{port}"
     )
-    with served(create_app(settings), port, http=ImpatientProtocol) as url:
+    with served(create_app(settings), port, http=ShortTimeoutProtocol) as url:
         there = dataclasses.replace(world, url=url, settings=settings)
         half = raw(port, b"GET / HTTP/1.1\r\nHost")
         nothing = raw(port)

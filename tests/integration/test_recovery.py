@@ -1,8 +1,7 @@
-"""The process recovers by itself: the engine killed, PostgreSQL restarted, storage gone and back."""
+"""The process recovers by itself after the engine is killed, PostgreSQL restarts, or storage is down."""
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,21 +17,22 @@ from local.ports import LOOPBACK, free_port
 from local.postgres import Postgres
 from local.storage import Storage
 from tests.conftest import make_settings
+from tests.support.processes import own_engines
 from tests.support.providers import Providers
 from tests.support.serving import served
-from tests.support.world import AUDIO, Database, World
+from tests.support.world import AUDIO, MigratedDatabase, World
 
 
 @pytest.fixture(scope="module")
 def fragile(
     tmp_path_factory: pytest.TempPathFactory, shared_providers: tuple[Providers, str]
 ) -> Generator[World, None, None]:
-    """A world with a PostgreSQL and an S3 server of its own, to be broken."""
+    """A world with its own PostgreSQL and S3 server, which tests may break."""
     providers, providers_url = shared_providers
     providers.reset()
     with Postgres(tmp_path_factory.mktemp("pg")) as postgres, Storage(tmp_path_factory.mktemp("s3")) as storage:
         migrate(postgres.create_database("fragile"))
-        database, port = Database(postgres, "fragile"), free_port()
+        database, port = MigratedDatabase(postgres, "fragile"), free_port()
         settings = make_settings(
             database, storage, providers_url, f"http://{LOOPBACK}:{port}", processing_lease_seconds="3"
         )
@@ -42,19 +42,11 @@ def fragile(
 
 def engine_pids(database_url: str) -> list[int]:
     """The query engines of this process that serve ``database_url``."""
-    children = subprocess.run(
-        ["pgrep", "-P", str(os.getpid())], capture_output=True, text=True, check=False
-    ).stdout.split()
-    return [
-        int(pid)
-        for pid in children
-        if b"engine/src/main.js" in (Path("/proc") / pid / "cmdline").read_bytes()
-        and database_url.encode() in (Path("/proc") / pid / "environ").read_bytes()
-    ]
+    return [pid for pid in own_engines() if database_url.encode() in Path(f"/proc/{pid}/environ").read_bytes()]
 
 
 def until_ready(world: World) -> None:
-    """Wait until the database answers through the application."""
+    """Wait until the application can use the database."""
     deadline = time.monotonic() + 20
     while httpx.get(f"{world.url}/api/health/ready", trust_env=False, verify=False).status_code != 200:
         assert time.monotonic() < deadline, "not ready again"
@@ -63,7 +55,7 @@ def until_ready(world: World) -> None:
 
 @pytest.mark.thorough
 def test_100_deliveries_survive_a_restart_and_a_kill(fragile: World) -> None:
-    """PostgreSQL restarted and the engine killed under load: all DONE after retries, nothing twice."""
+    """PostgreSQL restarts and the engine is killed under load: retries bring all to DONE, nothing is stored twice."""
     with ThreadPoolExecutor(8) as pool:
         uploads = [pool.submit(fragile.upload, f"user-{n % 10}", AUDIO[:100]) for n in range(100)]
         sessions = [upload.result() for upload in uploads]
@@ -107,8 +99,8 @@ def make_trouble(world: World) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def test_readiness_tells_the_truth(fragile: World) -> None:
-    """Alive without a database, but not ready; ready again by itself."""
+def test_readiness_reflects_the_database(fragile: World) -> None:
+    """Without a database the service is alive but not ready; it becomes ready again by itself."""
     server = fragile.database.server
     port = server.port
     server.stop()
@@ -124,8 +116,8 @@ def test_readiness_tells_the_truth(fragile: World) -> None:
     until_ready(fragile)
 
 
-def test_storage_down_is_a_passing_failure(fragile: World) -> None:
-    """An upload is answered 500, a delivery is retried; both work once storage is back."""
+def test_storage_outage_is_a_transient_failure(fragile: World) -> None:
+    """An upload gets 500 and a delivery is retried; once storage is back, the delivery succeeds."""
     session_id = fragile.upload("storage")
     storage = fragile.storage
     storage.kill()

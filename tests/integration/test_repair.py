@@ -1,4 +1,4 @@
-"""The two nets below a delivery: the failure callback and the sweep."""
+"""The two safety nets of deliveries: the failure callback and the sweep."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from tests.support.world import World
 
 
 def age(world: World, session_id: str, seconds: int) -> None:
-    """Make a session look as if nothing had happened to it for so long."""
+    """Make a session look unchanged for ``seconds``."""
     past = f"timezone('utc', now()) - interval '{seconds} seconds'"
     world.database.execute(
         f'UPDATE speaking_sessions SET "createdAt" = {past}, "updatedAt" = {past} WHERE id = \'{session_id}\''
@@ -26,19 +26,19 @@ def age(world: World, session_id: str, seconds: int) -> None:
 
 
 def set_status(world: World, session_id: str, status: str) -> None:
-    """Put a session into a state that a dead worker may leave."""
+    """Set a session's status, such as one that a dead worker may leave behind."""
     world.database.execute(f"UPDATE speaking_sessions SET status = '{status}' WHERE id = '{session_id}'")
 
 
 def fail(world: World, session_id: str, sentence: str) -> None:
-    """Set FAILED with a sentence."""
+    """Set a session to FAILED with an error message."""
     world.database.execute(
         f"UPDATE speaking_sessions SET status = 'FAILED', \"errorMessage\" = '{sentence}' WHERE id = '{session_id}'"
     )
 
 
 def run_sweep(settings: Settings) -> Swept:
-    """One sweep under other settings."""
+    """Run a sweep with other settings."""
 
     async def run() -> Swept:
         async with open_services(settings) as services:
@@ -48,7 +48,7 @@ def run_sweep(settings: Settings) -> Swept:
 
 
 def sweep(world: World) -> dict[str, int]:
-    """One sweep, called as QStash does."""
+    """Run a sweep as QStash does."""
     answer = world.signed("/api/internal/sweep", b"{}")
     assert answer.status_code == 200, answer.text
     result: dict[str, int] = answer.json()
@@ -56,8 +56,8 @@ def sweep(world: World) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("path", ["/api/internal/process-failed", "/api/internal/sweep"])
-def test_nets_are_verified_like_a_delivery(world: World, path: str) -> None:
-    """Each has its own address in the signature."""
+def test_callback_and_sweep_verify_signatures(world: World, path: str) -> None:
+    """A signature is valid only for its own address."""
     signature = world.keys.sign(world.settings.process_url, b"{}")
     answer = world.signed(path, b"{}", {"upstash-signature": signature})
 
@@ -65,7 +65,7 @@ def test_nets_are_verified_like_a_delivery(world: World, path: str) -> None:
 
 
 def test_given_up_session_is_failed(world: World) -> None:
-    """A worker that died on its last attempt left TRANSCRIBING behind; the callback after its lease sets FAILED."""
+    """If a worker died on the last attempt and left TRANSCRIBING, the callback sets FAILED after the lease."""
     session_id = world.upload()
     set_status(world, session_id, "TRANSCRIBING")
     answer = world.deliver_failure(session_id)
@@ -104,12 +104,12 @@ def test_audio_is_deleted_after_a_permanent_failure(world: World) -> None:
     "body", [b"", b"{}", b"[]", b'{"sourceBody":1}', b'{"sourceBody":"!!!"}', b'{"sourceBody":"e30="}']
 )
 def test_malformed_callback_is_not_retried(world: World, body: bytes) -> None:
-    """As a malformed delivery."""
+    """Like a malformed delivery."""
     assert world.signed("/api/internal/process-failed", body).status_code == 489
 
 
 def test_callback_of_an_undelivered_message_costs_no_session(world: World) -> None:
-    """No attempt reached us: FAILED with the promise of another try, which the sweep keeps."""
+    """If no attempt reached us, the session is FAILED with the promise of a retry, and the sweep retries it."""
     session_id = world.upload()
     assert world.deliver_failure(session_id).status_code == 200
     assert world.database.session(session_id)["errorMessage"] == repair.NOT_REACHED
@@ -120,7 +120,7 @@ def test_callback_of_an_undelivered_message_costs_no_session(world: World) -> No
 
 
 def test_callback_of_an_earlier_message_leaves_a_reopened_session_alone(world: World) -> None:
-    """The session waits under another message, and needs its recording."""
+    """The session is waiting for another message, and needs its recording."""
     session_id = world.upload()
     made_ms = int((time.time() - 3600) * 1000)
 
@@ -128,8 +128,8 @@ def test_callback_of_an_earlier_message_leaves_a_reopened_session_alone(world: W
     assert world.database.session(session_id)["status"] == "UPLOADED" and world.storage.stored_keys()
 
 
-def test_callback_under_a_live_lease_empties_nothing(world: World) -> None:
-    """Whatever the last status was: while a delivery works, the callback is told to come back."""
+def test_callback_during_a_live_lease_deletes_nothing(world: World) -> None:
+    """While a delivery is working, the callback is asked to retry later, whatever status it reports."""
     session_id = world.upload()
     for status in ("TRANSCRIBING", "ANALYZING"):
         set_status(world, session_id, status)
@@ -140,8 +140,8 @@ def test_callback_under_a_live_lease_empties_nothing(world: World) -> None:
         assert world.database.session(session_id) == before and world.storage.stored_keys()
 
 
-def test_callback_keeps_the_recording_while_a_try_is_promised(world: World) -> None:
-    """A 489 of an earlier message says nothing about a session that has failed in passing since."""
+def test_callback_keeps_the_recording_while_a_retry_is_promised(world: World) -> None:
+    """A 489 for an earlier message does not apply to a session with a newer transient failure."""
     world.providers.whisper.append(Reply(500, {}, times=3))
     session_id = world.upload()
     world.deliver(session_id)
@@ -151,7 +151,7 @@ def test_callback_keeps_the_recording_while_a_try_is_promised(world: World) -> N
 
 
 def test_sweep_publishes_what_was_left_undelivered(world: World) -> None:
-    """An upload that QStash never heard of, a lease that is over, a promise; twice at once it is one message each."""
+    """Unpublished uploads, expired leases and promised retries get one message each, even with concurrent sweeps."""
     silent, dead, failed, fresh = (world.upload() for _ in range(4))
     age(world, silent, repair.UNDELIVERED_AFTER_S + 1)
     set_status(world, dead, "ANALYZING")
@@ -169,7 +169,7 @@ def test_sweep_publishes_what_was_left_undelivered(world: World) -> None:
 
 
 def test_one_sweep_publishes_a_thousand_sessions(world: World) -> None:
-    """After an outage the backlog goes in one sweep of under a minute, each session once; one refusal stops no other."""
+    """After an outage, one sweep publishes the backlog in under a minute, each session once, despite a refusal."""
     first = world.upload()
     world.database.execute(
         'INSERT INTO speaking_sessions (id, "userId", status, "audioUrl", "createdAt", "updatedAt") '
@@ -188,8 +188,8 @@ def test_one_sweep_publishes_a_thousand_sessions(world: World) -> None:
     assert len(ids) == len(set(ids)) == 1000
 
 
-def test_sweep_leaves_rows_of_other_makers_alone(world: World) -> None:
-    """No key, a key of another form, a status of a later version: neither published, nor ended, nor emptied."""
+def test_sweep_leaves_rows_of_other_applications_alone(world: World) -> None:
+    """Rows without a key, with a foreign key, or with a later version's status are not changed or published."""
     sessions = [world.upload() for _ in range(3)]
     world.database.execute("ALTER TYPE \"SessionStatus\" ADD VALUE IF NOT EXISTS 'ARCHIVED'")
     for session_id, change in zip(
@@ -206,8 +206,8 @@ def test_sweep_leaves_rows_of_other_makers_alone(world: World) -> None:
     assert world.storage.stored_keys() == keys
 
 
-def test_sessions_are_given_up_only_after_vain_attempts_or_a_week(world: World) -> None:
-    """Waiting: a week. A passing failure: two days of hourly attempts. A configuration error on our side: a week."""
+def test_sessions_are_given_up_only_after_days_of_failed_retries_or_a_week(world: World) -> None:
+    """Waiting sessions and configuration errors: a week. Transient failures: two days of hourly attempts."""
     day = 24 * 3600
     waiting, transient, ours = world.upload(), world.upload(), world.upload()
     for days, ended in ((1.5, set[str]()), (2.5, {transient}), (7.5, {waiting, ours})):
@@ -217,13 +217,13 @@ def test_sessions_are_given_up_only_after_vain_attempts_or_a_week(world: World) 
         for session_id in (waiting, transient, ours):
             age(world, session_id, int(days * day))
         sweep(world)
-        rows = {one: world.database.session(one) for one in (waiting, transient, ours)}
-        final = {one for one, row in rows.items() if (row["errorMessage"] or "").endswith(NOT_AGAIN)}
+        rows = {session_id: world.database.session(session_id) for session_id in (waiting, transient, ours)}
+        final = {session_id for session_id, row in rows.items() if (row["errorMessage"] or "").endswith(NOT_AGAIN)}
         assert final == ended | ({transient} if days > 7 else set()), f"after {days} days: {rows}"
 
 
-def test_upload_that_never_came_is_ended(world: World) -> None:
-    """After an hour: FAILED, and what arrived of it is deleted."""
+def test_upload_that_never_arrived_is_ended(world: World) -> None:
+    """After an hour it is FAILED, and anything that was stored is deleted."""
     session_id = world.upload()
     set_status(world, session_id, "CREATED")
     age(world, session_id, leftovers.UPLOAD_ABANDONED_AFTER_S + 1)
@@ -235,7 +235,7 @@ def test_upload_that_never_came_is_ended(world: World) -> None:
 
 
 def test_sweep_deletes_audio_that_should_be_gone(world: World) -> None:
-    """A session that failed for good keeps its recording for a day, one that will be tried again keeps it."""
+    """A permanently failed session keeps its recording for a day; one that will be retried keeps it longer."""
     final, promised = world.upload(), world.upload()
     fail(world, final, f"The recording could not be read as audio. {NOT_AGAIN}")
     fail(world, promised, MISCONFIGURED)
@@ -249,7 +249,7 @@ def test_sweep_deletes_audio_that_should_be_gone(world: World) -> None:
 
 @pytest.mark.anyio
 async def test_operator_can_retry_a_failed_session(world: World) -> None:
-    """Back to UPLOADED, published under a new deduplication id, as often as asked; a session that is DONE is refused."""
+    """Each retry sets UPLOADED and publishes with a new deduplication id; a DONE session is refused."""
     world.providers.claude.append(Reply(500, {}, times=3))
     session_id = world.upload()
     world.deliver(session_id)

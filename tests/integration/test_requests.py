@@ -1,4 +1,4 @@
-"""What every request has: an id, a log line that names its route, an answer in the contract's form whatever happens."""
+"""Rules for every request: an id, a log line with its route, and an answer in the documented format."""
 
 import asyncio
 import dataclasses
@@ -33,18 +33,18 @@ WAIT_S = 30
 
 
 class BrokenDatabase:
-    """Stands for a defect of ours: everything that is asked of it raises an exception with private text."""
+    """Simulates a bug: every call raises an exception with private text."""
 
     def __getattr__(self, name: str) -> Any:
-        async def defect(*_: object) -> None:
+        async def raise_error(*_: object) -> None:
             raise RuntimeError(CANARY)
 
-        return defect
+        return raise_error
 
 
 @pytest.fixture
 def broken_url(world: World) -> Generator[str, None, None]:
-    """An application with a defect."""
+    """An application with a bug."""
 
     @asynccontextmanager
     async def open_broken(settings: Settings) -> AsyncGenerator[Services, None]:
@@ -64,7 +64,7 @@ def lines(printed: str) -> list[dict[str, Any]]:
 
 
 def printed_until_answered(capfd: pytest.CaptureFixture[str], requests: int = 1) -> str:
-    """What was printed, once so many requests have their line: it is written after the answer was sent."""
+    """The output, once ``requests`` log lines are there. They are written after the answer has been sent."""
     printed, deadline = "", time.monotonic() + WAIT_S
     while printed.count('"request_answered"') < requests:
         assert time.monotonic() < deadline, printed
@@ -73,14 +73,14 @@ def printed_until_answered(capfd: pytest.CaptureFixture[str], requests: int = 1)
 
 
 def answered(printed: str) -> list[dict[str, Any]]:
-    """The requests' lines."""
+    """The log lines of answered requests."""
     return [line for line in lines(printed) if line["event"] == "request_answered"]
 
 
-def test_an_unexpected_exception_is_answered_as_any_error(
+def test_an_unexpected_exception_gets_the_standard_error(
     broken_url: str, world: World, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """500 with the JSON body; the log has its type, the request's id and no traceback."""
+    """500 with the JSON body; the log contains its type and the request id, but no traceback."""
     cookie = world.client().headers["cookie"]
     answer = httpx.get(f"{broken_url}/api/sessions", headers={"cookie": cookie, "x-request-id": "r-1"}, trust_env=False)
     printed = printed_until_answered(capfd)
@@ -121,7 +121,7 @@ def test_the_log_names_the_template_of_a_route(
     [("r-1._Z", True), ("x" * 64, True), ("x" * 65, False), ("", False), ("a b", False), ("a;b", False), ("é", False)],
 )
 def test_a_request_has_an_id(world: World, capfd: pytest.CaptureFixture[str], given: str, kept: bool) -> None:
-    """The caller's if it is short and plain, else a new one; it is logged and returned, with errors as well."""
+    """The caller's id if it is short and plain, else a new one; it is logged and returned, also with errors."""
     answer = httpx.get(f"{world.url}/nothing", headers=[(b"x-request-id", given.encode("latin-1"))], trust_env=False)
 
     request_id = answer.headers["x-request-id"]
@@ -129,10 +129,8 @@ def test_a_request_has_an_id(world: World, capfd: pytest.CaptureFixture[str], gi
     assert answered(printed_until_answered(capfd))[0]["request_id"] == request_id
 
 
-def test_an_upload_that_its_client_aborts_is_no_failure_of_ours(
-    world: World, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Logged as client_left with 499, not as a crash with 500."""
+def test_an_upload_aborted_by_the_client_is_not_a_server_error(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is logged as client_left with 499, not as a crash with 500."""
     head = (
         f"POST /api/sessions HTTP/1.1\r\nHost: x\r\nCookie: {world.client().headers['cookie']}\r\n"
         "Content-Length: 5000\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
@@ -147,7 +145,7 @@ def test_an_upload_that_its_client_aborts_is_no_failure_of_ours(
 
 @pytest.mark.parametrize("where", ["header", "query"])
 def test_large_headers_are_refused(world: World, where: str) -> None:
-    """Over 32 KB in all: 431, whatever holds them."""
+    """Over 32 KB in total is 431, in headers or in the query."""
     value = "x" * 33_000
     parts: dict[str, Any] = {"headers": {"x-large": value}} if where == "header" else {"params": {"page": value}}
     answer = httpx.get(f"{world.url}/api/health", trust_env=False, **parts)
@@ -159,7 +157,7 @@ def test_large_headers_are_refused(world: World, where: str) -> None:
 
 @pytest.mark.anyio
 async def test_a_request_that_is_cancelled_is_answered(capfd: pytest.CaptureFixture[str]) -> None:
-    """What the server cuts off when it shuts down: an answer that QStash takes for a failure, and a line in the log."""
+    """A request that the server cancels on shutdown gets an answer that QStash treats as a failure, and a log line."""
     sent: list[Any] = []
 
     async def cancelled(*_: object) -> Any:
@@ -185,7 +183,7 @@ async def test_a_request_that_is_cancelled_is_answered(capfd: pytest.CaptureFixt
 
 
 def test_uvicorn_prints_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
-    """Its handlers are gone, whatever it was configured with before us."""
+    """Its handlers are removed, whatever was configured before."""
     logger = logging.getLogger("uvicorn.error")
     logger.addHandler(logging.StreamHandler())
     configure_logging("json")
@@ -201,7 +199,7 @@ def test_uvicorn_prints_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_why_uvicorn_cannot_start_is_logged(world: World) -> None:
-    """In the system's own words, so that an operator knows what to do."""
+    """With the system's own message, so that an operator knows what to do."""
     port = world.url.rsplit(":", 1)[1]
     secrets = {
         name.upper(): value.get_secret_value() if hasattr(value, "get_secret_value") else str(value or "")

@@ -1,4 +1,4 @@
-"""Random schedules: deliveries, duplicates, retries, replays, sweeps, deletions, deaths and lapsed leases in any order."""
+"""Random schedules of deliveries, duplicates, retries, sweeps, deletions, lost workers and expired leases."""
 
 import os
 import threading
@@ -22,16 +22,16 @@ __all__ = ["faulty"]
 
 MAX_SESSIONS = 4
 MAX_LATE = 2
-# Deliveries that hang are numbered from here, so that each is its own.
+# Hanging deliveries are numbered from here, so that each has its own number.
 LATE_ATTEMPTS = 100
 USERS = ("ada", "bob")
 ONE_SESSION = Counter({"grammar:Past tense": 3, "structure:So openers": 1})
-KINDS = ("error_before", "error_after", "vanish_before", "vanish_after")
+KINDS = ("error_before", "error_after", "lose_worker_before", "lose_worker_after")
 tried: Counter[str] = Counter()
 
 
-class Schedule(RuleBasedStateMachine):
-    """Up to four sessions of two users, and everything that may happen to them."""
+class RandomSchedule(RuleBasedStateMachine):
+    """A state machine with up to four sessions of two users, and everything that may happen to them."""
 
     there: FaultyWorld
 
@@ -40,16 +40,16 @@ class Schedule(RuleBasedStateMachine):
         self.sessions: dict[str, str] = {}
         self.expected: dict[str, Counter[str]] = {user: Counter() for user in USERS}
         self.round = 0
-        # Sessions whose recording was refused for good; deliveries that hang.
+        # Sessions whose recording was permanently refused, and deliveries that hang.
         self.refused: set[str] = set()
         self.late: list[tuple[threading.Thread, Fault]] = []
 
     @initialize()
     def begin(self) -> None:
-        """Empty tables, no plans."""
+        """Start with empty tables and no planned faults."""
         self.there.world.database.clear()
         for key in self.there.world.storage.stored_keys():
-            # Of a schedule that failed.
+            # Left by a failed schedule.
             self.there.world.storage.client().delete_object(Bucket=self.there.world.storage.bucket, Key=key)
         self.there.world.providers.reset()
         self.there.faults.planned.clear()
@@ -66,7 +66,7 @@ class Schedule(RuleBasedStateMachine):
     @precondition(lambda self: self.sessions)
     @rule(data=st.data(), retried=st.integers(0, 3), kind=st.sampled_from((None, *KINDS)), at=st.integers(0, 7))
     def deliver(self, data: st.DataObject, retried: int, kind: str | None, at: int) -> None:
-        """QStash delivers: first, again, a replay from the dead letter queue; a fault may strike on the way."""
+        """QStash delivers a message, for the first time or again, possibly with a fault."""
         session_id = self.pick(data)
         if kind:
             calls = len(self.there.faults.calls[session_id])
@@ -79,7 +79,7 @@ class Schedule(RuleBasedStateMachine):
     @precondition(lambda self: self.sessions)
     @rule(data=st.data(), hears=st.booleans())
     def refuse(self, data: st.DataObject, hears: bool) -> None:
-        """The recording is refused for good: a real 489, of which QStash may hear."""
+        """The recording is permanently refused with 489; QStash may or may not receive the answer."""
         session_id = self.pick(data)
         self.there.world.providers.whisper.append(Reply(400, {"error": {"message": "x"}}))
         answer = self.there.world.deliver(session_id)
@@ -93,7 +93,7 @@ class Schedule(RuleBasedStateMachine):
     @precondition(lambda self: self.sessions and len(self.late) < MAX_LATE)
     @rule(data=st.data(), at=st.integers(0, 7), error=st.sampled_from(sorted(ERRORS)))
     def hang(self, data: st.DataObject, at: int, error: str) -> None:
-        """A delivery hangs at some call; it will fail whenever it wakes, with whatever others have done meanwhile."""
+        """A delivery hangs at a call. It fails when it continues, whatever has happened in the meantime."""
         session_id = self.pick(data)
         self.round += 1
         retried = LATE_ATTEMPTS + self.round
@@ -107,7 +107,7 @@ class Schedule(RuleBasedStateMachine):
         tried[f"hangs, then {error}"] += 1
 
     def late_delivery(self, session_id: str, retried: int) -> None:
-        """A delivery of which QStash hears, however late: after a 489 it calls the failure callback."""
+        """A late delivery whose answer QStash receives: after a 489, it calls the failure callback."""
         if self.there.world.deliver(session_id, retried).status_code == 489:
             self.refused.add(session_id)
             self.there.world.deliver_failure(session_id, status=489)
@@ -115,7 +115,7 @@ class Schedule(RuleBasedStateMachine):
     @precondition(lambda self: self.late)
     @rule(data=st.data())
     def wake(self, data: st.DataObject) -> None:
-        """A hanging delivery wakes and fails."""
+        """A hanging delivery continues and fails."""
         thread, fault = self.late.pop(data.draw(st.integers(0, len(self.late) - 1)))
         fault.released.set()
         thread.join(60)
@@ -125,15 +125,15 @@ class Schedule(RuleBasedStateMachine):
     @precondition(lambda self: self.sessions)
     @rule(data=st.data(), status=st.sampled_from((500, 489)))
     def fail(self, data: st.DataObject, status: int) -> None:
-        """QStash gives a message up, with whatever status it saw last: a promised or a living session keeps its recording."""
+        """QStash gives up on a message. A session that is being processed or retried keeps its recording."""
         session_id = self.pick(data)
         self.there.world.deliver_failure(session_id, status=status)
         tried["failure callbacks"] += 1
 
     @precondition(lambda self: self.sessions)
     @rule(data=st.data())
-    def lapse(self, data: st.DataObject) -> None:
-        """Time goes by: leases end, uploads look undelivered."""
+    def expire_leases(self, data: st.DataObject) -> None:
+        """Time passes: leases expire, and uploads look undelivered."""
         seconds = repair.UNDELIVERED_AFTER_S + LEASE_S + repair.LEASE_MARGIN_S + 1
         self.there.world.database.execute(
             f'UPDATE speaking_sessions SET "updatedAt" = "updatedAt" - interval \'{seconds} seconds\' '
@@ -143,7 +143,7 @@ class Schedule(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        """The sweep runs, and what it publishes is delivered."""
+        """The sweep runs, and its messages are delivered."""
         world = self.there.world
         world.providers.published.clear()
         assert world.signed("/api/internal/sweep", b"{}").status_code == 200
@@ -162,7 +162,7 @@ class Schedule(RuleBasedStateMachine):
     @precondition(lambda self: self.sessions)
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
-        """A learner deletes a session; what it added to the profile stays."""
+        """A learner deletes a session. Its contribution to the profile is kept."""
         session_id = self.pick(data)
         self.settle(session_id)
         user = self.sessions.pop(session_id)
@@ -175,29 +175,29 @@ class Schedule(RuleBasedStateMachine):
         return data.draw(st.sampled_from(sorted(self.sessions)))
 
     def settle(self, session_id: str) -> dict[str, Any]:
-        """Count a finished session's part of the profile."""
+        """Add a DONE session to the expected profile, and return its row."""
         row = self.there.world.database.session(session_id)
         if row["status"] == "DONE":
             self.expected[self.sessions[session_id]] += ONE_SESSION
         return row
 
     def teardown(self) -> None:
-        """The quiet point: every session is retried until it is DONE, and everything holds."""
+        """Retry every session until it is DONE, then check all invariants."""
         world = self.there.world
         for thread, fault in self.late:
             fault.released.set()
             thread.join(60)
         self.there.faults.planned_for.clear()
         for session_id in self.sessions:
-            self.lapse_all()
+            self.expire_all_leases()
             for retried in range(1, 4):
                 answer = world.deliver(session_id, retried)
                 if answer.is_success or answer.status_code == 489:
                     break
-                self.lapse_all()
+                self.expire_all_leases()
             row = self.settle(session_id)
             if session_id in self.refused and row["status"] == "FAILED":
-                # Its recording went with the refusal; nothing else of it is left.
+                # Its recording is deleted after the refusal; nothing else is left.
                 assert row["errorMessage"].endswith(NOT_AGAIN), row
                 world.deliver_failure(session_id, status=489)
                 continue
@@ -211,16 +211,16 @@ class Schedule(RuleBasedStateMachine):
         assert found == {user: dict(counts) for user, counts in self.expected.items() if counts}
         assert world.storage.stored_keys() == []
 
-    def lapse_all(self) -> None:
-        """Let every lease end."""
+    def expire_all_leases(self) -> None:
+        """Let every lease expire."""
         self.there.world.database.execute(
             f'UPDATE speaking_sessions SET "updatedAt" = "updatedAt" - interval \'{LEASE_S + 1} seconds\''
         )
 
 
 def run_schedules(there: FaultyWorld, count: int, steps: int) -> None:
-    """Try ``count`` random schedules of up to ``steps`` steps."""
-    machine = type("Schedule", (Schedule,), {"there": there})
+    """Run ``count`` random schedules of up to ``steps`` steps."""
+    machine = type("RandomSchedule", (RandomSchedule,), {"there": there})
     there.world.providers.names_sessions = True
     run_state_machine_as_test(
         machine,
@@ -235,13 +235,13 @@ def run_schedules(there: FaultyWorld, count: int, steps: int) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("faulty", ["short"], indirect=True)
 def test_invariants_hold_after_random_schedules(faulty: FaultyWorld) -> None:
-    """100 schedules (make soak runs 500 and more), whatever they bring: done once, counted once, nothing left behind."""
+    """In 100 schedules (make soak runs more), sessions are done once, counted once, and leave nothing behind."""
     run_schedules(faulty, 100, 10)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 def test_soak(faulty: FaultyWorld) -> None:
-    """The same for longer; prints what it tried. SOAK_SCHEDULES and SOAK_STEPS set how long."""
+    """The same for longer, printing what was tried. SOAK_SCHEDULES and SOAK_STEPS set the number."""
     run_schedules(faulty, int(os.environ.get("SOAK_SCHEDULES", "2000")), int(os.environ.get("SOAK_STEPS", "30")))
     print("\n" + "\n".join(f"{count:8} {what}" for what, count in sorted(tried.items())))

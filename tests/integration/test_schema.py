@@ -1,4 +1,4 @@
-"""The tables: made by the migration, exactly those of schema.prisma, and never touched where the Next.js side made them."""
+"""The tables: created by the migration, equal to schema.prisma, and never changed if the Next.js side created them."""
 
 import re
 import subprocess
@@ -6,15 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.database import client
-from app.database.statements import LOADED
-from app.sessions import checkpoints, claim, operator, owner, repair
+from app.database.statements import load_statements
 from local.migrate import ROOT, migrate, node
 from local.postgres import Postgres
-from tests.support.world import Database
+from tests.support.world import MigratedDatabase
 
-# Loading them fills LOADED.
-assert all((client.SQL, checkpoints.SQL, claim.SQL, operator.SQL, owner.SQL, repair.SQL))
+STATEMENTS = {
+    f"{file.stem}.{name}": text
+    for file in (ROOT / "app").rglob("*.sql")
+    for name, text in load_statements(str(file)).items()
+}
 
 
 def schema_tool(command: str, url: str) -> subprocess.CompletedProcess[str]:
@@ -24,7 +25,7 @@ def schema_tool(command: str, url: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_migrated_database_does_not_drift(postgres: Postgres) -> None:
-    """schema.prisma and migrations/ say the same."""
+    """schema.prisma and migrations/ agree."""
     url = postgres.create_database("drift")
     migrate(url)
     drift = schema_tool("drift", url)
@@ -33,7 +34,7 @@ def test_a_migrated_database_does_not_drift(postgres: Postgres) -> None:
 
 
 def test_drift_is_noticed(postgres: Postgres) -> None:
-    """A column more, and the comparison says so."""
+    """The comparison reports an additional column."""
     url = postgres.create_database("drifted")
     migrate(url)
     postgres.psql("ALTER TABLE users ADD COLUMN extra text", "drifted")
@@ -43,7 +44,7 @@ def test_drift_is_noticed(postgres: Postgres) -> None:
 
 
 def test_migrating_again_and_at_once_changes_nothing(postgres: Postgres) -> None:
-    """Four at the same moment, then one more: the migration is recorded once, as Prisma Migrate records it."""
+    """After four concurrent migrations and another one, the migration is recorded once, like by Prisma Migrate."""
     url = postgres.create_database("migrations")
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(migrate, url) for _ in range(4)]:
@@ -59,8 +60,8 @@ def test_migrating_again_and_at_once_changes_nothing(postgres: Postgres) -> None
     assert rows == "20260218000000_init|t|1|t"
 
 
-def test_tables_of_another_maker_are_left_alone(postgres: Postgres) -> None:
-    """A database that the Next.js application made is used as it is."""
+def test_tables_of_another_application_are_left_alone(postgres: Postgres) -> None:
+    """A database created by the Next.js application is not changed."""
     url = postgres.create_database("foreign_tables")
     postgres.psql((ROOT / "migrations/20260218000000_init/migration.sql").read_text(), "foreign_tables")
     migrate(url)
@@ -69,7 +70,7 @@ def test_tables_of_another_maker_are_left_alone(postgres: Postgres) -> None:
 
 
 def test_the_tables_are_in_the_order_of_the_original(postgres: Postgres) -> None:
-    """The contract's column order, which the detail answer shows."""
+    """The detail answer shows the columns in this order."""
     url = postgres.create_database("columns")
     migrate(url)
     columns = postgres.psql(
@@ -84,8 +85,8 @@ def test_the_tables_are_in_the_order_of_the_original(postgres: Postgres) -> None
     )
 
 
-@pytest.mark.parametrize("name", sorted(LOADED))
-def test_every_statement_can_be_prepared(migrated: Database, name: str) -> None:
-    """A renamed column or table fails here, without a path that runs the statement. And the engine prepares each."""
-    assert re.match(r"(select|insert|update|delete|with)\b", LOADED[name].text, re.IGNORECASE)  # engine/src/pool.js
-    migrated.execute(f"PREPARE checked AS {LOADED[name].text}")
+@pytest.mark.parametrize("name", sorted(STATEMENTS))
+def test_every_statement_can_be_prepared(migrated: MigratedDatabase, name: str) -> None:
+    """A renamed column or table fails here, even if no test runs the statement. And the engine can prepare each."""
+    assert re.match(r"(select|insert|update|delete|with)\b", STATEMENTS[name], re.IGNORECASE)  # engine/src/pool.js
+    migrated.execute(f"PREPARE checked AS {STATEMENTS[name]}")

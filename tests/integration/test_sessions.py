@@ -1,4 +1,4 @@
-"""What the frontend reads and deletes, as the contract has it; errors on every path."""
+"""Reading and deleting sessions as documented, and errors on every path."""
 
 import json
 from typing import Any
@@ -13,8 +13,8 @@ from tests.support.world import World
 @pytest.mark.parametrize(
     "cookie", ["", "authjs.session-token=", "authjs.session-token=garbage", "authjs.session-token=a.b.c.d.e"]
 )
-def test_nobody_without_a_valid_cookie(world: World, cookie: str) -> None:
-    """401 everywhere, and before the body is read."""
+def test_requests_without_a_valid_cookie_are_refused(world: World, cookie: str) -> None:
+    """401 on every path, before the body is read."""
     for method, path in [
         ("POST", "/api/sessions"),
         ("GET", "/api/sessions"),
@@ -39,14 +39,14 @@ def test_nobody_without_a_valid_cookie(world: World, cookie: str) -> None:
         {"exp": "soon"},
     ],
 )
-def test_expired_or_nameless_cookie_is_nobody(world: World, claims: dict[str, Any]) -> None:
-    """A cookie of ours that says nothing of use."""
+def test_expired_or_incomplete_cookie_is_refused(world: World, claims: dict[str, Any]) -> None:
+    """A validly encrypted cookie with expired, missing or invalid claims."""
     with world.client(**claims) as client:
         assert client.get("/api/sessions").status_code == 401
 
 
 def test_cookie_in_chunks_is_joined(world: World) -> None:
-    """A value over the browser's limit arrives in numbered pieces."""
+    """A value over the browser's size limit arrives in numbered chunks."""
     with world.client() as client:
         name, _, value = client.headers["cookie"].partition("=")
         pieces = [value[i : i + 40] for i in range(0, len(value), 40)]
@@ -57,7 +57,7 @@ def test_cookie_in_chunks_is_joined(world: World) -> None:
 
 
 def test_session_is_shown_whole_and_in_order(world: World) -> None:
-    """All columns in schema order, then transcript and insights, highest severity first; compact JSON, not cached."""
+    """All columns in schema order, then transcript and insights by severity, as compact JSON that is not cached."""
     session_id = world.upload(topic="Schule äöü")
     world.deliver(session_id)
     with world.client() as client:
@@ -80,7 +80,7 @@ def test_session_is_shown_whole_and_in_order(world: World) -> None:
 
 
 def test_list_is_newest_first_and_the_callers_own(world: World) -> None:
-    """Pages, clamps and defaults."""
+    """With pages, clamped values and defaults."""
     mine = [world.upload() for _ in range(3)]
     world.upload(user="eve")
     with world.client() as client:
@@ -109,7 +109,7 @@ def test_list_is_newest_first_and_the_callers_own(world: World) -> None:
 
 
 def test_newcomer_has_an_empty_list_and_no_sessions(world: World) -> None:
-    """A signed-in caller without a user row."""
+    """For a signed-in caller without a user row."""
     with world.client("nobody") as client:
         assert client.get("/api/sessions").json() == {"sessions": [], "total": 0, "page": 1, "limit": 10}
         answer = client.get("/api/sessions/x")
@@ -118,7 +118,7 @@ def test_newcomer_has_an_empty_list_and_no_sessions(world: World) -> None:
 
 @pytest.mark.parametrize("session_id", ["unknown", "%00", "%ff", "a" * 5000, "..%2f", "%F0%9F%8E%A4", "'%20OR%201=1"])
 def test_unknown_session_is_404(world: World, session_id: str) -> None:
-    """Whatever stands in the path."""
+    """Whatever the path contains."""
     world.upload()
     with world.client() as client:
         for method in ("GET", "DELETE"):
@@ -127,7 +127,7 @@ def test_unknown_session_is_404(world: World, session_id: str) -> None:
 
 
 def test_somebody_elses_session_is_unknown(world: World) -> None:
-    """Neither read nor deleted."""
+    """It can neither be read nor deleted."""
     session_id = world.upload()
     world.upload(user="eve")
     with world.client("eve") as eve:
@@ -136,8 +136,8 @@ def test_somebody_elses_session_is_unknown(world: World) -> None:
     assert world.database.session(session_id)
 
 
-def test_delete_takes_everything_along(world: World) -> None:
-    """Audio, row, transcript, insights; a second time it is 404."""
+def test_delete_removes_everything(world: World) -> None:
+    """Audio, row, transcript and insights are deleted; the second time, it is 404."""
     waiting, done = world.upload(), world.upload()
     world.deliver(done)
     with world.client() as client:
@@ -164,7 +164,7 @@ def test_delete_takes_everything_along(world: World) -> None:
     ],
 )
 def test_every_error_has_the_same_body(world: World, method: str, path: str, status: int, code: str) -> None:
-    """``error`` and ``code``, nothing else, on every path and method."""
+    """Exactly ``error`` and ``code``, on every path and method."""
     answer = httpx.request(method, world.url + path, trust_env=False, verify=False)
 
     assert answer.status_code == status and answer.json()["code"] == code
@@ -173,6 +173,6 @@ def test_every_error_has_the_same_body(world: World, method: str, path: str, sta
 
 
 def test_health(world: World) -> None:
-    """Alive, and able to reach the database."""
+    """The service is alive, and can use the database."""
     assert httpx.get(f"{world.url}/api/health", trust_env=False, verify=False).json() == {"status": "ok"}
     assert httpx.get(f"{world.url}/api/health/ready", trust_env=False, verify=False).status_code == 200

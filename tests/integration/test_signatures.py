@@ -1,4 +1,4 @@
-"""QStash's signature, as the SDK's receiver judges it, with the tolerance that it promises and does not keep."""
+"""Verification of QStash's signatures with the SDK's receiver, and with the clock tolerance that the SDK ignores."""
 
 import asyncio
 import base64
@@ -12,7 +12,7 @@ import pytest
 import qstash.receiver
 from qstash_on_loopback.signing import CURRENT_KEY, NEXT_KEY
 
-from app.adapters.qstash.signatures import Deliveries
+from app.adapters.qstash.signatures import SignatureVerifier
 from app.errors import Refused
 
 URL = "https://api.example.com/api/internal/process"
@@ -20,7 +20,7 @@ BODY = b'{"sessionId":"c1"}'
 
 
 def signed(key: str = CURRENT_KEY, algorithm: str = "HS256", **changes: Any) -> str:
-    """A token as QStash makes it, with changes; None takes a claim away."""
+    """A token like QStash's, with changes; None removes a claim."""
     now = int(time.time())
     claims: dict[str, Any] = {"iss": "Upstash", "sub": URL, "iat": now, "nbf": now, "exp": now + 300, "jti": "jwt_1"}
     claims["body"] = base64.urlsafe_b64encode(hashlib.sha256(BODY).digest()).decode()
@@ -29,9 +29,9 @@ def signed(key: str = CURRENT_KEY, algorithm: str = "HS256", **changes: Any) -> 
 
 
 def accepts(token: str, body: bytes = BODY, url: str = URL) -> bool:
-    """Whether the token opens the door."""
+    """Whether the token is accepted."""
     try:
-        asyncio.run(Deliveries({"": (CURRENT_KEY, NEXT_KEY)}).verify(token, body, url))
+        asyncio.run(SignatureVerifier({"": (CURRENT_KEY, NEXT_KEY)}).verify(token, body, url))
     except Refused as error:
         assert (error.status, error.message) == (401, "Invalid signature")
         return False
@@ -39,12 +39,12 @@ def accepts(token: str, body: bytes = BODY, url: str = URL) -> bool:
 
 
 def now(offset_s: int) -> int:
-    """A moment from now, in whole seconds."""
+    """The time ``offset_s`` from now, in whole seconds."""
     return int(time.time()) + offset_s
 
 
 def unpadded() -> str:
-    """The body claim as some SDKs write it."""
+    """The body claim without padding, as written by some SDKs."""
     return base64.urlsafe_b64encode(hashlib.sha256(BODY).digest()).decode().rstrip("=")
 
 
@@ -62,7 +62,7 @@ def unpadded() -> str:
     ],
 )
 def test_qstashs_own_are_accepted(token: Callable[[], str]) -> None:
-    """Both keys, both spellings of the hash, and a QStash whose clock is up to five seconds ahead of ours."""
+    """With both keys, both encodings of the hash, and a QStash clock up to five seconds ahead of ours."""
     assert accepts(token())
 
 
@@ -93,12 +93,12 @@ def test_qstashs_own_are_accepted(token: Callable[[], str]) -> None:
     ],
 )
 def test_everything_else_is_refused(token: Callable[[], str]) -> None:
-    """Expired, from the future, of another key, without its claims, of odd types, cut off: 401 and no exception of the SDK's."""
+    """Expired, future, wrongly signed, incomplete, malformed or truncated tokens get 401, not an SDK exception."""
     assert not accepts(token())
 
 
-def test_a_forger_cannot_make_us_wait() -> None:
-    """Only a token signed with one of our keys is waited for until its time has come."""
+def test_a_forged_token_causes_no_delay() -> None:
+    """Only for a token signed with one of our keys do we wait until it becomes valid."""
     started = time.monotonic()
     assert not accepts(signed("sig_of_somebody_else_long_enough!", iat=now(4), nbf=now(4)))
     assert time.monotonic() - started < 2
@@ -108,14 +108,14 @@ def test_a_forger_cannot_make_us_wait() -> None:
 
 
 def test_the_receiver_is_the_sdks_own() -> None:
-    """Nothing of the SDK is replaced."""
+    """No part of the SDK is replaced."""
     accepts(signed())
 
     assert vars(qstash.receiver)["jwt"] is jwt
 
 
-def test_it_proves_one_body_and_one_address() -> None:
-    """Another byte in the body, a slash more in the address."""
+def test_a_signature_is_valid_for_one_body_and_one_address() -> None:
+    """Another byte in the body or another slash in the address is refused."""
     token = signed()
 
     assert not accepts(token, BODY + b" ")
@@ -123,9 +123,9 @@ def test_it_proves_one_body_and_one_address() -> None:
     assert not accepts(token, url=URL + "/")
 
 
-def test_missing_keys_refuse_loudly() -> None:
-    """Without our keys nothing is verified, and so nothing is let in."""
+def test_missing_keys_refuse_every_delivery() -> None:
+    """Without keys nothing can be verified, so nothing is accepted."""
     for keys in (("", ""), (CURRENT_KEY, ""), ("", NEXT_KEY)):
         with pytest.raises(Refused) as refused:
-            asyncio.run(Deliveries({"": keys}).verify(signed(), BODY, URL))
+            asyncio.run(SignatureVerifier({"": keys}).verify(signed(), BODY, URL))
         assert (refused.value.status, refused.value.code) == (503, "NOT_CONFIGURED")

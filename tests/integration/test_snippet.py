@@ -1,4 +1,4 @@
-"""The frontend's change in docs/frontend.md is code that works: taken out of the page and run in Node against the application."""
+"""Runs the code of docs/frontend.md for direct uploads in Node, against the application."""
 
 import base64
 import os
@@ -10,7 +10,7 @@ from local.migrate import ROOT, node
 from local.token import session_cookie
 from tests.support.world import AUDIO, SECRET, World
 
-# What a browser does by itself: relative addresses, the cookie.
+# Emulates what a browser does by itself: relative URLs and the cookie.
 BROWSER = """
 const own = process.env.APP, native = fetch;
 globalThis.fetch = (url, options = {}) => url.startsWith('/')
@@ -23,7 +23,7 @@ console.log(await upload(new Blob([bytes], { type: 'audio/webm;codecs=opus' }), 
 
 
 def test_the_snippet_in_the_docs_uploads(world: World, tmp_path: Path) -> None:
-    """Types stripped, nothing else changed: the session it returns is uploaded, published and can be processed."""
+    """With only its types removed, it works: the session it returns is uploaded, published and can be processed."""
     page = (ROOT / "docs" / "frontend.md").read_text()
     [snippet] = re.findall(r"```ts\n(export async function upload.*?)```", page, re.DOTALL)
     untyped = re.sub(

@@ -1,4 +1,4 @@
-"""The stand-ins for the models under several requests at once, in front of a page that has no business here, and their ports."""
+"""The stand-ins for the models: concurrent requests, requests of foreign web pages, and port selection."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from local.serving import LoopbackOnly
 from local.speech.__main__ import app as speech
 from tests.support.serving import served
 
-# Among few ports, and kept until the standard input ends.
+# Chooses among few ports, and keeps them until standard input is closed.
 CHOOSE = """
 import json, sys
 from local import ports
@@ -27,18 +27,20 @@ SPOKEN = "\n\nTranscript:\n" + "He go home since three years and people was happ
 
 
 def test_analyses_at_once_do_not_disturb_each_other() -> None:
-    """Its linter is one object that two threads must not use at the same time."""
+    """Two threads must not use the linter at the same time: concurrent answers are the same as a single one."""
     body = {"model": "any", "messages": [{"role": "user", "content": SPOKEN}]}
     with (
         served(analysis) as url,
         httpx.Client(base_url=url, headers={"x-api-key": "k"}, timeout=60) as client,
         ThreadPoolExecutor(12) as threads,
     ):
+        alone = client.post("/v1/messages", json=body)
         asked = [threads.submit(client.post, "/v1/messages", json=body) for _ in range(36)]
         answers = [each.result() for each in asked]
 
     assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.json()["content"][0]["text"] for answer in answers}) == 1
+    [text] = {answer.json()["content"][0]["text"] for answer in [alone, *answers]}
+    assert json.loads(text)["insights"]
 
 
 @pytest.mark.parametrize("app", [analysis, speech], ids=["analysis", "speech"])
@@ -54,7 +56,7 @@ def test_analyses_at_once_do_not_disturb_each_other() -> None:
     ids=["a foreign name", "a name that begins alike", "a foreign page", "a page without an origin", "a program"],
 )
 def test_a_page_of_another_site_is_refused(app: Starlette, headers: dict[str, str], status: int) -> None:
-    """Neither by a name pointed at this machine nor by a request across origins; a program is let through."""
+    """By a host name that resolves to this machine, or by a cross-origin request; other programs are accepted."""
     with served(LoopbackOnly(app)) as url:
         answer = httpx.get(f"{url}/no-such-path", headers=headers, trust_env=False)
 
@@ -62,7 +64,7 @@ def test_a_page_of_another_site_is_refused(app: Starlette, headers: dict[str, st
 
 
 def test_no_two_processes_choose_the_same_port() -> None:
-    """Between choosing a port and binding it, another process that chooses is given another one."""
+    """A port that one process has chosen but not yet bound is not given to another process."""
     chosen = [
         subprocess.Popen(
             [sys.executable, "-c", CHOOSE], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE

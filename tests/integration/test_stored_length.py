@@ -1,4 +1,4 @@
-"""A recording that comes out of storage shorter than it is there is not transcribed as if it were whole."""
+"""A recording that arrives incomplete from storage is not transcribed as if it were complete."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -7,10 +7,10 @@ from functools import partial
 
 import pytest
 
-from app.adapters.r2 import R2
-from app.adapters.s3 import S3
+from app.adapters.lazy import LazyClient
+from app.adapters.r2.s3 import S3
+from app.adapters.r2.storage import R2
 from app.errors import Unavailable
-from app.lazy import LazyClient
 from local.ports import LOOPBACK
 
 CONTENT = b"x" * 1000
@@ -18,7 +18,7 @@ CONTENT = b"x" * 1000
 
 @asynccontextmanager
 async def bucket(*answers: bytes) -> AsyncGenerator[R2, None]:
-    """A bucket behind a stand-in for storage that writes these bytes, one after the other, as its answers to requests."""
+    """A bucket on a stand-in for storage that sends these bytes as its answers, in order."""
     script = list(answers)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -28,7 +28,7 @@ async def bucket(*answers: bytes) -> AsyncGenerator[R2, None]:
 
     server = await asyncio.start_server(serve, LOOPBACK, 0)
     port = server.sockets[0].getsockname()[1]
-    client = LazyClient(partial(S3, f"http://{LOOPBACK}:{port}", "key", "secret"), S3.aclose)
+    client = LazyClient(partial(S3, f"http://{LOOPBACK}:{port}", "key", "secret"))
     async with server:
         try:
             yield R2(client, "recordings")
@@ -50,7 +50,7 @@ CHUNKED = answer(b"Transfer-Encoding: chunked", b"258\r\n" + CONTENT[:600] + b"\
 @pytest.mark.anyio
 @pytest.mark.parametrize("short", [CUT, UNMEASURED, CHUNKED])
 async def test_a_recording_that_arrives_incomplete_is_fetched_again(short: bytes) -> None:
-    """Cut off, or of a length that storage does not say: once more, and then it is storage that is not available."""
+    """Truncated, or without a length: it is downloaded once more, and then storage counts as unavailable."""
     async with bucket(short, WHOLE) as r2:
         audio = await r2.download("sessions/u/s/audio.webm", "s")
         with audio.file:

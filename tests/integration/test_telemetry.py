@@ -1,4 +1,4 @@
-"""Traces and metrics, as an OTLP receiver gets them from an application in a process of its own."""
+"""Traces and metrics, as received by an OTLP receiver from an application in its own process."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ from tests.support.serving import served
 from tests.support.world import AUDIO, World
 
 PROCESS, SWEEP = "/api/internal/process", "/api/internal/sweep"
-# Nothing is exported by itself while a test runs.
+# Disables periodic exports during a test.
 NEVER = {"OTEL_BSP_SCHEDULE_DELAY": "3600000", "OTEL_METRIC_EXPORT_INTERVAL": "3600000"}
 WHISPER = {"gen_ai__provider__name": "openai", "gen_ai__request__model": "whisper-1"}
 HAIKU = {"gen_ai__provider__name": "anthropic", "gen_ai__request__model": "claude-haiku-4-5"}
@@ -27,14 +27,14 @@ HAIKU = {"gen_ai__provider__name": "anthropic", "gen_ai__request__model": "claud
 
 @pytest.fixture
 def receiver() -> Generator[tuple[Receiver, dict[str, str]], None, None]:
-    """A receiver, and the variable that has telemetry sent to it."""
+    """A receiver, and the variable that sends telemetry to it."""
     receiver = Receiver()
     with served(receiver.app) as url:
         yield receiver, {"OTEL_EXPORTER_OTLP_ENDPOINT": url}
 
 
 def test_nothing_is_loaded_when_it_is_off(world: World, tmp_path: Path) -> None:
-    """No module of OpenTelemetry; after an analysis its API, which Anthropic's SDK loads itself. No header in a message."""
+    """No OpenTelemetry module is loaded, except the API that Anthropic's SDK imports itself; messages get no header."""
     with own_process(world, tmp_path / "log") as without_endpoint:
         session_id = without_endpoint.world.upload()
         without_endpoint.stop()
@@ -52,7 +52,7 @@ def test_nothing_is_loaded_when_it_is_off(world: World, tmp_path: Path) -> None:
 def test_one_trace_leads_from_the_upload_over_qstash_to_done(
     world: World, tmp_path: Path, receiver: tuple[Receiver, dict[str, str]]
 ) -> None:
-    """Delivered by the local QStash: request, publish, delivery, each step, both models; the parents are right."""
+    """Request, publish, delivery, every step and both model calls are in one trace, with the right parents."""
     received, endpoint = receiver
     with running() as qstash, own_process(world, tmp_path / "log", **endpoint, **qstash.environment, **NEVER) as own:
         session_id = own.world.upload()
@@ -102,7 +102,7 @@ def test_one_trace_leads_from_the_upload_over_qstash_to_done(
 def test_metrics_of_a_done_a_failed_an_undelivered_and_a_swept_session(
     world: World, tmp_path: Path, receiver: tuple[Receiver, dict[str, str]]
 ) -> None:
-    """Outcomes with their reasons, attempts, audio, tokens, cost, step durations, the sweep and what waits."""
+    """Outcomes with reasons, attempts, audio, tokens, cost, step durations, the sweep and the backlog."""
     received, endpoint = receiver
     world.providers.whisper.append(Reply(body={"text": "I goes home.", "usage": {"type": "duration", "seconds": 90}}))
     answer = message(json.dumps({"insights": [], "focusNext": "Go on.", "summary": "Home."}), "end_turn")
@@ -113,7 +113,7 @@ def test_metrics_of_a_done_a_failed_an_undelivered_and_a_swept_session(
         assert own.world.deliver(done).status_code == 200
         world.providers.whisper.append(Reply(400, {"error": {"message": "not audio"}}))
         assert own.world.deliver(failed, 1).status_code == 489
-        # A callback counts once, and not after a delivery that counted itself.
+        # A callback is counted once, and not after a delivery that was already counted.
         for session_id, status in ((failed, 489), (undelivered, 503), (undelivered, 503)):
             assert own.world.deliver_failure(session_id, status).status_code == 200
         world.database.execute(
@@ -126,7 +126,7 @@ def test_metrics_of_a_done_a_failed_an_undelivered_and_a_swept_session(
     point = received.point
     assert point("speaking_coach.sessions", outcome="done") == Point(1)
     reason = "The recording could not be read as audio"
-    assert point("speaking_coach.sessions", outcome="failed", reason=reason, error__type="Permanent") == Point(1)
+    assert point("speaking_coach.sessions", outcome="failed", reason=reason, error__type="AudioUnreadable") == Point(1)
     assert point("speaking_coach.sessions", outcome="undelivered") == Point(1)
     assert point("speaking_coach.delivery.attempts") == Point(3, 2)
     assert point("speaking_coach.model.attempts", **WHISPER) == Point(2)
@@ -141,7 +141,7 @@ def test_metrics_of_a_done_a_failed_an_undelivered_and_a_swept_session(
     steps = {name: point("speaking_coach.step.duration", step=name) for name in ("claim", "analyze", "publish")}
     assert calls and calls.count == 1 and calls.value > 0
     assert {name: each.count for name, each in steps.items() if each} == {"claim": 2, "analyze": 1, "publish": 5}
-    broken = point("speaking_coach.step.duration", step="transcribe", error__type="Permanent")
+    broken = point("speaking_coach.step.duration", step="transcribe", error__type="AudioUnreadable")
     assert broken and broken.count == 1
     assert point("speaking_coach.sweep.runs") == Point(1)
     assert point("speaking_coach.sweep.results", result="published") == Point(1)
@@ -158,7 +158,7 @@ def test_metrics_of_a_done_a_failed_an_undelivered_and_a_swept_session(
 def test_exported_before_a_serverless_instance_is_frozen(
     world: World, tmp_path: Path, receiver: tuple[Receiver, dict[str, str]]
 ) -> None:
-    """On Vercel spans and metrics have arrived when the answer has. A gauge is sent once, not for ever by the last sweeper."""
+    """On Vercel, spans and metrics are exported before the answer. A gauge is sent once, and not repeated."""
     received, endpoint = receiver
     with own_process(world, tmp_path / "log", **endpoint, **NEVER, VERCEL="1") as own:
         session_id = own.world.upload()
@@ -176,14 +176,14 @@ def test_exported_before_a_serverless_instance_is_frozen(
 def test_an_endpoint_that_does_not_answer_harms_nothing(
     world: World, tmp_path: Path, kind: str, platform: dict[str, str]
 ) -> None:
-    """Requests succeed, and neither they nor the end of the process wait for it; of the failure no word is printed."""
+    """Requests succeed, neither they nor the shutdown wait for it, and no private text is printed."""
     secret, port = "the-canary-sings-privately", free_port()
     endpoint = {"nonsense": f"no-address {secret}"}.get(kind, f"http://{secret}:{secret}@{LOOPBACK}:{port}")
     environment = {
         **platform,
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer {secret}, {secret}",
-        # What would be waited for otherwise.
+        # Would make the exporter wait.
         "OTEL_EXPORTER_OTLP_TIMEOUT": "120",
         "OTEL_BSP_SCHEDULE_DELAY": "50",
     }
@@ -199,7 +199,7 @@ def test_an_endpoint_that_does_not_answer_harms_nothing(
 
 
 class Hanging:
-    """A server that takes connections and never answers."""
+    """A server that accepts connections and never answers."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_server((LOOPBACK, port))
@@ -214,7 +214,7 @@ class Hanging:
 def test_a_callers_own_context_brings_nothing_but_ids(
     world: World, tmp_path: Path, receiver: tuple[Receiver, dict[str, str]]
 ) -> None:
-    """A browser's trace is continued; tracestate and baggage, which may hold anything, are dropped, and garbage is ignored."""
+    """A caller's trace is continued; tracestate and baggage, which may contain anything, are dropped."""
     received, endpoint = receiver
     trace, canary = "0af7651916cd43dd8448eb211c80319c", "canary-in-a-header"
     contexts = [f"00-{trace}-b7ad6b7169203331-01", canary, f"00-{canary}", "ff" * 200]
@@ -233,7 +233,7 @@ def test_a_callers_own_context_brings_nothing_but_ids(
 
 
 def test_anthropics_own_spans_are_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their SDK would put transcripts into spans if this variable said so, and a process-wide provider were there."""
+    """With this variable and a global tracer provider, their SDK would put transcripts into spans."""
     monkeypatch.setenv("ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE", "content")
     client = open_anthropic("sk-ant-test", f"http://{LOOPBACK}:1")
 

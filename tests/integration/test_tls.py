@@ -1,4 +1,4 @@
-"""TLS to PostgreSQL, asked for by the database URL as libpq would be."""
+"""TLS to PostgreSQL, configured in the database URL like in libpq."""
 
 from collections.abc import Generator
 
@@ -6,31 +6,30 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.database.client import Database
-from app.database.statements import Statement
 from app.errors import Unavailable
 from local.postgres import Postgres
 from tests.support.debian import tls_postgres
 
 pytestmark = pytest.mark.anyio
 
-ENCRYPTED = Statement("encrypted", "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Postgres, None, None]:
-    """A PostgreSQL that is reached by TLS only, but for the database "plain"."""
+    """A PostgreSQL that accepts only TLS, except for the database "plain"."""
     with tls_postgres(tmp_path_factory.mktemp("tls")) as server:
         yield server
 
 
 def address(server: Postgres, query: str, *, database: str = "postgres", host: str = "localhost") -> str:
-    """A URL of this server; ``ROOT`` in the query is its authority's certificate."""
+    """A URL of this server. ``ROOT`` in the query is replaced by the CA certificate."""
     authority = str(server.directory.parent / "ca.pem")
     return f"{server.url_of(database)}?{query.replace('ROOT', authority)}".replace("127.0.0.1", host)
 
 
 async def encrypted(url: str) -> bool | str | None:
-    """Whether the connection is encrypted, or what the log says of why there is none."""
+    """Whether the connection is encrypted, or the logged error code if there is none."""
     database = Database(url)
     with capture_logs() as logs:
         try:
@@ -50,8 +49,8 @@ async def encrypted(url: str) -> bool | str | None:
         *("sslmode=verify-full&sslrootcert=ROOT", "sslmode=require&sslcert=ROOT&sslaccept=strict"),
     ],
 )
-async def test_a_server_that_wants_tls_gets_it(server: Postgres, query: str) -> None:
-    """Each mode but "disable" ends in an encrypted connection."""
+async def test_a_server_that_requires_tls_gets_it(server: Postgres, query: str) -> None:
+    """Each mode except "disable" gives an encrypted connection."""
     assert await encrypted(address(server, query)) is True
 
 
@@ -62,13 +61,13 @@ async def test_only_verify_full_compares_the_servers_name(server: Postgres) -> N
 
 
 @pytest.mark.parametrize("query", ["sslmode=verify-ca", "sslmode=verify-full", "sslmode=prefer&sslaccept=strict"])
-async def test_an_unknown_authority_is_refused_and_told_apart(server: Postgres, query: str) -> None:
-    """The log has Prisma's code for TLS, not that of a database that cannot be reached."""
+async def test_an_unknown_authority_is_refused_as_a_tls_error(server: Postgres, query: str) -> None:
+    """The log contains Prisma's code for TLS errors, not the one for an unreachable database."""
     assert await encrypted(address(server, query)) == "P1011"
 
 
 async def test_prefer_goes_on_without_tls_where_that_is_refused(server: Postgres, postgres: Postgres) -> None:
-    """By pg_hba.conf, or because the server speaks none; "require" does not."""
+    """If pg_hba.conf refuses TLS or the server does not support it; "require" does not fall back."""
     assert await encrypted(address(server, "sslmode=prefer", database="plain")) is False
     assert await encrypted(f"{postgres.url}?sslmode=prefer") is False
     assert await encrypted(f"{postgres.url}?sslmode=require") == "P1011"
@@ -76,6 +75,6 @@ async def test_prefer_goes_on_without_tls_where_that_is_refused(server: Postgres
 
 
 async def test_disable_means_no_tls(server: Postgres) -> None:
-    """The server refuses it."""
+    """A server that requires TLS refuses the connection."""
     assert await encrypted(address(server, "sslmode=disable")) is not False
     assert await encrypted(address(server, "sslmode=disable", database="plain")) is False

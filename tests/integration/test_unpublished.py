@@ -1,4 +1,4 @@
-"""Sessions that QStash did not take: the next sweep publishes them, whatever happened in between."""
+"""Sessions that QStash did not accept: the next sweep publishes them, whatever happened in between."""
 
 import asyncio
 import time
@@ -20,14 +20,14 @@ from tests.support.world import World
 
 
 def shift(world: World, session_id: str, seconds: int) -> None:
-    """Let time pass for a session."""
+    """Make a session older by ``seconds``."""
     moved = ", ".join(f'"{name}" = "{name}" - interval \'{seconds} seconds\'' for name in ("createdAt", "updatedAt"))
     world.database.execute(f"UPDATE speaking_sessions SET {moved} WHERE id = '{session_id}'")
 
 
 @contextmanager
 def publishing_fails(monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]) -> Generator[None]:
-    """Every publish ends in this."""
+    """Make every publish raise ``failure``."""
 
     async def fail(*_: object, **__: object) -> None:
         raise failure
@@ -37,8 +37,8 @@ def publishing_fails(monkeypatch: pytest.MonkeyPatch, failure: type[BaseExceptio
         yield
 
 
-def test_what_waits_in_flow_control_is_not_published_again(world: World) -> None:
-    """QStash holds messages back: an UPLOADED session is taken for one of them for a day."""
+def test_messages_waiting_in_flow_control_are_not_published_again(world: World) -> None:
+    """While messages wait in flow control, an UPLOADED session counts as one of them for a day."""
     session_id = world.upload()
     world.providers.published.clear()
     world.providers.waiting = 3
@@ -51,7 +51,7 @@ def test_what_waits_in_flow_control_is_not_published_again(world: World) -> None
 
 
 def test_a_failed_publish_is_repeated_although_others_wait(world: World) -> None:
-    """What QStash refused has no message in flow control, so the next sweep takes it."""
+    """A refused session has no message in flow control, so the next sweep publishes it."""
     session_id = world.upload()
     world.providers.published.clear()
     world.providers.waiting = 3
@@ -63,13 +63,13 @@ def test_a_failed_publish_is_repeated_although_others_wait(world: World) -> None
 
     age(world, session_id, 61)
     assert run_sweep(settings).published == 1
-    # Now it is one of those that wait.
+    # Now its message may be waiting in flow control.
     age(world, session_id, 3600)
     assert run_sweep(settings).published == 0
 
 
 def test_an_upload_that_qstash_refused_is_published_next(world: World) -> None:
-    """Although other messages wait in flow control; its owner sees nothing of it."""
+    """Even if other messages wait in flow control; its owner sees no error."""
     world.providers.qstash.append(Reply(400, {"error": "no"}))
     session_id = world.upload()
     world.providers.waiting = 3
@@ -84,7 +84,7 @@ def test_an_upload_that_qstash_refused_is_published_next(world: World) -> None:
 def test_a_publish_that_is_interrupted_is_repeated(
     world: World, failure: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C, a fault of ours, QStash down: neither a sweep nor a retry loses the session, nor falsifies its times."""
+    """After Ctrl-C, a bug or a QStash outage, neither a sweep nor a retry loses the session or falsifies its times."""
     swept, retried = world.upload(), world.upload()
     age(world, swept, 3600)
     set_status(world, retried, "FAILED")
@@ -104,8 +104,8 @@ def test_a_publish_that_is_interrupted_is_repeated(
     assert run_sweep(world.settings).published == 2
 
 
-def test_a_retry_that_was_not_published_is_neither_failed_nor_given_up(world: World) -> None:
-    """By a callback of a message made before, or because the session is older than a week."""
+def test_an_unpublished_retry_is_neither_failed_nor_given_up(world: World) -> None:
+    """Neither by the callback of an earlier message, nor because the session is older than a week."""
     session_id = world.upload()
     set_status(world, session_id, "FAILED")
     age(world, session_id, 8 * 24 * 3600)
@@ -124,8 +124,8 @@ def test_a_retry_that_was_not_published_is_neither_failed_nor_given_up(world: Wo
     assert run_sweep(world.settings).published == 1
 
 
-def test_what_qstash_refuses_for_a_week_is_given_up(world: World) -> None:
-    """By the first sweep after it that is refused as well; not before it has tried."""
+def test_sessions_refused_by_qstash_for_a_week_are_given_up(world: World) -> None:
+    """By the first sweep after a week that is refused too, not before."""
     world.providers.qstash.append(Reply(400, {"error": "no"}, times=1000))
     session_id = world.upload()
     age(world, session_id, repair.GIVE_UP_AFTER_S - 900)
@@ -143,7 +143,7 @@ def test_what_qstash_refuses_for_a_week_is_given_up(world: World) -> None:
 def test_an_upload_whose_publish_is_interrupted_is_published_next(
     world: World, failure: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Although other messages wait in flow control."""
+    """Even if other messages wait in flow control."""
     session_id = world.upload()
     world.providers.waiting = 3
 
@@ -158,16 +158,16 @@ def test_an_upload_whose_publish_is_interrupted_is_published_next(
     assert run_sweep(world.settings.model_copy(update={"qstash_flow_control_key": "speaking"})).published == 1
 
 
-def test_a_mark_set_meanwhile_stays(world: World) -> None:
-    """A sweep notes what became of the session as it took it, not of a later retry."""
+def test_a_concurrent_retry_is_not_overwritten(world: World) -> None:
+    """A sweep records the outcome only for the version of the session that it took, not for a later retry."""
     session_id = world.upload()
     age(world, session_id, repair.GIVE_UP_AFTER_S + 3600)
 
     async def run() -> None:
         async with open_services(world.settings) as services:
-            [taken] = await repair.take_backlog(services.database, lease_s=services.lease_s)
+            [taken] = await repair.take_backlog(services.database, lease_s=services.settings.processing_lease_seconds)
             await repair.reopen(services.database, session_id)
-            await repair.published(services.database, {session_id: taken.version})
+            await repair.mark_published(services.database, {session_id: taken.version})
             assert await repair.give_up_unpublished(services.database, {session_id: taken.version}) == 0
 
     asyncio.run(run())

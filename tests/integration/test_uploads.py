@@ -1,4 +1,4 @@
-"""POST /api/sessions with a form: what is stored, what is refused, what a failure leaves."""
+"""POST /api/sessions with a form: what is stored, what is refused, and what a failure leaves behind."""
 
 import re
 import threading
@@ -18,7 +18,7 @@ BOUNDARY = "----WebKitFormBoundaryabcdefghijklmnop"
 
 
 def form(*parts: tuple[str, bytes]) -> bytes:
-    """A multipart body of (headers, content) parts."""
+    """A multipart body from (headers, content) parts."""
     body = b""
     for headers, content in parts:
         body += f"--{BOUNDARY}\r\n{headers}\r\n\r\n".encode() + content + b"\r\n"
@@ -26,13 +26,13 @@ def form(*parts: tuple[str, bytes]) -> bytes:
 
 
 def audio_part(content: bytes = AUDIO, content_type: str | None = "audio/webm") -> tuple[str, bytes]:
-    """The recording's part."""
+    """The part with the recording."""
     kind = f"\r\nContent-Type: {content_type}" if content_type is not None else ""
     return f'Content-Disposition: form-data; name="audio"; filename="blob"{kind}', content
 
 
 def field(name: str, value: str) -> tuple[str, bytes]:
-    """A text field's part."""
+    """The part of a text field."""
     return f'Content-Disposition: form-data; name="{name}"', value.encode()
 
 
@@ -43,7 +43,7 @@ def post(world: World, body: bytes, content_type: str = f"multipart/form-data; b
 
 
 def test_upload_stores_and_publishes(world: World) -> None:
-    """The row, the object and the message are what the contract says."""
+    """The row, the object and the message are as documented."""
     body = form(audio_part(AUDIO, "audio/webm;codecs=opus"), field("duration", "12.5"), field("language", "en"))
     answer = post(world, body)
 
@@ -78,8 +78,8 @@ def test_upload_stores_and_publishes(world: World) -> None:
         ("audio/;x", "webm"),
     ],
 )
-def test_key_ends_in_the_mime_type(world: World, content_type: str, ending: str) -> None:
-    """The second half of the type before any parameter, webm if empty."""
+def test_key_extension_is_the_mime_subtype(world: World, content_type: str, ending: str) -> None:
+    """The subtype without parameters, or webm if it is empty."""
     session_id = world.upload(content_type=content_type)
 
     assert world.database.session(session_id)["audioUrl"].endswith(f"/audio.{ending}")
@@ -120,10 +120,10 @@ D, A = field("duration", "1"), audio_part()
         ([audio_part(content_type="video/webm")], 400, "INVALID_DURATION", "Valid duration is required"),
     ],
 )
-def test_bad_upload_is_told_why(
+def test_invalid_upload_is_refused(
     world: World, parts: list[tuple[str, bytes]], status: int, code: str, message: str
 ) -> None:
-    """The checks, their order and their answers; nothing is stored."""
+    """The checks, their order and their errors; nothing is stored."""
     answer = post(world, form(*parts))
 
     assert (answer.status_code, answer.json()) == (status, {"error": message, "code": code})
@@ -150,7 +150,7 @@ GOOD = form(A, D)
     ],
 )  # fmt: skip
 def test_body_that_is_no_form_is_refused(world: World, body: bytes, content_type: str) -> None:
-    """Not multipart, cut off, or absurd: one clear answer, nothing stored."""
+    """A body that is not multipart, truncated or absurd gets one clear error, and nothing is stored."""
     answer = post(world, body, content_type)
 
     assert (answer.status_code, answer.json()) == (
@@ -161,8 +161,8 @@ def test_body_that_is_no_form_is_refused(world: World, body: bytes, content_type
 
 
 @pytest.mark.parametrize("length", [10_001, 100_000, 200_000])
-def test_a_long_topic_has_its_own_sentence(world: World, length: int) -> None:
-    """Ten thousand characters are stored, whatever their bytes; one more is refused, as in a direct upload."""
+def test_a_long_topic_has_its_own_error_message(world: World, length: int) -> None:
+    """Ten thousand characters are stored, however many bytes; one more is refused, like in a direct upload."""
     answer = post(world, form(A, D, field("topic", "t" * length)))
 
     sentence = "Topic must be text of at most 10,000 characters"
@@ -173,14 +173,14 @@ def test_a_long_topic_has_its_own_sentence(world: World, length: int) -> None:
 
 
 def test_text_that_no_layer_below_can_hold_is_made_storable(world: World) -> None:
-    """NUL, the mark between parts, the separators that Prisma's client would indent."""
+    """NUL, the part separator, and the line separators that Prisma's client would change."""
     answer = post(world, form(A, D, field("topic", "a\x00b\x1ec\u2028d")))
 
     assert world.database.session(answer.json()["id"])["topic"] == "abc\nd"
 
 
 def test_another_encoding_of_the_form_is_not_followed(world: World) -> None:
-    """A codec that the caller names could be slow, or make text of anything: fields are UTF-8."""
+    """Fields are always UTF-8, because a codec chosen by the caller could be slow or change the text."""
     for codec in ("punycode", "idna", "utf-16", "unicode_escape", "no-such"):
         body = form(A, D, field("topic", "\\u0041-äöü"))
         answer = post(world, body, f"multipart/form-data; charset={codec}; boundary={BOUNDARY}")
@@ -189,17 +189,17 @@ def test_another_encoding_of_the_form_is_not_followed(world: World) -> None:
 
 
 def test_a_long_recording_is_written_off_the_event_loop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slow disk keeps its own upload waiting and nobody else: once it is spooled, a thread of the pool writes."""
+    """A slow disk delays only its own upload, because spooled data is written by a worker thread."""
     writers: list[str] = []
 
-    class Noting(SpooledTemporaryFile[bytes]):
+    class RecordingFile(SpooledTemporaryFile[bytes]):
         def write(self, s: Any) -> int:
             written = super().write(s)
             if self._rolled:  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
                 writers.append(threading.current_thread().name)
             return written
 
-    monkeypatch.setattr(formparsers, "SpooledTemporaryFile", Noting)
+    monkeypatch.setattr(formparsers, "SpooledTemporaryFile", RecordingFile)
     assert post(world, form(audio_part(bytes(3 * 1024 * 1024)), D)).status_code == 201
 
     assert len(writers) > 3 and all("AnyIO worker" in name for name in writers), set(writers)
@@ -218,7 +218,7 @@ def test_size_limit_is_exact(world: World) -> None:
 
 
 def test_first_of_repeated_fields_counts(world: World) -> None:
-    """As FormData.get does in a browser."""
+    """Like FormData.get in a browser."""
     body = form(A, D, field("topic", "first"), field("topic", "second"), field("duration", "9"))
     row = world.database.session(post(world, body).json()["id"])
 
@@ -226,7 +226,7 @@ def test_first_of_repeated_fields_counts(world: World) -> None:
 
 
 def test_first_uploads_of_a_new_user_at_once(world: World) -> None:
-    """32 at the same moment: 32 times 201, one user row."""
+    """32 concurrent uploads all succeed, and create one user row."""
     results: list[str] = []
     threads = [threading.Thread(target=lambda: results.append(world.upload("newcomer"))) for _ in range(32)]
     for thread in threads:
@@ -239,7 +239,7 @@ def test_first_uploads_of_a_new_user_at_once(world: World) -> None:
 
 
 def test_user_is_never_changed_by_later_uploads(world: World) -> None:
-    """The first upload makes the row; another name in a later cookie does not touch it."""
+    """The first upload creates the row; another name in a later cookie does not change it."""
     world.upload()
     before = world.database.rows("SELECT * FROM users")
     with world.client(name="Other", email="other@example.com") as client:
@@ -249,7 +249,7 @@ def test_user_is_never_changed_by_later_uploads(world: World) -> None:
 
 
 def test_upload_stands_when_qstash_is_busy(world: World) -> None:
-    """A passing failure to publish: the recording is stored, the sweep will publish it."""
+    """If publishing fails temporarily, the recording is stored, and the sweep will publish it."""
     world.providers.qstash.append(Reply(503, {"error": "down"}))
     session_id = world.upload()
 
@@ -258,7 +258,7 @@ def test_upload_stands_when_qstash_is_busy(world: World) -> None:
 
 
 def test_upload_stands_when_qstash_refuses_us(world: World, capfd: pytest.CaptureFixture[str]) -> None:
-    """A revoked token is a configuration error on our side: no learner loses a recording by it, and the log names the setting."""
+    """A revoked token is a configuration error on our side: no recording is lost, and the log names the setting."""
     world.providers.qstash.append(Reply(401, {"error": "unable to authenticate: invalid token"}))
     session_id = world.upload()
 

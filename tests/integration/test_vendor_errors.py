@@ -1,22 +1,22 @@
-"""What vendors' packages raise. Not among the unit tests, for the packages take seconds to import."""
+"""Exceptions of vendor packages. Not a unit test, because the packages take seconds to import."""
 
 import anthropic
 import botocore.exceptions
 import openai
 
 
-def test_what_the_sdks_raise_is_caught_by_a_base_we_catch() -> None:
-    """The adapters catch bases; a new kind of error of an SDK's is a subclass of one of them."""
+def test_sdk_errors_derive_from_the_bases_we_catch() -> None:
+    """The adapters catch base classes, so a new kind of SDK error must derive from one of them."""
     for module in (openai, anthropic):
         errors = [
             value for value in list(vars(module).values()) if isinstance(value, type) and issubclass(value, Exception)
         ]
         base = next(error for error in errors if error.__name__ in ("OpenAIError", "AnthropicError"))
-        # What verifies OpenAI's own webhooks is of no use here.
+        # Errors of OpenAI's webhook verification are not used here.
         stray = [error for error in errors if not issubclass(error, base | Warning) and "Webhook" not in error.__name__]
         assert stray == []
     bases = botocore.exceptions.BotoCoreError | botocore.exceptions.ClientError | ValueError
-    # A gap in boto3's own data files is no answer of a storage.
+    # An error in boto3's own data files is not an answer of the storage.
     bases |= Warning | botocore.exceptions.UndefinedModelAttributeError
     stray = [
         value

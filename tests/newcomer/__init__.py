@@ -1,1 +1,1 @@
-"""Tests: what somebody who has just arrived does."""
+"""A scripted new user: a fresh clone, and the commands of the documentation."""

@@ -1,8 +1,8 @@
-"""A scripted newcomer: ``python3 -m tests.newcomer``, as ``make newcomer`` runs it. Standard library alone.
+"""A scripted new user: ``python3 -m tests.newcomer`` (``make newcomer``). Uses only the standard library.
 
-A fresh clone of HEAD, in a folder with a space in its name, by a user without a home and without Node: the demo, the
-demo again without a network, two at once, run with the quickstart's commands, Ctrl-C at five moments. Then nothing may
-be written elsewhere, and nothing may still run.
+In a fresh clone of HEAD, in a folder with a space in its name, as a user without a home and without Node, it runs the
+demo, the demo again without a network, two demos at once, ``run`` with the quickstart's commands, and Ctrl-C at five
+points. Afterwards, no file may be left elsewhere, and no process may still be running.
 """
 
 import os
@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.newcomer.visitor import ROOT, Visitor
+from tests.newcomer.fresh_clone import ROOT, FreshClone
 
 MAX_FIRST_DEMO_S = 60
-# Half of what it was when the demo installed every developer's tool.
+# Half of the size when the demo installed all developer tools.
 MAX_DISK_MB = 1390 / 2
 STOP_S = 45
-# What the output says when each of them is sent; the first three during set-up.
+# The output lines at which Ctrl-C is sent; the first three are during setup.
 MOMENTS = (
     "first set-up",
     "fetching the installer",
@@ -31,12 +31,12 @@ MOMENTS = (
 
 
 def main() -> int:
-    """Go through all of it; 1 if something was not as promised."""
+    """Run all steps, and return 1 if one of them failed."""
     base = Path(tempfile.mkdtemp(prefix="new comer "))
     base.chmod(0o755)
     failures: list[str] = []
-    visitor = Visitor(base)
-    steps: list[Callable[[Visitor], list[str]]] = [
+    clone = FreshClone(base)
+    steps: list[Callable[[FreshClone], list[str]]] = [
         first_demo,
         second_demo,
         two_at_once,
@@ -47,23 +47,23 @@ def main() -> int:
         for step in [*steps, nothing_left]:
             print(f"--- {(step.__doc__ or '').splitlines()[0]}", flush=True)
             try:
-                found = step(visitor)
+                found = step(clone)
             except (AssertionError, subprocess.TimeoutExpired) as error:
                 found = [str(error)]
             failures += found
             print("\n".join(f"FAILED {each}" for each in found) or "ok", flush=True)
     finally:
-        visitor.end_everything()
+        clone.end_everything()
         shutil.rmtree(base, ignore_errors=True)
-    print(f"{len(failures)} failures" if failures else "everything as promised")
+    print(f"{len(failures)} failures" if failures else "all steps passed")
     return 1 if failures else 0
 
 
-def first_demo(visitor: Visitor) -> list[str]:
+def first_demo(clone: FreshClone) -> list[str]:
     """From nothing to DONE"""
     started = time.monotonic()
-    code, printed = visitor.make("demo")
-    took_s, disk_mb = time.monotonic() - started, visitor.megabytes()
+    code, printed = clone.make("demo")
+    took_s, disk_mb = time.monotonic() - started, clone.megabytes()
     said = next(
         (
             int(word)
@@ -74,42 +74,42 @@ def first_demo(visitor: Visitor) -> list[str]:
         ),
         0,
     )
-    print(f"{took_s:.0f} s, {disk_mb} MB, {visitor.node_mb()} MB of them for Node; announced: {said} MB")
+    print(f"{took_s:.0f} s, {disk_mb} MB, {clone.node_mb()} MB of them for Node; announced: {said} MB")
     return [
         *([f"exit code {code}: {printed[-1500:]}"] if code or "\nDONE session=" not in printed else []),
         *([f"it took {took_s:.0f} s"] if took_s > MAX_FIRST_DEMO_S and os.getloadavg()[0] < 2 else []),
-        *([f"{disk_mb} MB"] if disk_mb - visitor.node_mb() > MAX_DISK_MB else []),
+        *([f"{disk_mb} MB"] if disk_mb - clone.node_mb() > MAX_DISK_MB else []),
         *([f"announced {said} MB, took {disk_mb}"] if not 0.85 <= said / max(disk_mb, 1) <= 1.15 else []),
     ]
 
 
-def second_demo(visitor: Visitor) -> list[str]:
+def second_demo(clone: FreshClone) -> list[str]:
     """Again, without a network"""
     nowhere = "http://127.0.0.1:9"
-    code, printed = visitor.make(
+    code, printed = clone.make(
         "demo", PIP_INDEX_URL=nowhere, HTTPS_PROXY=nowhere, HTTP_PROXY=nowhere, NO_PROXY="127.0.0.1"
     )
     return [f"exit code {code}: {printed[-1500:]}"] if code or "installing" in printed else []
 
 
-def two_at_once(visitor: Visitor) -> list[str]:
+def two_at_once(clone: FreshClone) -> list[str]:
     """Two demos in one folder"""
-    first, second = visitor.start("demo"), visitor.start("demo")
+    first, second = clone.start("demo"), clone.start("demo")
     answers = [process.communicate(timeout=300)[0] for process in (first, second)]
     codes = sorted(process.returncode for process in (first, second))
-    sentence = any("another demo runs in this folder" in text for text in answers)
+    sentence = any("another demo is running in this folder" in text for text in answers)
     return [] if codes == [0, 2] and sentence else [f"exit codes {codes}: {answers}"]
 
 
-def run_and_quickstart(visitor: Visitor) -> list[str]:
+def run_and_quickstart(clone: FreshClone) -> list[str]:
     """run, the quickstart's commands, Ctrl-C"""
     text = (ROOT / "docs" / "quickstart.md").read_text()
     blocks = [part.partition("```")[0] for part in text.split("<!-- run -->\n```bash\n")[1:]]
-    process = visitor.start("run")
-    address = visitor.wait_for(process, "ready ").split()[1]
+    process = clone.start("run")
+    address = clone.wait_for(process, "ready ").split()[1]
     script = "\n".join(["set -euo pipefail", *blocks]).replace("http://127.0.0.1:8000", address)
-    done = visitor.run(["bash", "-c", script])
-    visitor.interrupt(process)
+    done = clone.run(["bash", "-c", script])
+    clone.interrupt(process)
     printed, _ = process.communicate(timeout=60)
     return [
         *([f"quickstart: {done.stderr[-1500:]}"] if done.returncode or '"UNAUTHORIZED"' not in done.stdout else []),
@@ -117,32 +117,32 @@ def run_and_quickstart(visitor: Visitor) -> list[str]:
     ]
 
 
-def interrupted(visitor: Visitor) -> list[str]:
-    """Ctrl-C at five moments, then the demo to its end"""
-    visitor.clone("second clone")
+def interrupted(clone: FreshClone) -> list[str]:
+    """Ctrl-C at five points, then a complete demo"""
+    clone.clone("second clone")
     found: list[str] = []
     for moment in MOMENTS:
-        process = visitor.start("demo")
-        visitor.wait_for(process, moment)
-        visitor.interrupt(process)
+        process = clone.start("demo")
+        clone.wait_for(process, moment)
+        clone.interrupt(process)
         try:
             printed, _ = process.communicate(timeout=STOP_S)
         except subprocess.TimeoutExpired:
-            return [*found, f"still runs {STOP_S} s after Ctrl-C at {moment!r}"]
+            return [*found, f"still running {STOP_S} s after Ctrl-C at {moment!r}"]
         if "stopped" not in printed or "Traceback" in printed or process.returncode == 0:
             found.append(f"after Ctrl-C at {moment!r}: {printed[-500:]}")
-    code, printed = visitor.make("demo")
+    code, printed = clone.make("demo")
     return [*found, *([f"the demo afterwards: {printed[-1500:]}"] if code else [])]
 
 
-def nothing_left(visitor: Visitor) -> list[str]:
-    """Nothing written elsewhere, nothing still running"""
+def nothing_left(clone: FreshClone) -> list[str]:
+    """No files elsewhere, and no processes still running"""
     deadline = time.monotonic() + 20
-    while visitor.processes() and time.monotonic() < deadline:
+    while clone.processes() and time.monotonic() < deadline:
         time.sleep(0.2)
     return [
-        *(f"still runs: {each}" for each in visitor.processes()),
-        *(f"written: {each}" for each in visitor.strays()),
+        *(f"still running: {each}" for each in clone.processes()),
+        *(f"written: {each}" for each in clone.strays()),
     ]
 
 

@@ -1,1 +1,1 @@
-"""Tests: support."""
+"""Shared test support: scripted providers, servers, fault injection, recordings and API callers."""

@@ -1,39 +1,40 @@
-"""docs/api.md, the reference for clients, made from docs/openapi.json."""
+"""docs/api.md, the reference for clients, generated from docs/openapi.json."""
 
 from textwrap import fill
 from typing import Any
 
 from tests.support.openapi import DOCUMENT, kinds_of, operations, resolve
 
-# Explained in a sentence above, or beside the operation that takes them.
+# Not listed under "Bodies": explained at the top of the page, or with the operation that takes them.
 NOT_SHOWN = {"Id", "Date", "Error", "Ok", "UploadForm", "DirectUploadRequest", "Delivery"}
 
 
 def api() -> str:
     """docs/api.md, from docs/openapi.json."""
     sections = "\n".join(_operation(path, method, each) for path, method, each in operations())
-    shared = _answers({str(each["x-status"]): each for each in DOCUMENT["components"]["responses"].values()})
+    shared = _responses({str(each["x-status"]): each for each in DOCUMENT["components"]["responses"].values()})
     schemas = DOCUMENT["components"]["schemas"]
-    answers = "\n".join(_schema(name, schemas[name]) for name in schemas if name not in NOT_SHOWN)
+    bodies = "\n".join(_schema(name, schemas[name]) for name in schemas if name not in NOT_SHOWN)
     return f"""
 # API reference
-Made from [openapi.json](openapi.json), which `tests/integration/test_openapi.py` checks by causing
-every answer below. JSON is compact, keys come in the order shown, dates are UTC with three
-decimals, ids are cuids. Every answer of the application carries `X-Request-Id`
-and `X-Content-Type-Options: nosniff`.
+This page is generated from [openapi.json](openapi.json). `tests/integration/test_openapi.py` causes
+every response below and compares it with that file. JSON is compact, and its keys have the order
+shown. Dates are UTC with milliseconds, ids are cuids. Every response of the application carries
+`X-Request-Id` and `X-Content-Type-Options: nosniff`. The tables name other response headers after
+the error code.
 
-Learners' paths need the session cookie of Auth.js v5; paths under `/api/internal` need QStash's
-signature. While `make run` is running, `make token USER=ada` prints a learner's cookie:
+Paths under `/api/sessions` need the session cookie of Auth.js v5, paths under `/api/internal` need
+QStash's signature. While `make run` is running, `make token USER=ada` prints a learner's cookie:
 ```
 curl -H "Cookie: $(make -s token USER=ada)" http://127.0.0.1:8000/api/sessions
 ```
 
 {sections}
-## Answers of every path
+## Responses of every path
 {shared}
 
 # Bodies
-{answers}"""
+{bodies}"""
 
 
 def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
@@ -50,20 +51,25 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     if operation.get("parameters"):
         lines.append("\n| parameter | in | meaning |\n|---|---|---|")
         lines += [f"| `{p['name']}` | {p['in']} | {p['description']} |" for p in operation["parameters"]]
-    return "\n".join([*lines, "", _answers(operation["responses"]), ""])
+    return "\n".join([*lines, "", _responses(operation["responses"]), ""])
 
 
-def _answers(responses: dict[str, dict[str, Any]]) -> str:
-    lines = ["| status | answer | when |", "|---|---|---|"]
+def _responses(responses: dict[str, dict[str, Any]]) -> str:
+    lines = ["| status | response | when |", "|---|---|---|"]
     for status, response in responses.items():
         found = resolve(response)
-        headers = "".join(f", `{name}`" for name in found.get("headers", {}) if name != "Cache-Control")
         content = found["content"]["application/json"]
-        for example in content["examples"].values():
+        for name, example in content["examples"].items():
             value, when = example["value"], example.get("summary", found["description"])
-            answer = f"{value['error']} `{value['code']}`" if "code" in value else _names(content["schema"], value)
-            lines.append(f"| {status} | {answer}{headers} | {when} |")
+            body = f"{value['error']} `{value['code']}`" if "code" in value else _names(content["schema"], value)
+            lines.append(f"| {status} | {body}{_headers(found, name)} | {when} |")
     return "\n".join(lines)
+
+
+def _headers(response: dict[str, Any], example: str) -> str:
+    # "x-examples" names the examples of a status that have the header; without it, all of them have it.
+    names = [name for name, each in response.get("headers", {}).items() if example in each.get("x-examples", [example])]
+    return "".join(f", `{name}`" for name in names if name != "Cache-Control")
 
 
 def _names(schema: dict[str, Any], value: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Debian's Chromium with a microphone that plays a human recording, and what tests do in the page."""
+"""Debian's Chromium with a fake microphone that plays a human recording, and common actions in the page."""
 
 import base64
 import os
@@ -15,7 +15,7 @@ from local.audio import OPUS_RATE, decode, human_voice
 
 
 def chromium() -> str:
-    """The browser's program. Where there is none the test is skipped, but fails in CI."""
+    """The path of the browser. Without one the test is skipped, or fails in CI."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         reason = "Chromium is not installed: on Debian, apt install chromium"
@@ -26,7 +26,7 @@ def chromium() -> str:
 
 
 def voice_file(directory: Path) -> Path:
-    """The human voice as the file that Chromium's fake microphone plays."""
+    """Write the human voice to the file that Chromium's fake microphone plays."""
     path = directory / "microphone.wav"
     samples = decode(human_voice(), OPUS_RATE)
     with wave.open(str(path), "wb") as out:
@@ -37,14 +37,14 @@ def voice_file(directory: Path) -> Path:
     return path
 
 
-# A slow machine takes that long for a minute of speech.
+# The time that a slow machine needs for a minute of speech.
 PROCESSED_S = 90
 DESK, PHONE = ViewportSize(width=1280, height=900), ViewportSize(width=390, height=800)
 
 
 @contextmanager
 def browser(program: str, microphone: Path) -> Generator[Browser, None, None]:
-    """A browser whose microphone plays ``microphone`` from its start whenever it is opened, and asks nobody."""
+    """A browser whose microphone needs no permission and plays ``microphone`` from the start each time it is opened."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(
             executable_path=program,
@@ -71,14 +71,14 @@ def sign_in(page: Page, url: str, name: str) -> None:
 
 
 def record(page: Page, seconds: int) -> None:
-    """Record the microphone for so long, by the page's own clock."""
+    """Record the microphone for ``seconds``, by the page's own clock."""
     page.get_by_role("button", name="Start recording").click()
     wait_for_clock(page, seconds)
 
 
 def wait_for_clock(page: Page, seconds: int) -> None:
-    """Wait until the page's own clock shows so many seconds; a minute at most."""
-    # The page forbids itself to evaluate strings, so what a script would wait for is asked for again and again.
+    """Wait until the page's own clock shows ``seconds``, at most a minute."""
+    # The page's policy forbids evaluating strings, so wait_for_function does not work and the clock is polled.
     for _ in range(600):
         if page.locator("#clock").inner_text() >= f"0:{seconds:02}":
             return
@@ -87,7 +87,7 @@ def wait_for_clock(page: Page, seconds: int) -> None:
 
 
 def wait_for_status(page: Page, *wanted: str) -> list[str]:
-    """The states that the open session shows on the way to one of ``wanted``; a minute at most."""
+    """Wait for one of the ``wanted`` states, and return all states that the open session has shown."""
     seen: list[str] = []
     for _ in range(PROCESSED_S * 10):
         status = page.locator("#session").get_attribute("data-status")
@@ -120,7 +120,7 @@ def send_sample(page: Page) -> None:
 
 
 def drop(page: Page, name: str, content: bytes, content_type: str, selector: str = "body") -> bool:
-    """Drop a file onto an element, as from a file manager. Whether the browser would have left the page."""
+    """Drop a file onto an element. Returns whether the browser would have left the page."""
     left: bool = page.evaluate(
         """([name, type, base64, selector]) => {
             const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));

@@ -1,4 +1,4 @@
-"""Who calls the application in tests of its HTTP surface: a signed-in learner, a stranger, QStash, a socket."""
+"""Callers of the HTTP API in tests: a signed-in learner, an anonymous client, QStash, and a raw socket."""
 
 import socket
 from collections.abc import Generator
@@ -19,18 +19,18 @@ WAIT_S = 30
 
 @dataclass
 class Callers:
-    """The application, and one like it with little patience, one upload at a time and no signing keys."""
+    """The application, and a stricter one with short time limits, one upload at a time and no signing keys."""
 
     world: World
     strict_url: str
 
     def learner(self, method: str, path: str, user: str = "ada", **request: Any) -> httpx.Response:
-        """A request of a signed-in learner's."""
+        """Send a request as a signed-in learner."""
         with self.world.client(user) as client:
             return client.request(method, path, **request)
 
-    def stranger(self, method: str, path: str, url: str = "", **request: Any) -> httpx.Response:
-        """A request without a cookie or a signature."""
+    def anonymous(self, method: str, path: str, url: str = "", **request: Any) -> httpx.Response:
+        """Send a request without a cookie or a signature."""
         return httpx.request(method, (url or self.world.url) + path, trust_env=False, timeout=WAIT_S, **request)
 
     def begin(self, **changes: Any) -> httpx.Response:
@@ -38,21 +38,21 @@ class Callers:
         return self.learner("POST", SESSIONS, json={**DIRECT, **changes})
 
     def begun(self) -> tuple[str, str]:
-        """A session whose recording is still to be stored: its id, and its key."""
+        """Begin a direct upload, and return the session's id and the storage key. The recording is not stored yet."""
         session_id: str = self.begin().json()["id"]
         return session_id, self.world.database.session(session_id)["audioUrl"]
 
     def complete(self, session_id: str, **request: Any) -> httpx.Response:
-        """Say that a direct upload is stored."""
+        """Complete a direct upload."""
         return self.learner("POST", f"{SESSIONS}/{session_id}/complete", **request)
 
     def store(self, key: str, content_type: str = "audio/webm") -> None:
-        """Store a recording, past the signed address."""
+        """Store a recording without using the signed URL."""
         client, bucket = self.world.storage.client(), self.world.storage.bucket
         client.put_object(Bucket=bucket, Key=key, Body=AUDIO, ContentType=content_type)
 
     def leased(self) -> str:
-        """A session that another delivery holds."""
+        """A session that is leased by another delivery."""
         session_id = self.world.upload()
         self.world.database.execute(
             "UPDATE speaking_sessions SET status = 'TRANSCRIBING', \"updatedAt\" = timezone('utc', now())"
@@ -60,14 +60,14 @@ class Callers:
         return session_id
 
     def done(self) -> str:
-        """A session that was processed."""
+        """A session that is DONE."""
         session_id = self.world.upload()
         assert self.world.deliver(session_id).status_code == 200
         return session_id
 
     @contextmanager
     def slow_upload(self) -> Generator[socket.socket, None, None]:
-        """An upload to the application with little patience, of which only the beginning is sent."""
+        """An upload to the stricter application, of which only the beginning is sent."""
         cookie = session_cookie(SECRET, self.strict_url, "ada")
         head = (
             f"POST {SESSIONS} HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\nContent-Length: 5000000\r\n"
@@ -79,14 +79,14 @@ class Callers:
             yield connection
 
     def raw(self, request: bytes) -> httpx.Response:
-        """What comes back for these bytes."""
+        """Send bytes over a socket, and return the answer."""
         with socket.create_connection((LOOPBACK, int(self.world.url.rsplit(":", 1)[1])), WAIT_S) as connection:
             connection.sendall(request)
             return answer_on(connection)
 
 
 def answer_on(connection: socket.socket) -> httpx.Response:
-    """The answer on a connection that the server closes after it."""
+    """Read the answer from a connection until the server closes it."""
     received = b""
     while chunk := connection.recv(65536):
         received += chunk

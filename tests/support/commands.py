@@ -1,4 +1,4 @@
-"""The blocks of code in the documentation, and what is said of each: run by a test, by ``make newcomer``, or why not."""
+"""The code blocks of the documentation, and their marks: run by a test, run by ``make newcomer``, or not run."""
 
 import re
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ SHELL = ("", "bash", "sh", "shell", "console")
 
 @dataclass(frozen=True)
 class Block:
-    """A block of shell commands. ``mark`` is None where nothing is said."""
+    """A block of shell commands. ``mark`` is None if the block has no mark."""
 
     mark: str | None
     text: str
 
     @property
     def commands(self) -> list[str]:
-        """The lines, without what is said beside them."""
+        """The lines, without comments."""
         return [line for line in (re.sub(r"\s*# .*", "", line) for line in self.text.splitlines()) if line]
 
 
@@ -37,5 +37,5 @@ def blocks(page: str) -> list[Block]:
 
 
 def run_blocks(page: str) -> list[Block]:
-    """Those that a test runs."""
+    """The blocks that a test runs."""
     return [block for block in blocks(page) if block.mark == "run"]

@@ -1,4 +1,4 @@
-"""Servers that come from the system's packages: PgBouncer, and a PostgreSQL that speaks TLS, which the wheel's does not."""
+"""Servers from Debian packages: PgBouncer, and a PostgreSQL with TLS, which the one from the wheel does not support."""
 
 import os
 import shutil
@@ -12,10 +12,10 @@ import pytest
 
 from local.ports import LOOPBACK, accepts, free_port
 from local.postgres import ROLE, Postgres
-from local.postgres_programs import as_ordinary_user
+from local.postgres_programs import unprivileged_prefix
 from local.process import Child
 
-# Who comes over the network: nobody without TLS, but for one database that nobody reaches with it.
+# Connections over the network need TLS, except for the database "plain", which refuses TLS.
 ACCESS = """
 hostssl plain all 127.0.0.1/32 reject
 hostnossl plain all 127.0.0.1/32 trust
@@ -24,8 +24,8 @@ hostssl all all 127.0.0.1/32 trust
 INSTALLED = Path("/usr/lib/postgresql")
 
 
-def required(program: Path | str | None, name: str) -> str:
-    """The program's path. A test that needs it is skipped where it is not installed; in CI it has to be there."""
+def require_program(program: Path | str | None, name: str) -> str:
+    """The path of a program. If it is not installed, the test is skipped, or fails in CI."""
     if program is not None:
         return str(program)
     assert "CI" not in os.environ, f"{name} is not installed"
@@ -34,10 +34,10 @@ def required(program: Path | str | None, name: str) -> str:
 
 @contextmanager
 def tls_postgres(directory: Path) -> Generator[Postgres, None, None]:
-    """Debian's PostgreSQL, reached by TLS only, with a certificate for "localhost" by the authority ``directory/ca.pem``."""
+    """Run Debian's PostgreSQL with TLS only, and a certificate for "localhost" signed by ``directory/ca.pem``."""
     found = sorted(INSTALLED.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
-    binaries = Path(required(found[-1] if found else None, "postgresql")).parent
-    _certify(directory, required(shutil.which("openssl"), "openssl"))
+    binaries = Path(require_program(found[-1] if found else None, "postgresql")).parent
+    _certify(directory, require_program(shutil.which("openssl"), "openssl"))
     (directory / "access.conf").write_text(ACCESS)
     settings = {
         "ssl": "on",
@@ -68,9 +68,9 @@ def _certify(directory: Path, openssl: str) -> None:
 
 @contextmanager
 def pgbouncer(directory: Path, server: Postgres) -> Generator[int, None, None]:
-    """Debian's PgBouncer before ``server`` in transaction mode, with few sessions, otherwise as it is by default; its port."""
+    """Run Debian's PgBouncer in front of ``server`` in transaction mode with few sessions, and yield its port."""
     sbin = Path("/usr/sbin/pgbouncer")
-    program = required(shutil.which("pgbouncer") or (sbin if sbin.exists() else None), "pgbouncer")
+    program = require_program(shutil.which("pgbouncer") or (sbin if sbin.exists() else None), "pgbouncer")
     port = free_port()
     users = directory / "users.txt"
     password = urlsplit(server.url).password
@@ -82,7 +82,7 @@ def pgbouncer(directory: Path, server: Postgres) -> Generator[int, None, None]:
         f"auth_type = trust\nauth_file = {users}\npool_mode = transaction\ndefault_pool_size = 3\n"
     )
     child = Child(
-        "PgBouncer", [*as_ordinary_user(configuration), program, str(configuration)], directory / "pgbouncer.log"
+        "PgBouncer", [*unprivileged_prefix(configuration), program, str(configuration)], directory / "pgbouncer.log"
     )
     try:
         child.wait_until(lambda: accepts(port), 10)

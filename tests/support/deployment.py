@@ -1,4 +1,4 @@
-"""A deployment as an operator finds it: the application behind a QStash that delivers, and its ``python -m app``."""
+"""A deployment for an operator's commands: the application, a QStash that delivers to it, and ``python -m app``."""
 
 import os
 import shlex
@@ -21,25 +21,25 @@ from app.settings import Settings
 from local.migrate import ROOT
 from local.ports import LOOPBACK, free_port
 from local.process import Child
-from tests.conftest import make_settings, noting
+from tests.conftest import capture_services, make_settings
 from tests.support.serving import served
 from tests.support.world import World
 
-PATIENCE_S = 60
-# The private text that no command but "export" may print.
+TIME_LIMIT_S = 60
+# Private text that no command except "export" may print.
 CANARY = "the-canary-sings-privately"
 
 
 @dataclass
 class Deployment:
-    """An application behind a QStash that delivers to it."""
+    """An application, and a QStash that delivers to it."""
 
     world: World
     settings: Settings
 
     @property
     def environment(self) -> dict[str, str]:
-        """The deployment's settings, as a shell has them."""
+        """The deployment's settings as environment variables."""
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
         environment |= {name: os.environ[name] for name in os.environ if name.startswith(("PRISMA_", "PYTHON"))}
         for name, value in dict(self.settings).items():
@@ -47,9 +47,9 @@ class Deployment:
         return environment
 
     def run(self, *words: str, reader: str = "", closed: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
-        """Run ``python -m app`` with the deployment's settings, piped into a shell's command if there is a ``reader``.
+        """Run ``python -m app`` with the deployment's settings.
 
-        ``closed``: streams that it does not have, as a shell writes it.
+        ``reader`` is a shell command that the output is piped into. ``closed`` closes streams, in shell notation.
         """
         command = [sys.executable, "-m", "app", *words]
         if reader or closed:
@@ -65,26 +65,26 @@ class Deployment:
         )
 
     def ok(self, *words: str, **changes: str) -> str:
-        """Run a command that succeeds; what it prints."""
+        """Run a command that must succeed, and return its output."""
         done = self.run(*words, **changes)
         assert done.returncode == 0, done.stdout + done.stderr
         assert CANARY not in done.stderr
         return done.stdout
 
     def until(self, session_id: str, status: str) -> dict[str, Any]:
-        """Wait until QStash and the application have brought a session there."""
+        """Wait until a session has the given status, and return its row."""
         return wait_for(lambda: row if (row := self.world.database.session(session_id))["status"] == status else None)
 
     def dead_letters(self) -> int:
-        """How many messages QStash has given up, asked without a command: that takes a second."""
+        """The number of dead letters. Asks QStash directly, because a command would take a second."""
         headers = {"authorization": f"Bearer {self.settings.qstash_token.get_secret_value()}"}
         listed = httpx.get(f"{self.settings.qstash_url}/v2/dlq", headers=headers, timeout=10, trust_env=False)
         return len(listed.json()["messages"])
 
 
 def wait_for(find: Callable[[], Any]) -> Any:
-    """Wait until something is found."""
-    deadline = time.monotonic() + PATIENCE_S
+    """Wait until ``find`` returns something, and return it."""
+    deadline = time.monotonic() + TIME_LIMIT_S
     while not (found := find()):
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -93,7 +93,7 @@ def wait_for(find: Callable[[], Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, str], None, None]:
-    """A QStash whose time runs five hundred times as fast, so that half an hour takes seconds."""
+    """A QStash whose clock runs five hundred times as fast, so that half an hour takes seconds."""
     port, log = free_port(), tmp_path_factory.mktemp("queue") / "log"
     command: list[str | Path] = [
         sys.executable,
@@ -114,25 +114,25 @@ def queue(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, str],
         except httpx.HTTPError:
             return False
 
-    child.wait_until(answers, PATIENCE_S)
+    child.wait_until(answers, TIME_LIMIT_S)
     yield environment
     child.stop()
 
 
 @pytest.fixture(scope="module")
 def deployed(shared_world: World, queue: dict[str, str]) -> Generator[World, None, None]:
-    """The application behind that QStash."""
+    """An application that uses this QStash."""
     port, opened = free_port(), list[Services]()
     url = f"http://{LOOPBACK}:{port}"
     there, providers_url = shared_world, shared_world.settings.anthropic_base_url
     settings = make_settings(there.database, there.storage, providers_url, url, **queue)
-    with served(create_app(settings, noting(opened)), port):
+    with served(create_app(settings, capture_services(opened)), port):
         yield World(url, settings, there.database, there.storage, there.providers, there.keys, opened)
 
 
 @pytest.fixture
 def deployment(world: World, deployed: World, queue: dict[str, str]) -> Generator[Deployment, None, None]:
-    """It, its surroundings empty."""
+    """The deployment, with empty database, storage and QStash."""
     assert world.database is deployed.database
     deployed.forget_models()
     yield Deployment(deployed, deployed.settings)

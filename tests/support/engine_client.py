@@ -1,4 +1,4 @@
-"""A Prisma client generated for ``tests/fixtures/engine.prisma``, to drive the query engine with more than the service uses."""
+"""A Prisma client for ``tests/fixtures/engine.prisma``, to test more of the query engine than the service uses."""
 
 import importlib
 import os
@@ -13,7 +13,7 @@ FIXTURES = ROOT / "tests" / "fixtures"
 
 
 def generate_client(directory: Path) -> ModuleType:
-    """The generated package, made in ``directory`` and imported."""
+    """Generate the client in ``directory``, import it and return the module."""
     schema = directory / "engine.prisma"
     schema.write_text((FIXTURES / "engine.prisma").read_text())
     stub = str(ROOT / "engine" / "query-engine")

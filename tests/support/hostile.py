@@ -1,20 +1,20 @@
-"""Recordings made to hurt whoever opens them: bombs, and files of nothing but overhead."""
+"""Hostile recordings: decompression bombs, and files that consist of nothing but overhead."""
 
 import struct
 import zlib
 
 from tests.support.recordings import recording
 
-# Just over what Whisper takes in one file, so that they must be cut.
+# Just over Whisper's file size limit, so that they must be cut.
 SIZE_BYTES = 26 * 1024 * 1024
 MIB = 1024 * 1024
 
 
 def one_byte_packets() -> bytes:
-    """WebM with a packet in every seven bytes: over three million, all at one moment."""
+    """WebM with a packet every seven bytes: over three million, all at the same time stamp."""
     head = recording("webm", 1)
     head = head[: head.index(b"\x1fC\xb6u")]
-    # An open-ended cluster (RFC 9559, section 5.1.3) at time 0, then blocks of track 1 at time 0, each a key frame.
+    # A cluster of unknown size (RFC 9559, section 5.1.3) at time 0, then key frame blocks of track 1 at time 0.
     cluster = b"\x1fC\xb6u\x01\xff\xff\xff\xff\xff\xff\xff" + b"\xe7\x81\x00"
     block = b"\xa3\x85\x81\x00\x00\x80\xf8"
     return head + cluster + block * ((SIZE_BYTES - len(head)) // len(block))
@@ -27,9 +27,9 @@ def box(name: bytes, *content: bytes) -> bytes:
 
 
 def compressed_header(unpacked_bytes: int = 2000 * MIB) -> bytes:
-    """MP4 whose header is compressed (QuickTime's ``cmov``) and two gigabytes large once it is not."""
+    """MP4 with a compressed header (QuickTime's ``cmov``) that expands to two gigabytes."""
     packer = zlib.compressobj(9)
-    # A header that begins as one, followed by empty space.
+    # A valid beginning of a header, followed by empty space.
     start = struct.pack(">I", unpacked_bytes) + b"moov" + struct.pack(">I", unpacked_bytes - 8) + b"free"
     zeros = bytes(MIB)
     packed = packer.compress(start) + b"".join(packer.compress(zeros) for _ in range(unpacked_bytes // MIB - 1))
@@ -40,14 +40,14 @@ def compressed_header(unpacked_bytes: int = 2000 * MIB) -> bytes:
 
 
 def many_samples() -> bytes:
-    """MP4 with an index of six million samples of one byte, none of which is there."""
+    """MP4 with an index of six million one-byte samples that do not exist."""
     whole = recording("m4a", 1)
     at = whole.index(b"stsz") - 4
     length = int.from_bytes(whole[at : at + 4], "big")
     count = SIZE_BYTES // 4
     table = box(b"stsz", bytes(8), struct.pack(">I", count), b"\0\0\0\1" * count)
     data = bytearray(whole[:at] + table + whole[at + length :])
-    # Each box around it grows with it.
+    # Enlarge every enclosing box.
     for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
         start = data.index(name) - 4
         size = int.from_bytes(data[start : start + 4], "big") + len(table) - length
@@ -56,7 +56,7 @@ def many_samples() -> bytes:
 
 
 def empty_pages() -> bytes:
-    """Ogg: a beginning, then a million pages without content."""
+    """Ogg: a valid beginning, then a million empty pages."""
     head = recording("ogg", 1)[:4096]
     serial = head[14:18]
     page = b"OggS\0\0" + bytes(8) + serial + bytes(4) + bytes(4) + b"\0"
@@ -64,24 +64,24 @@ def empty_pages() -> bytes:
 
 
 def empty_boxes() -> bytes:
-    """MP4: three million boxes without content before anything else."""
+    """MP4: three million empty boxes before anything else."""
     return box(b"ftyp", b"mp42\0\0\0\0mp42isom") + box(b"free") * (SIZE_BYTES // 8)
 
 
 def nested_boxes() -> bytes:
-    """MP4: headers within headers, as deep as the file is long."""
+    """MP4: 100,000 nested headers."""
     count = 100_000
     nested = b"".join(struct.pack(">I", SIZE_BYTES - 8 * depth) + b"moov" for depth in range(count))
     return box(b"ftyp", b"mp42\0\0\0\0mp42isom") + nested + bytes(SIZE_BYTES - len(nested))
 
 
 def tags() -> bytes:
-    """MP3: nothing but empty ID3 tags."""
+    """MP3: only empty ID3 tags."""
     return b"ID3\4\0\0\0\0\0\0" * (SIZE_BYTES // 10)
 
 
 def looping_index() -> bytes:
-    """WebM whose index of elements points back at itself, a hundred thousand times."""
+    """WebM with an index whose entries all point back to the index itself."""
     seek = b"\x4d\xbb" + b"\x8b" + b"\x53\xab\x84\x11\x4d\x9b\x74" + b"\x53\xac\x81\x00"
     seeks = seek * (SIZE_BYTES // len(seek))
     head = recording("webm", 1)
@@ -96,7 +96,7 @@ def looping_index() -> bytes:
 
 
 def garbage() -> bytes:
-    """Bytes that begin as WebM does, and mean nothing."""
+    """Meaningless bytes after the magic number of WebM."""
     return b"\x1aE\xdf\xa3" + bytes(range(256)) * (SIZE_BYTES // 256)
 
 

@@ -1,4 +1,4 @@
-"""docs/openapi.json, read: which answers it documents, and whether an answer has the documented form."""
+"""Reads docs/openapi.json: the documented answers, and whether an answer matches its schema."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any
 
 FILE = Path(__file__).parent.parent.parent / "docs" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())
-# Where answers are documented that come from any path.
+# The operation name of answers that are documented for all paths.
 ANY = "any"
 METHODS = ("get", "post", "delete")
 TYPES: dict[str, tuple[type, ...]] = {
@@ -24,7 +24,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """A documented answer: of an operation, or of any path; its example by name."""
+    """A documented answer of one operation or of all paths, identified by the name of its example."""
 
     operation: str
     status: int
@@ -37,7 +37,7 @@ class Answer:
 
 
 def resolve(node: dict[str, Any]) -> dict[str, Any]:
-    """What a ``$ref`` refers to, or the node itself. Raises KeyError for a reference into nothing."""
+    """The target of a ``$ref``, or the node itself. Raises KeyError if the target does not exist."""
     while "$ref" in node:
         target: Any = DOCUMENT
         for part in node["$ref"].removeprefix("#/").split("/"):
@@ -55,12 +55,12 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def operation(operation_id: str) -> dict[str, Any]:
-    """An operation by its name."""
+    """An operation by its id."""
     return next(each for _, _, each in operations() if each["operationId"] == operation_id)
 
 
 def answers() -> list[Answer]:
-    """Every documented answer once; those that an operation shares with any path count there."""
+    """Every documented answer once. Answers that operations share are listed under ``ANY``."""
     found: list[Answer] = []
     for _, _, each in operations():
         for status, response in each["responses"].items():
@@ -86,7 +86,10 @@ def kinds_of(schema: dict[str, Any]) -> list[str]:
 
 
 def faults(value: Any, schema: dict[str, Any], where: str = "answer") -> list[str]:
-    """What is wrong with a value, by the keywords that the document uses; keys are in the documented order."""
+    """The differences between a value and a schema. Keys must be in the documented order.
+
+    Written by hand because jsonschema does not check the order of keys.
+    """
     schema = resolve(schema)
     if "oneOf" in schema:
         options = [faults(value, option, where) for option in schema["oneOf"]]

@@ -1,4 +1,4 @@
-"""An OTLP/HTTP receiver on a real socket: decodes what OpenTelemetry's exporter sends, and keeps it."""
+"""An OTLP/HTTP receiver on a real socket: decodes and stores what OpenTelemetry's exporter sends."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ ERROR = 2
 
 @dataclass(frozen=True)
 class Span:
-    """A span as it arrived. Ids are hexadecimal; ``events`` counts them."""
+    """A received span. Ids are hexadecimal; ``events`` is the number of span events."""
 
     name: str
     kind: str
@@ -33,7 +33,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Point:
-    """The newest point of a series: a counter's sum, a gauge's value, or a histogram's sum and ``count``."""
+    """The latest point of a series: a counter's sum, a gauge's value, or a histogram's sum and ``count``."""
 
     value: float
     count: int = 0
@@ -44,12 +44,12 @@ Series = tuple[str, frozenset[tuple[str, Any]]]
 
 @dataclass
 class Receiver:
-    """What arrived, decoded; ``bodies`` as it was sent."""
+    """The received data, decoded; ``bodies`` are the raw request bodies."""
 
     spans: list[Span] = field(default_factory=list[Span])
     points: dict[Series, Point] = field(default_factory=dict[Series, Point])
     units: dict[str, str] = field(default_factory=dict[str, str])
-    # How many points came of each metric.
+    # The number of points received for each metric.
     arrived: Counter[str] = field(default_factory=Counter[str])
     resource: dict[str, Any] = field(default_factory=dict[str, Any])
     headers: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
@@ -66,11 +66,11 @@ class Receiver:
         )
 
     def named(self, name: str) -> list[Span]:
-        """The spans of a name, as they arrived."""
+        """The spans with a name, in order of arrival."""
         return [span for span in self.spans if span.name == name]
 
     def point(self, name: str, **attributes: Any) -> Point | None:
-        """A metric's newest point with exactly these attributes (``__`` stands for a dot)."""
+        """The latest point of a metric with exactly these attributes (``__`` stands for a dot)."""
         named = {key.replace("__", "."): value for key, value in attributes.items()}
         return self.points.get((name, frozenset(named.items())))
 

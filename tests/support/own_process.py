@@ -1,4 +1,4 @@
-"""The application in a process of its own, for tests of what holds for a whole process."""
+"""Runs the application in its own process, for tests that concern the whole process."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from local.migrate import ROOT
 from local.ports import LOOPBACK, accepts, free_port
 from tests.support.world import World
 
-# As "python -m app serve"; at its end it names the modules of OpenTelemetry that were loaded.
+# Like "python -m app serve", but prints the loaded OpenTelemetry modules on exit.
 SERVE = """
 import atexit, runpy, signal, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -25,14 +25,14 @@ runpy.run_module("app", run_name="__main__")
 
 @dataclass
 class OwnProcess:
-    """A running application: ``world`` reaches it."""
+    """A running application. ``world`` sends requests to it."""
 
     world: World
     process: subprocess.Popen[bytes]
     log: Path
 
     def stop(self) -> float:
-        """SIGTERM, and wait for the end; the seconds it took."""
+        """Send SIGTERM, wait for the process to exit, and return the seconds it took."""
         started = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
@@ -40,19 +40,19 @@ class OwnProcess:
 
     @property
     def printed(self) -> str:
-        """All that it has printed."""
+        """Everything that the process has printed."""
         return self.log.read_text()
 
     @property
     def loaded(self) -> list[str]:
-        """OpenTelemetry's modules that were loaded when it ended."""
+        """The OpenTelemetry modules that were loaded when the process exited."""
         [line] = [line for line in self.printed.splitlines() if line.startswith("LOADED")]
         return line.split()[1:]
 
 
 @contextmanager
 def own_process(world: World, log: Path, **environment: str) -> Generator[OwnProcess, None, None]:
-    """The application of ``world`` once more, with these variables; those of OpenTelemetry are not inherited."""
+    """Run another application with the settings of ``world`` and these variables. OTEL variables are not inherited."""
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
     settings = world.settings.model_copy(update={"app_url": url})

@@ -1,4 +1,4 @@
-"""OpenAI, Anthropic and QStash's publish endpoint on a real socket, with answers a test can script and calls it can read."""
+"""Stand-ins for OpenAI, Anthropic and QStash on a real socket, with scripted answers and recorded calls."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ ANALYSIS: dict[str, Any] = {
 
 @dataclass
 class Reply:
-    """A scripted answer, given ``times`` times: the SDKs try a failing request three times. ``delay_s`` is waited first."""
+    """A scripted answer, sent ``times`` times after ``delay_s``. The SDKs try a failing request three times."""
 
     status: int = 200
     body: Any = None
@@ -44,29 +44,29 @@ class Reply:
 
 @dataclass
 class Providers:
-    """The scripts (what is not scripted succeeds) and the record of calls."""
+    """The scripts and the recorded calls. Calls without a script succeed."""
 
     whisper: deque[Reply] = field(default_factory=deque[Reply])
     claude: deque[Reply] = field(default_factory=deque[Reply])
     qstash: deque[Reply] = field(default_factory=deque[Reply])
-    # Every answer takes so long; transcripts may name their session, to tell concurrent ones apart.
+    # The delay of every answer, and whether transcripts contain their session's id, to distinguish concurrent ones.
     delay_s: float = 0.0
     names_sessions: bool = False
-    # Models that their provider has switched off.
-    gone: set[str] = field(default_factory=set[str])
-    # Messages that QStash holds back in flow control.
+    # Models that the provider has retired.
+    retired: set[str] = field(default_factory=set[str])
+    # The number of messages that wait in QStash's flow control.
     waiting: int = 0
-    # Callers that were gone before their answer came.
+    # The number of callers that disconnected before their answer.
     hung_up: int = 0
     transcriptions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     messages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     published: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def reset(self) -> None:
-        """Forget scripts and calls."""
+        """Clear scripts and calls."""
         for each in (self.whisper, self.claude, self.qstash, self.transcriptions, self.messages, self.published):
             each.clear()
-        self.gone.clear()
+        self.retired.clear()
         self.waiting = self.hung_up = 0
 
     def claude_says(self, text: str, stop_reason: str = "end_turn") -> None:
@@ -95,7 +95,7 @@ class Providers:
             self.transcriptions.append(
                 {**fields, "filename": file.filename, "content_type": file.content_type, "content": content}
             )
-        if fields["model"] in self.gone:
+        if fields["model"] in self.retired:
             error = {"message": "no such model", "type": "invalid_request_error", "code": "model_not_found"}
             return JSONResponse({"error": error}, 404)
         text = f"{TRANSCRIPT} {file.filename}" if self.names_sessions else TRANSCRIPT
@@ -103,7 +103,7 @@ class Providers:
 
     async def _analyze(self, request: Request) -> Response:
         self.messages.append(await request.json())
-        if self.messages[-1]["model"] in self.gone:
+        if self.messages[-1]["model"] in self.retired:
             error = {"type": "not_found_error", "message": "model: x"}
             return JSONResponse({"type": "error", "error": error}, 404)
         return await self._answer(self.claude, message(json.dumps(ANALYSIS), "end_turn"), request)
@@ -115,7 +115,7 @@ class Providers:
 
     async def _model(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if name in self.gone:
+        if name in self.retired:
             return JSONResponse({"error": {"code": "model_not_found"}}, 404)
         return JSONResponse({"id": name, "shutdown_date": "2027-02-26" if name == "whisper-1" else None})
 
@@ -134,7 +134,7 @@ class Providers:
 
 
 def message(text: str, stop_reason: str) -> dict[str, Any]:
-    """An answer of Claude's."""
+    """A message as Claude's API returns it."""
     return {
         "id": "msg_01",
         "type": "message",

@@ -1,4 +1,4 @@
-"""Long recordings: a human voice said again and again, by copying its packets."""
+"""Long recordings: a human voice, repeated by copying its packets."""
 
 # pyright: reportUnknownMemberType=false
 # PyAV's containers are only partly typed.
@@ -17,7 +17,7 @@ from local.audio import OPUS_RATE, Samples, decode, human_voice
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
 
-# As browsers and recorders write them.
+# Formats as written by browsers and recorders.
 FORMATS: dict[str, tuple[str, str, dict[str, str]]] = {
     "webm": ("webm", "libopus", {"live": "1"}),
     "ogg": ("ogg", "libopus", {}),
@@ -31,13 +31,13 @@ TYPES = {"m4a": "audio/mp4", "mp3": "audio/mpeg"}
 
 @cache
 def voice(rate: int = OPUS_RATE) -> Samples:
-    """The human voice, 44 seconds."""
+    """The human voice, 44 seconds long."""
     return decode(human_voice(), rate)
 
 
 @lru_cache(2)
 def recording(name: str, times: int) -> bytes:
-    """The voice so many times, in one of FORMATS or as ``wav``."""
+    """The voice repeated ``times`` times, in one of FORMATS or as ``wav``."""
     if name == "wav":
         return _wav(times)
     container, codec, options = FORMATS[name]
@@ -92,6 +92,6 @@ def _wav(times: int) -> bytes:
 
 
 def packets(data: bytes) -> bytes:
-    """What a recording's packets hold, one after the other."""
+    """The concatenated contents of a recording's packets."""
     with av.open(io.BytesIO(data), "r") as source:
         return b"".join(bytes(packet) for packet in source.demux(source.streams.audio[0]) if packet.size)

@@ -1,4 +1,4 @@
-"""docs/scale.md: what 1,000, 100,000 and 1,000,000 sessions a day need, from measured figures, prices and stated assumptions."""
+"""docs/scale.md: what 1,000, 100,000 and 1,000,000 sessions a day require, from measurements, prices and stated assumptions."""
 
 import json
 import math
@@ -6,6 +6,7 @@ import statistics
 from dataclasses import dataclass
 
 from app.adapters import claude, whisper
+from app.commands.qstash_checkups import MAX_WAITING_PER_SLOT
 from app.settings import Settings
 from benchmarks.table import RESULTS
 
@@ -74,9 +75,9 @@ def scale() -> str:
     rows = "\n".join(f"| {name} | {' | '.join(column[name] for column in columns)} |" for name in columns[0])
     return f"""
 # What 1,000, 100,000 and 1,000,000 sessions a day require
-Calculated from `benchmarks/results/{m.name}`, the prices in `app/adapters` and the assumptions below.
-It has never run at a million sessions a day: the measurements come from one machine with two cores and
-providers that answer at once.
+These figures are calculated from `benchmarks/results/{m.name}`, the prices in
+`app/adapters` and the assumptions below. The service has never run at a million sessions a day: the
+measurements come from one machine with two cores and providers that answer at once.
 
 | | {" | ".join(f"{sessions:,} a day" for sessions in SESSIONS_A_DAY)} |
 |---|{"---|" * len(SESSIONS_A_DAY)}
@@ -85,46 +86,47 @@ providers that answer at once.
 ## Assumptions
 - A session is {MINUTES} minutes of speech in {RECORDING_MB} MB, {TOKENS_IN:,} input and
   {TOKENS_OUT:,} output tokens for the analysis (30 % more with Haiku 5.5). Peak load is {PEAK_FACTOR} times the mean.
-- A delivery takes {DELIVERY_S} s, almost all of it waiting for the models. This is an
-  assumption, because the models are not ours. Your own figure is `took_ms` of the log's `request_answered`.
-- The frontend asks {POLLS} times for one session before it is DONE.
+- A delivery takes {DELIVERY_S} s, almost all of it waiting for the models. This was not measured, because it
+  depends on the providers. To find your own figure, see `took_ms` of `request_answered` in the log.
+- The frontend polls a session {POLLS} times until it is DONE.
 - Measured: {cpu_ms:.0f} ms of CPU for a session ({m.delivery_cpu_ms:.1f} ms for the delivery,
   {m.upload_cpu_ms:.1f} ms for each MB of the upload, {m.poll_cpu_ms:.2f} ms for each poll),
   {m.upload_statements:.0f} SQL statements for the upload, {m.delivery_statements:.0f} for the delivery and one for
   each poll, {m.memory_mb:.0f} MB for a process with its query engine.
-- A process is given no more than {MOST_BUSY:.0%} of a core and {DELIVERIES_A_PROCESS} deliveries at once, with
-  `connection_limit={CONNECTIONS_A_PROCESS}` in `DATABASE_URL`; there are at least two, so that one can be
+- A process uses at most {MOST_BUSY:.0%} of a core and handles at most {DELIVERIES_A_PROCESS} concurrent deliveries, with
+  `connection_limit={CONNECTIONS_A_PROCESS}` in `DATABASE_URL`. There are at least two processes, so that one can be
   replaced without downtime.
-- A session leaves {STORED_KB} KB in the database: its words, its insights, their indexes.
+- A session leaves {STORED_KB} KB in the database: transcript, insights and their indexes.
 - QStash costs $1 for 100,000 messages; {SWEEPS_A_DAY} a day are sweeps. Its plans deliver 10, 100, 200 and
-  1,000 messages at once ([prices](https://upstash.com/pricing/qstash)). Retries are not counted.
-- Not counted: the servers, traffic, and storage, whose recordings are deleted within a minute or so.
+  1,000 messages concurrently ([prices](https://upstash.com/pricing/qstash)). Retries are not counted.
+- Not counted: servers, traffic and storage. Recordings are usually deleted within a minute or so.
 
 ## Which settings
-- **Parallelism.** Set `QSTASH_FLOW_CONTROL_KEY`, and `QSTASH_FLOW_CONTROL_PARALLELISM` as in the table or
-  as far as the models' rate limits allow, whichever is less. Further messages wait in QStash, and
-  `doctor` shows how many. Without flow control, QStash delivers as many at once as its plan allows, and
-  deliveries that the models refuse are retried.
-- **Rate limits of the models.** The table has what is needed at peak; compare it with the limits of your
-  accounts before you reach them. Speech is limited in requests; the analysis in
-  requests and in tokens of input and output.
+- **Parallelism.** Set `QSTASH_FLOW_CONTROL_KEY`, and set `QSTASH_FLOW_CONTROL_PARALLELISM` to the number in
+  the table or to what the models' rate limits allow, whichever is less. Further messages wait in QStash.
+  `doctor` shows how many, and reports it as wrong if there are more than {MAX_WAITING_PER_SLOT} for each concurrent
+  delivery ({MAX_WAITING_PER_SLOT * DELIVERY_S / 60:.0f} minutes of waiting at {DELIVERY_S} s each).
+  Without flow control, QStash delivers as many messages concurrently as its plan allows, and deliveries
+  that the models refuse are retried.
+- **Rate limits of the models.** Compare the table's figures at peak with the limits of your accounts before
+  you reach them. Speech models have a limit on requests, analysis models on requests and on input and output
+  tokens.
 - **Connections.** Processes times `connection_limit` must stay below the database's `max_connections`,
-  with room for the frontend. On a serverless platform, and above a hundred, use a pooled address with
-  `pgbouncer=true`.
-- **Money.** Most of the cost is speech. `TRANSCRIPTION_MODELS` and `ANALYSIS_MODELS` choose the prices.
+  with room for the frontend. On a serverless platform, or with more than a hundred connections, use a pooled
+  address with `pgbouncer=true`.
+- **Cost.** Most of it is speech. Choose cheaper models with `TRANSCRIPTION_MODELS` and `ANALYSIS_MODELS`.
 
 ## Where this design reaches its limits
-- **QStash** has no limit on the rate of publishing. An upload publishes one message, as it
-  should. The limit you reach first is the plan's number of concurrent deliveries: above 1,000, ask
-  Upstash or use both regions.
+- **QStash** has no limit on the rate of publishing, and each upload publishes only one message. The limit
+  you reach first is the plan's number of concurrent deliveries. Above 1,000, ask Upstash or use both regions.
 - **The sweep** publishes one message for each waiting session, 16 concurrently, for 40 s of each round. A
   backlog of millions after an outage would need QStash's batch API, which the sweep does not use yet.
-- **PostgreSQL** on one machine takes more such statements a second than the table asks for, so size is
-  the limit, not the rate: the table has the growth in a year, and backups and indexes get slow somewhere
-  above a terabyte. Before that, move old sessions elsewhere or partition by month. Then spread learners
-  over several machines with Citus or the like, by `userId`. Profiles and sessions are already looked up
-  by `userId`, but a delivery names only its session: its message, and every statement with `WHERE id =`,
-  would also need the learner's id.
+- **PostgreSQL** on one machine can run more such statements a second than the table requires, so the limit
+  is the size of the database, not the rate. The table has the growth per year. Backups and indexes get
+  slow somewhere above a terabyte. Before that, move old sessions elsewhere or partition by month. As the
+  next step, distribute learners over several machines by `userId`, with Citus or a similar extension.
+  Profiles and sessions are already looked up by `userId`, but a delivery names only its session. Its
+  message, and every statement with `WHERE id =`, would also need the learner's id.
 """
 
 

@@ -1,4 +1,4 @@
-"""Web applications served on real sockets from a thread of the test process."""
+"""Serves web applications on real sockets, from a thread of the test process."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ START_TIMEOUT_S = 20
 def served(
     app: ASGIApp, port: int | None = None, http: type[asyncio.Protocol] = BoundedProtocol
 ) -> Generator[str, None, None]:
-    """Serve ``app`` for the length of the block; its address."""
+    """Serve ``app`` inside the block, and yield its address."""
     port = port or free_port()
     config = uvicorn.Config(app, host=LOOPBACK, port=port, log_config=None, timeout_graceful_shutdown=2, http=http)
     server = uvicorn.Server(config)

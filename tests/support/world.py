@@ -1,9 +1,8 @@
-"""The world a test lives in: the application on a socket, and what is around it."""
+"""The test environment: the application on a socket, with its database, storage and providers."""
 
 import base64
 import json
-import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -21,19 +20,19 @@ AUDIO = b"\x1aE\xdf\xa3 not really a recording, but nobody here decodes it" * 20
 
 
 @dataclass
-class Database:
-    """A migrated database, read and changed from outside the application."""
+class MigratedDatabase:
+    """A migrated database, for reading and changing it from outside the application."""
 
     server: Postgres
     name: str
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The database URL."""
         return self.server.url_of(self.name)
 
     def execute(self, sql: str) -> str:
-        """Run statements; what they print."""
+        """Run statements, and return their output."""
         return self.server.psql(sql, self.name)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
@@ -42,43 +41,43 @@ class Database:
         return [json.loads(line) for line in printed.splitlines()]
 
     def session(self, session_id: str) -> dict[str, Any]:
-        """One session's row."""
+        """The row of a session."""
         [row] = self.rows(f"SELECT * FROM speaking_sessions WHERE id = '{session_id}'")
         return row
 
     def clear(self) -> None:
         """Empty every table."""
-        # Everything else refers to a user, directly or not. TRUNCATE takes longer on small tables.
+        # Every other table refers to users and cascades. TRUNCATE would take longer on small tables.
         self.execute("DELETE FROM users")
 
 
 @dataclass
 class World:
-    """The running application and its surroundings."""
+    """The running application with its database, storage and providers."""
 
     url: str
     settings: Settings
-    database: Database
+    database: MigratedDatabase
     storage: Storage
     providers: Providers
     keys: Keys
     services: list[Services] = field(default_factory=list[Services])
 
     def forget_models(self) -> None:
-        """Let the application ask for every model again."""
+        """Make the application forget which models were not available."""
         for services in self.services:
-            services.whisper.models.forget()
-            services.claude.models.forget()
+            for models in (services.whisper.models, services.claude.models):
+                models._gone_until.clear()  # pyright: ignore[reportPrivateUsage]  # expires in production
 
     def client(self, user: str = "ada", **claims: Any) -> httpx.Client:
-        """A browser in which ``user`` is signed in."""
+        """An HTTP client with the session cookie of ``user``."""
         cookie = session_cookie(SECRET, self.settings.app_url, user, **claims)
         return httpx.Client(base_url=self.url, headers={"cookie": cookie}, timeout=60, trust_env=False, verify=False)
 
     def upload(
         self, user: str = "ada", content: bytes = AUDIO, content_type: str = "audio/webm;codecs=opus", **fields: str
     ) -> str:
-        """Upload a recording as a browser does; the session's id."""
+        """Upload a recording as a browser does, and return the session's id."""
         with self.client(user) as client:
             data = {"duration": "12.5", "language": "en", **fields}
             answer = client.post("/api/sessions", files={"audio": ("blob", content, content_type)}, data=data)
@@ -92,19 +91,19 @@ class World:
         return self.signed("/api/internal/process", body, {"upstash-retried": str(retried)})
 
     def deliver_failure(self, session_id: str, status: int = 500, **more: object) -> httpx.Response:
-        """Call the failure callback as QStash does once it has given up."""
+        """Call the failure callback as QStash does after the last attempt."""
         source = base64.b64encode(json.dumps({"sessionId": session_id}).encode()).decode()
         body = json.dumps({"status": status, "sourceBody": source, "dlqId": "1-0", **more}).encode()
         return self.signed("/api/internal/process-failed", body)
 
     def signed(self, path: str, body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
-        """POST ``body`` with a true signature."""
+        """POST ``body`` with a valid signature."""
         signature = self.keys.sign(self.settings.app_url + path, body)
         given = {"upstash-signature": signature, "content-type": "application/json", **(headers or {})}
         return httpx.post(self.url + path, content=body, headers=given, timeout=60, trust_env=False, verify=False)
 
     def deliver_until_quiet(self, session_id: str, attempts: int = 4) -> httpx.Response:
-        """Deliver as QStash would: until an answer is 2xx, asks for no retry, or the attempts are used up."""
+        """Deliver as QStash does: until success, an answer that stops the retries, or the last attempt."""
         answer = self.deliver(session_id)
         for retried in range(1, attempts):
             if answer.is_success or answer.status_code == 489:
@@ -113,9 +112,6 @@ class World:
         return answer
 
 
-def psql_available(server: Postgres) -> bool:
-    """Whether the server answers a query."""
-    try:
-        return server.psql("SELECT 1") == "1"
-    except subprocess.CalledProcessError:
-        return False
+def with_settings(services: Services, **changes: object) -> Services:
+    """The same services with changed settings, which are not validated again."""
+    return replace(services, settings=services.settings.model_copy(update=changes))

@@ -1,1 +1,1 @@
-"""Tests: unit."""
+"""Unit tests: pure rules and guards over the code, without sockets."""

@@ -1,4 +1,4 @@
-"""What of a model's answer is accepted, and what is made of it."""
+"""Parsing of a model's analysis: what is accepted, corrected or refused."""
 
 import json
 from contextlib import suppress
@@ -14,11 +14,11 @@ INSIGHT: dict[str, Any] = {"category": "grammar", "pattern": "Articles", "detail
 
 
 def answer(**changes: Any) -> Analysis:
-    """A parsed answer of one insight, with changes."""
+    """A parsed answer with one insight, with changes."""
     return parse_analysis(json.dumps({"insights": [{**INSIGHT, **changes}], "focusNext": "Say the.", "summary": "s"}))
 
 
-# A busy machine draws slowly.
+# On a busy machine, generating examples is slow.
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.recursive(
@@ -26,7 +26,7 @@ def answer(**changes: Any) -> Analysis:
     )
 )
 def test_any_answer_has_the_shape_or_is_refused(value: Any) -> None:
-    """Nothing else is raised, whatever a model writes."""
+    """Whatever a model writes, only InvalidAnalysis is raised."""
     for text in (
         json.dumps(value),
         json.dumps({"insights": [{**INSIGHT, "examples": value}], "focusNext": "", "summary": ""}),
@@ -39,19 +39,19 @@ def test_any_answer_has_the_shape_or_is_refused(value: Any) -> None:
     ("given", "kept"), [(0, 0), (2.5, 2), (10_001, 10_000), (10**30, 10_000), (-3, 0), (-0.5, 0), (1e300, 10_000)]
 )
 def test_a_frequency_is_clamped(given: float, kept: int) -> None:
-    """No single session may drown a learner's profile, nor take away from it."""
+    """A single session can neither dominate a learner's profile nor reduce its counts."""
     assert answer(frequency=given).insights[0].frequency == kept
 
 
 @pytest.mark.parametrize("given", [None, True, "3", float("inf"), float("nan"), [3]])
-def test_what_is_no_number_is_refused(given: Any) -> None:
-    """As the original refuses it."""
+def test_a_non_numeric_frequency_is_refused(given: Any) -> None:
+    """Like in the original."""
     with pytest.raises(InvalidAnalysis):
         answer(frequency=given)
 
 
 def test_long_texts_are_cut() -> None:
-    """The beginning is still of use; another answer of the same kind would be paid for and no better."""
+    """The beginning is still useful, and another answer would cost money and be no better."""
     long = "x" * 100_000
     insight = answer(pattern=long, detail=long, suggestion=long, examples=[long] * 50).insights[0]
 
@@ -60,7 +60,7 @@ def test_long_texts_are_cut() -> None:
 
 
 def test_a_fence_round_the_answer_is_accepted() -> None:
-    """Models like to write one."""
+    """Models often write one."""
     assert (
         parse_analysis(f"```json\n{json.dumps({'insights': [], 'focusNext': '', 'summary': ''})}\n```").insights == []
     )

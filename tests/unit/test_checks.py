@@ -1,4 +1,4 @@
-"""The settings are checked at start: each problem is a sentence that names the variable and the remedy, and no value."""
+"""Checks of the settings on startup: each problem is a sentence with the variable and the remedy, but no value."""
 
 import re
 
@@ -24,7 +24,7 @@ COMPLETE = {
 
 
 def given(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
-    """An environment with nothing but these settings."""
+    """Set up an environment with only these settings."""
     for name in [*Settings.model_fields, "nextauth_secret"]:
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in {**COMPLETE, **changes}.items():
@@ -32,7 +32,7 @@ def given(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
 
 
 def test_complete_settings_have_no_problem_and_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is said where there is nothing to say."""
+    """Complete settings produce no output."""
     given(monkeypatch)
 
     assert warnings(load()) == []
@@ -68,8 +68,10 @@ BAD = [
 
 
 @pytest.mark.parametrize(("changes", "sentence"), BAD, ids=[sentence[:40] for _, sentence in BAD])
-def test_a_bad_setting_is_a_sentence(monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], sentence: str) -> None:
-    """One problem, one sentence; a secret's value is never in it."""
+def test_an_invalid_setting_is_reported_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], sentence: str
+) -> None:
+    """Each problem is one sentence that never contains a secret's value."""
     given(monkeypatch, **changes)
     with pytest.raises(SettingsError) as caught:
         load()
@@ -79,8 +81,8 @@ def test_a_bad_setting_is_a_sentence(monkeypatch: pytest.MonkeyPatch, changes: d
     assert "canary" not in str(caught.value)
 
 
-def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has to start ten times."""
+def test_all_problems_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nobody has to start the service ten times."""
     given(monkeypatch, **dict.fromkeys(COMPLETE, ""))
     with pytest.raises(SettingsError) as caught:
         load()
@@ -89,7 +91,7 @@ def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_missing_signing_keys_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service starts and refuses every delivery; it says so at start."""
+    """The service starts, refuses every delivery, and warns about it on startup."""
     given(monkeypatch, QSTASH_CURRENT_SIGNING_KEY="")
 
     assert [re.split(" is missing", sentence)[0] for sentence in warnings(load())] == ["QSTASH_CURRENT_SIGNING_KEY"]
@@ -105,7 +107,7 @@ US = {
 
 @pytest.mark.parametrize("region", ["US_EAST_1", "us-east-1"])
 def test_a_region_replaces_address_and_token_and_adds_its_keys(monkeypatch: pytest.MonkeyPatch, region: str) -> None:
-    """The choices of the JavaScript SDK; a region without its settings leaves the plain ones, and is warned of."""
+    """Like in the JavaScript SDK. If the region's settings are missing, the plain ones are used with a warning."""
     given(monkeypatch, **US, QSTASH_REGION=region)
     s = load()
     assert (s.qstash_url, s.qstash_token.get_secret_value(), warnings(s)) == ("https://us", "eyJus", [])
@@ -123,7 +125,7 @@ def test_a_region_replaces_address_and_token_and_adds_its_keys(monkeypatch: pyte
 
 
 def test_without_a_region_its_settings_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The four plain settings are all there is."""
+    """Without QSTASH_REGION, only the four plain settings are used."""
     given(monkeypatch, **US)
 
     assert load().qstash_url == "https://qstash.upstash.io"
@@ -131,7 +133,7 @@ def test_without_a_region_its_settings_change_nothing(monkeypatch: pytest.Monkey
 
 
 def test_a_region_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As QStash's console has it: no plain settings at all. A delivery without the header gets the region's keys."""
+    """Like in QStash's console, without plain settings. Deliveries without the header use the region's keys."""
     plain = ("QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY")
     given(monkeypatch, **US, **dict.fromkeys(plain, ""), QSTASH_REGION="US_EAST_1")
 
@@ -139,7 +141,7 @@ def test_a_region_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_schedule_needs_no_keys_of_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipeline that installs it knows QStash's token only."""
+    """A deployment pipeline that installs it needs only QStash's token."""
     given(monkeypatch, **dict.fromkeys(COMPLETE, ""))
     monkeypatch.setenv("APP_URL", "https://api.example.com/")
     monkeypatch.setenv("QSTASH_TOKEN", "eyJ")

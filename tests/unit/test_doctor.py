@@ -1,4 +1,4 @@
-"""What ``doctor`` makes of what it is told: each point fine, wrong and unknown. The real questions: tests/integration."""
+"""The verdicts of ``doctor`` for given facts: fine, wrong or unknown. Real deployments: tests/integration."""
 
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
@@ -32,8 +32,8 @@ DATABASE = {"tables": 6, "time_zone": "UTC", "max_connections": 100, "connection
         ({"now": 996.0}, "database clock", "differs"),
     ],
 )
-def test_the_database(changes: dict[str, Any], wrong: str, advice: str) -> None:
-    """Each point by itself."""
+def test_database_verdicts(changes: dict[str, Any], wrong: str, advice: str) -> None:
+    """Each point has its own verdict."""
     found = judge_database({**DATABASE, **changes}, 1000.0)
 
     assert len(found) == 4
@@ -54,22 +54,22 @@ def test_the_database(changes: dict[str, Any], wrong: str, advice: str) -> None:
         ({**SCHEDULE, "last_states": {"m": "FAIL"}}, "wrong", "python -m app sweep"),
     ],
 )
-def test_the_schedule(schedule: dict[str, Any] | None, verdict: str, advice: str) -> None:
-    """Present, ours, running, and run within half an hour."""
+def test_schedule_verdicts(schedule: dict[str, Any] | None, verdict: str, advice: str) -> None:
+    """The schedule must exist, be ours, not be paused, and have run within half an hour."""
     found = judge_schedule(schedule, SWEEP, NOW)
 
     assert found.verdict == verdict and advice in found.advice
 
 
-def test_the_queue() -> None:
-    """Up to 120 messages a slot are worked off within half an hour."""
+def test_queue_verdicts() -> None:
+    """Up to 120 messages per slot can be processed within half an hour."""
     assert judge_queue(None, 10).verdict == "unknown"
     assert judge_queue(1200, 10).verdict == "fine"
     assert judge_queue(1201, 10).verdict == "wrong" and "PARALLELISM" in judge_queue(1201, 10).advice
 
 
-def test_the_clock_of_qstash() -> None:
-    """More than three seconds apart, either way; no header, no verdict."""
+def test_qstash_clock_advice() -> None:
+    """A difference of more than three seconds is wrong; without a header there is no verdict."""
     for seconds in (-60, 60):
         assert "synchronize" in clock_advice(
             format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
@@ -83,6 +83,6 @@ def test_the_clock_of_qstash() -> None:
     ("ends", "verdict"),
     [("", "fine"), ("2027-02-26", "fine"), ("2026-12-27", "wrong"), ("2026-01-01", "wrong"), ("soon", "unknown")],
 )
-def test_the_end_of_a_model(ends: str, verdict: str) -> None:
-    """A month is left to try its successor."""
+def test_model_end_of_life_verdicts(ends: str, verdict: str) -> None:
+    """A model that ends within a month is wrong, to leave time for testing its successor."""
     assert judge_end("model", ends, date(2026, 11, 28)).verdict == verdict

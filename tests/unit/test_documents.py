@@ -1,4 +1,4 @@
-"""The documentation says what the code does: pages made from it are current, what they name exists."""
+"""The documentation matches the code: generated pages are current, and everything they name exists."""
 
 import ast
 import re
@@ -17,21 +17,21 @@ PROSE = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_made_pages_are_current(name: str) -> None:
-    """Run `make docs` after a change of what a page is made from."""
+def test_generated_pages_are_current(name: str) -> None:
+    """Run `make docs` after changing the source of a generated page."""
     assert (DOCS / name).read_text() == PAGES[name]()
 
 
 @pytest.mark.parametrize("file", PROSE, ids=lambda file: str(file.relative_to(ROOT)))
-def test_links_lead_somewhere(file: Path) -> None:
-    """Every relative link names a file or a folder of the repository."""
+def test_links_resolve(file: Path) -> None:
+    """Every relative link points to a file or a folder of the repository."""
     targets = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", file.read_text())
 
     assert [target for target in targets if not (file.parent / target).exists()] == []
 
 
 def test_named_tests_exist() -> None:
-    """A promise names the test that shows it, and that test is there."""
+    """Every test that the documentation names exists."""
     sources = [file for folder in ("tests", "packages") for file in (ROOT / folder).rglob("test_*.py")]
     known = {file.name for file in sources} | {file.stem for file in sources}
     for source in sources:
@@ -45,7 +45,7 @@ def test_named_tests_exist() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/deploy.md"])
 def test_each_block_of_commands_is_run_or_says_why_not(page: str) -> None:
-    """Commands that nobody runs go wrong unnoticed."""
+    """Commands that no test runs would break unnoticed."""
     found = blocks(page)
 
     assert found
@@ -53,17 +53,17 @@ def test_each_block_of_commands_is_run_or_says_why_not(page: str) -> None:
 
 
 @pytest.mark.parametrize("file", ["docs/api.md", "docs/page.md", "docs/quickstart.md", "local/page/static/status.js"])
-def test_the_rule_for_clients_fits_the_sentences(file: str) -> None:
-    """FAILED is not final where the sentence has this phrase, and only there."""
+def test_the_retry_phrase_matches_the_error_messages(file: str) -> None:
+    """FAILED is not final only if the error message contains this phrase."""
     [phrase] = set(re.findall("tried again automatically", (ROOT / file).read_text()))
 
     assert phrase in AGAIN and phrase not in NOT_AGAIN
 
 
-def test_each_promise_of_the_readme_names_a_test() -> None:
-    """Nothing is promised that nobody tries."""
-    table = (ROOT / "README.md").read_text().partition("## What is promised")[2].partition("\n## ")[0]
-    rows = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith("| promise")]
+def test_each_guarantee_of_the_readme_names_a_test() -> None:
+    """Every guarantee has a test."""
+    table = (ROOT / "README.md").read_text().partition("## Guarantees")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith("| guarantee")]
 
     assert len(rows) >= 8
     assert [row for row in rows if "test_" not in row.split("|")[2]] == []
@@ -85,7 +85,7 @@ def test_defaults_of_settings_are_those_of_the_code() -> None:
 
 
 def test_version_is_that_of_the_newest_release() -> None:
-    """The version stands in pyproject.toml alone; the changelog's newest release is the same."""
+    """The version in pyproject.toml is that of the newest release in the changelog."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     releases = re.findall(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
 

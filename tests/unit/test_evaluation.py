@@ -1,4 +1,4 @@
-"""The golden set itself, and that bad analyses score badly."""
+"""The golden set itself, and tests that bad analyses score badly."""
 
 import copy
 import json
@@ -11,12 +11,12 @@ import pytest
 
 from app.analysis.shape import CATEGORIES, Analysis, InvalidAnalysis, parse_analysis
 from app.analysis.words import count_words
-from evaluation.golden import Pattern, Session, habits, sessions
+from evaluation.golden import GoldenSession, Pattern, habits, sessions
 from evaluation.matching import Marked, mark
 from evaluation.perfect import perfect_answer
 from evaluation.scoring import Scores, f1_interval, score
 
-Change = Callable[[dict[str, Any], Session], None]
+Change = Callable[[dict[str, Any], GoldenSession], None]
 PATTERNS = [(session, pattern) for session in sessions() for pattern in session.patterns]
 
 
@@ -28,7 +28,7 @@ def read(text: str) -> Analysis | None:
 
 
 def scores(change: Change | None = None) -> Scores:
-    """The scores of the perfect analysis after ``change`` was made to each session's answer."""
+    """The scores of the perfect analysis after applying ``change`` to each session's answer."""
     marked: list[Marked] = []
     for session in sessions():
         answer = copy.deepcopy(perfect_answer(session))
@@ -38,8 +38,8 @@ def scores(change: Change | None = None) -> Scores:
     return score(marked)
 
 
-def each_insight(change: Callable[[dict[str, Any], Session], None]) -> Change:
-    def changed(answer: dict[str, Any], session: Session) -> None:
+def each_insight(change: Callable[[dict[str, Any], GoldenSession], None]) -> Change:
+    def changed(answer: dict[str, Any], session: GoldenSession) -> None:
         for insight in answer["insights"]:
             change(insight, session)
 
@@ -47,7 +47,7 @@ def each_insight(change: Callable[[dict[str, Any], Session], None]) -> Change:
 
 
 def test_set_is_large_and_mixed() -> None:
-    """At least 60 sessions of ten first languages, eight clean ones, each with 120 to 300 words, and unique."""
+    """At least 60 unique sessions of ten first languages, with 120 to 300 words each, and at least eight clean ones."""
     languages = {session.id.split("-")[0] for session in sessions()} - {"clean"}
     clean = [session for session in sessions() if not session.patterns]
 
@@ -58,7 +58,7 @@ def test_set_is_large_and_mixed() -> None:
 
 
 def test_every_habit_is_shown_in_several_sessions() -> None:
-    """Whether a habit is named the same across sessions can be seen only where there are several."""
+    """Consistent naming of a habit can only be measured if it occurs in several sessions."""
     shown = Counter(pattern.habit.id for _, pattern in PATTERNS)
 
     assert [name for name in habits() if shown[name] < 2] == ["overused-to-be"]
@@ -67,8 +67,8 @@ def test_every_habit_is_shown_in_several_sessions() -> None:
 
 
 @pytest.mark.parametrize(("session", "pattern"), PATTERNS, ids=lambda value: getattr(value, "id", ""))
-def test_quotations_are_verbatim_and_within_the_frequency(session: Session, pattern: Pattern) -> None:
-    """A quotation stands in its transcript letter for letter; there are no more of them than the habit occurs."""
+def test_quotations_are_verbatim_and_within_the_frequency(session: GoldenSession, pattern: Pattern) -> None:
+    """Quotations occur verbatim in the transcript, and there are no more of them than occurrences of the habit."""
     low, high = pattern.frequency
     occurrences = len(re.findall(rf"(?i)\b(?:{'|'.join(map(re.escape, pattern.counted))})\b", session.text))
 
@@ -79,8 +79,8 @@ def test_quotations_are_verbatim_and_within_the_frequency(session: Session, patt
     assert not pattern.counted or low <= occurrences <= high
 
 
-def test_what_is_right_and_what_is_wrong_do_not_meet() -> None:
-    """A habit is named, allowed or wrong, never two of these; an answer holds five at most."""
+def test_named_allowed_and_wrong_habits_are_disjoint() -> None:
+    """A habit is never two of named, allowed and wrong, and an answer contains at most five."""
     for session in sessions():
         named = [pattern.habit.id for pattern in session.patterns]
 
@@ -92,7 +92,7 @@ def test_what_is_right_and_what_is_wrong_do_not_meet() -> None:
 
 
 def test_perfect_analysis_scores_one() -> None:
-    """The golden set meets its own standard, in every part and category."""
+    """The golden set's own analysis is perfect in every part and category."""
     found = scores()
 
     assert found.total == 1.0
@@ -101,14 +101,14 @@ def test_perfect_analysis_scores_one() -> None:
 
 
 def test_empty_analysis_scores_zero() -> None:
-    """To find nothing is valid, and worth nothing."""
+    """Finding nothing is valid, but worthless."""
     found = scores(lambda answer, _: answer.update(insights=[]))
 
     assert (found.total, found.overall.recall, found.valid) == (0.0, 0.0, 1.0)
 
 
 def test_invented_quotations_score_zero() -> None:
-    """What nobody said proves nothing, however right the rest is."""
+    """Invented quotations prove nothing, however right the rest is."""
     found = scores(each_insight(lambda insight, _: insight.update(examples=["I never said these words at all"])))
 
     assert (found.verbatim, found.total) == (0.0, 0.0)
@@ -116,15 +116,15 @@ def test_invented_quotations_score_zero() -> None:
 
 
 def test_missing_quotations_count_as_not_found() -> None:
-    """A habit without a quotation is no better than one with an invented one."""
+    """A habit without a quotation is as bad as one with an invented quotation."""
     assert scores(each_insight(lambda insight, _: insight.update(examples=[]))).verbatim == 0.0
     assert scores(each_insight(lambda insight, _: insight.pop("examples"))).verbatim == 0.0
 
 
 def test_wrong_category_is_missed_and_extra() -> None:
-    """Where no teacher would put the habit, it is not found."""
+    """In a category that no teacher would choose, a habit does not count as found."""
 
-    def turn(insight: dict[str, Any], _: Session) -> None:
+    def turn(insight: dict[str, Any], _: GoldenSession) -> None:
         allowed = next(habit for habit in habits().values() if habit.label == insight["pattern"]).categories
         insight["category"] = next((each for each in CATEGORIES if each not in allowed), insight["category"])
 
@@ -133,14 +133,14 @@ def test_wrong_category_is_missed_and_extra() -> None:
 
 @pytest.mark.parametrize("frequency", [0, 500])
 def test_frequency_out_of_reach_scores_zero(frequency: int) -> None:
-    """Neither an inflated frequency nor none is of use to the profile."""
+    """Neither an inflated frequency nor 0 is useful for the profile."""
     found = scores(each_insight(lambda insight, _: insight.update(frequency=frequency)))
 
     assert (found.frequency, found.total) == (0.0, 0.0)
 
 
 def test_new_names_in_each_session_score_badly() -> None:
-    """The profile adds up by name: a habit with a new name in each session never grows."""
+    """The profile counts by name, so a habit with a new name in each session never adds up."""
     found = scores(each_insight(lambda i, session: i.update(pattern=f"{i['pattern']} ({session.id})")))
 
     assert found.overall.f1 == 1.0
@@ -148,7 +148,7 @@ def test_new_names_in_each_session_score_badly() -> None:
 
 
 def test_one_name_for_everything_scores_badly() -> None:
-    """A name that stands for all habits is no more consistent than many names for one."""
+    """One name for all habits is no better than many names for one habit."""
     found = scores(each_insight(lambda insight, _: insight.update(pattern="Zzz")))
 
     assert found.names < 0.2
@@ -156,14 +156,14 @@ def test_one_name_for_everything_scores_badly() -> None:
 
 
 def test_invalid_answers_score_zero() -> None:
-    """An answer that the service's own parser refuses is an answer without insights, and not valid."""
+    """An answer that the service's parser refuses has no insights and is not valid."""
     found = score([mark(session, read("Here is your analysis: {")) for session in sessions()])
 
     assert (found.valid, found.overall.recall, found.total) == (0.0, 0.0, 0.0)
 
 
 def test_half_invalid_answers_cost_validity_and_recall() -> None:
-    """Each answer counts by itself."""
+    """Each answer is counted separately."""
     marked = [mark(s, read(json.dumps(perfect_answer(s))) if n % 2 else None) for n, s in enumerate(sessions())]
     found = score(marked)
 
@@ -173,7 +173,7 @@ def test_half_invalid_answers_cost_validity_and_recall() -> None:
 
 
 def test_scores_are_the_same_each_time() -> None:
-    """Neither the order of the sessions nor chance changes a figure."""
+    """Neither the order of the sessions nor randomness changes the result."""
     marked = [mark(s, read(json.dumps(perfect_answer(s))) if n % 3 else None) for n, s in enumerate(sessions())]
     low, high = f1_interval(marked)
 
@@ -183,9 +183,9 @@ def test_scores_are_the_same_each_time() -> None:
 
 
 def test_naming_everything_costs_precision() -> None:
-    """Two habits that are not there, in every session, on top of all that are."""
+    """Naming two wrong habits in every session, in addition to all correct ones."""
 
-    def add(answer: dict[str, Any], session: Session) -> None:
+    def add(answer: dict[str, Any], session: GoldenSession) -> None:
         for name in sorted(session.wrong)[:2]:
             habit = habits()[name]
             extra = perfect_answer(sessions()[0])["insights"][0] | {
@@ -201,10 +201,10 @@ def test_naming_everything_costs_precision() -> None:
 
 
 def test_the_same_five_habits_for_everybody_score_badly() -> None:
-    """To name what is most common, with a word for a quotation, is no analysis."""
+    """Naming the most common habits, each with a single word as a quotation, scores badly."""
     common = [name for name, _ in Counter(pattern.habit.id for _, pattern in PATTERNS).most_common(5)]
 
-    def guess(answer: dict[str, Any], session: Session) -> None:
+    def guess(answer: dict[str, Any], session: GoldenSession) -> None:
         answer["insights"] = [
             {
                 "category": habits()[name].categories[0],
@@ -220,7 +220,7 @@ def test_the_same_five_habits_for_everybody_score_badly() -> None:
 
 
 def test_one_habit_named_twice_is_right_once() -> None:
-    """A second name for the same habit splits the profile."""
+    """Naming the same habit twice would split the profile, so it counts only once."""
     session = next(s for s in sessions() if s.id == "es-04")
     answer = perfect_answer(session)
     answer["insights"] = [*answer["insights"], *answer["insights"]]
@@ -230,7 +230,7 @@ def test_one_habit_named_twice_is_right_once() -> None:
 
 
 def test_what_is_allowed_is_neither_right_nor_wrong() -> None:
-    """Where teachers differ, a model loses nothing."""
+    """A model loses nothing for habits on which teachers disagree."""
     session = next(s for s in sessions() if s.id == "zh-04")
     answer = perfect_answer(session)
     extra = answer["insights"][0] | {"pattern": "Repeated words", "examples": ["It is not in the text"]}
@@ -241,7 +241,7 @@ def test_what_is_allowed_is_neither_right_nor_wrong() -> None:
 
 
 def test_unknown_name_is_matched_by_its_quotations() -> None:
-    """A model may find a name that nobody thought of."""
+    """A model may use a name that is not in the golden set."""
     session = next(s for s in sessions() if s.id == "ja-01")
     answer = perfect_answer(session)
     answer["insights"][0]["pattern"] = "Zzz"

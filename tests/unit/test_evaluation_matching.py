@@ -1,4 +1,4 @@
-"""How the evaluation recognizes a habit by the name that a model gave it, and a quotation in the transcript."""
+"""How the evaluation recognizes habits by a model's names, and quotations in the transcript."""
 
 import pytest
 
@@ -26,12 +26,12 @@ from evaluation.text import candidates, plain, spans
     ],
 )
 def test_names_that_models_give_are_recognized(name: str, habit: str) -> None:
-    """Models choose their own words; a habit is known by several."""
+    """Models choose their own names, so each habit is recognized by several phrases."""
     assert habit in candidates(name)
 
 
-def test_names_mean_nothing_that_they_do_not_say() -> None:
-    """No phrase fits by accident, and each label means its own habit alone."""
+def test_names_match_only_their_own_habit() -> None:
+    """No phrase matches by accident, and each label matches only its own habit."""
     assert candidates("Zzz") == frozenset()
     assert {name: candidates(habit.label) for name, habit in habits().items()} == {
         name: frozenset({name}) for name in habits()
@@ -54,5 +54,5 @@ def test_names_mean_nothing_that_they_do_not_say() -> None:
     ],
 )
 def test_quotations_are_found_verbatim(quote: str, found: bool) -> None:
-    """Case, white space, quotation marks and ellipses are the model's; the words are the learner's."""
+    """Case, white space, quotation marks and ellipses may differ, but the words must be the learner's."""
     assert bool(spans(quote, plain("I go to school, and I don't know why."))) is found

@@ -4,6 +4,7 @@ import ast
 import re
 from collections import Counter
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -15,35 +16,28 @@ from app.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 APP = sorted((ROOT / "app").rglob("*.py"))
-# Which rooms of app/ each room may import; from the outside in, never back.
+# Modules that every room below may import.
+SHARED = {"clock", "errors", "logs", "refusals", "telemetry", "text"}
+# Which others each room of app/ may import, besides its own. CONTRIBUTING.md shows this table.
 ARROWS = {
     "__main__": {"commands", "checks"},
-    "main": {"application", "checks", "logs"},
+    "main": {"application", "checks"},
+    "commands": {"checks", "settings", "sweep", "recordings", "services", "adapters", "sessions", "database"},
+    "application": {"web", "services", "settings"},
+    "web": {"pipeline", "sweep", "recordings", "services", "settings", "adapters", "audio", "sessions"},
+    "pipeline": {"recordings", "services", "sessions", "analysis"},
+    "sweep": {"recordings", "services", "adapters", "sessions"},
+    "recordings": {"services", "adapters", "audio", "sessions"},
+    "services": {"settings", "adapters", "audio", "database"},
+    "adapters": {"audio", "sessions", "analysis"},
+    "audio": set[str](),
+    "sessions": {"analysis", "database"},
+    "analysis": set[str](),
+    "database": set[str](),
     "checks": {"settings"},
     "settings": {"setting_types"},
-    "commands": {
-        *("commands", "services", "sessions", "adapters", "checks", "settings", "errors", "sweep", "recordings", "lazy"),
-        *("database", "logs"),
-    },
-    "application": {"web", "services", "settings", "errors"},
-    "telemetry": {"exporter"},
-    "exporter": {"telemetry", "logs"},
-    "refusals": {"errors"},
-    "web": {
-        *("text", "web", "pipeline", "recordings", "sweep", "clock", "adapters", "services", "settings", "sessions"),
-        *("errors", "refusals", "telemetry"),
-    },
-    "pipeline": {"recordings", "services", "sessions", "analysis", "clock", "errors", "telemetry"},
-    "sweep": {"recordings", "services", "sessions", "adapters", "errors", "telemetry"},
-    "recordings": {"recordings", "services", "sessions", "clock", "adapters", "errors", "refusals", "telemetry"},
-    "services": {"adapters", "database", "lazy", "settings", "telemetry"},
-    "adapters": {
-        *("text", "clock", "adapters", "analysis", "recordings", "sessions", "errors", "refusals", "lazy", "telemetry"),
-    },
-    "sessions": {"sessions", "clock", "database", "analysis", "errors", "refusals"},
-    "database": {"database", "errors"},
-    "analysis": {"text", "analysis"},
-}  # fmt: skip
+}
+SHARED_ARROWS = {"refusals": {"errors"}, "telemetry": {"logs"}}
 VENDORS = {
     "prisma",
     "boto3",
@@ -59,13 +53,13 @@ VENDORS = {
 
 
 def home(file: Path) -> str:
-    """The file, or the folder of its own that a vendor has below adapters/."""
+    """The file name, or the name of the vendor's own folder below adapters/."""
     return file.parent.name if file.parent.parent.name == "adapters" else file.name
 
 
 @cache
 def imports(file: Path, *, run: bool = False) -> set[str]:
-    """Every module a file imports, anywhere in it; with ``run`` without what only the type checker imports."""
+    """All modules that a file imports; with ``run``, without imports that are only for the type checker."""
     found: set[str] = set()
     tree = ast.parse(file.read_text())
     if run:
@@ -85,16 +79,35 @@ def room(module: str) -> str:
 
 @pytest.mark.parametrize("file", APP, ids=lambda file: str(file.relative_to(ROOT)))
 def test_imports_follow_the_table(file: Path) -> None:
-    """From the outside in, never back; and the application never imports what stands in for the cloud."""
+    """Imports go from the outside in, never back, and the application never imports local stand-ins or tests."""
     here = file.relative_to(ROOT / "app").with_suffix("").parts[0]
     found = imports(file)
 
     assert not any(name.split(".")[0] in ("local", "tests") for name in found)
-    assert {room(name) for name in found if name.startswith("app.")} <= ARROWS.get(here, set())
+    allowed = ARROWS[here] | SHARED if here in ARROWS else SHARED_ARROWS.get(here, set())
+    assert {room(name) for name in found if name.startswith("app.")} <= allowed | {here}
+
+
+def test_imports_go_one_way() -> None:
+    """No room imports one that imports it, not even through others."""
+    TopologicalSorter(ARROWS | SHARED_ARROWS).prepare()
+
+
+def test_the_layout_is_described_as_it_is() -> None:
+    """CONTRIBUTING.md lists the rooms, and what each may import."""
+    rows = re.findall(r"^\| (`app/.*?) \| .* \| (.*) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    described = {
+        name: {word for word in cell.split(", ") if word != "-"}
+        for rooms, cell in rows
+        for name in re.findall(r"`app/(\w+)", rooms)
+    }
+
+    assert described == {name: arrows for name, arrows in ARROWS.items() if name in described}
+    assert described.keys() >= {file.parent.name for file in APP if file.parent.parent.name == "app"} - SHARED
 
 
 def test_each_vendor_is_imported_in_one_file() -> None:
-    """Vendor packages, and their exceptions, stop at one door."""
+    """Each vendor package and its exceptions are used in only one place."""
     homes = {
         vendor: {home(file) for file in APP if any(n.split(".")[0] == vendor for n in imports(file, run=True))}
         for vendor in VENDORS
@@ -104,7 +117,7 @@ def test_each_vendor_is_imported_in_one_file() -> None:
 
 
 def test_error_codes_are_all_documented_and_used() -> None:
-    """The table is complete, and no code is without use."""
+    """The table of error codes is complete, and every code is used."""
     documented = (ROOT / "docs/errors.md").read_text()
     used = "".join(file.read_text() for file in APP if file.name != "errors.py" or file.parent.name == "web")
     used += (ROOT / "app/errors.py").read_text().split("class AppError")[1]
@@ -114,7 +127,7 @@ def test_error_codes_are_all_documented_and_used() -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    """In .env.example, and nothing else is there; tests/unit/test_documents.py checks docs/settings.md."""
+    """.env.example contains every setting and nothing else; tests/unit/test_documents.py checks docs/settings.md."""
     names = {name.upper() for name in Settings.model_fields}
     example = set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
@@ -136,7 +149,7 @@ def test_a_name_means_one_thing() -> None:
 
 
 def test_statuses_are_those_of_the_schema() -> None:
-    """The plain strings that stand for Prisma's enum."""
+    """The string constants are the same as Prisma's enum."""
     names = [member.value for member in SessionStatus]
 
     assert sorted(names) == sorted(name for name in vars(status) if name.isupper() and name != "TYPE_CHECKING")
@@ -144,15 +157,15 @@ def test_statuses_are_those_of_the_schema() -> None:
 
 
 def test_no_sql_in_python() -> None:
-    """Statements stand in named .sql files."""
+    """SQL statements belong in named .sql files."""
     found = re.compile(r"\b(SELECT|UPDATE|INSERT INTO|DELETE FROM)\b.*\b(FROM|SET|VALUES|WHERE)\b")
 
     assert [file.name for file in APP if found.search(file.read_text())] == []
 
 
 def test_every_test_says_the_rule_it_protects() -> None:
-    """A test without a sentence protects nobody knows what."""
-    silent = [
+    """A test must state the rule it protects."""
+    undocumented = [
         f"{file.name}:{node.name}"
         for folder in ("tests", "packages")
         for file in (ROOT / folder).rglob("test_*.py")
@@ -162,9 +175,9 @@ def test_every_test_says_the_rule_it_protects() -> None:
         and not ast.get_docstring(node)
     ]
 
-    assert silent == []
+    assert undocumented == []
 
 
 def test_modules_stay_short() -> None:
-    """Nothing in app/ needs a second read for its length."""
+    """Modules in app/ are short enough to read at once."""
     assert [file.name for file in APP if len(file.read_text().splitlines()) > 190] == []

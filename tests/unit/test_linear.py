@@ -1,4 +1,4 @@
-"""Nothing takes time that grows with the square of its input: one caller could hold the whole server with it."""
+"""No parser takes quadratic time, because a single caller could then block the whole server."""
 
 import time
 from collections.abc import Callable
@@ -43,14 +43,14 @@ PARSERS: dict[str, Callable[[int], object]] = {
     "analysis, digits": lambda n: parse_analysis("9" * n),
 }
 SIZES = (300, 30_000)
-# A hundred times the input: about 100 where time is linear, 10,000 where it is quadratic.
+# For a hundred times the input, the ratio is about 100 if the time is linear, and 10,000 if it is quadratic.
 MOST = 1500
-# Below this a machine that is busy would decide the ratio.
+# Times below this are dominated by noise on a busy machine.
 FLOOR_S = 20e-6
 
 
 def cpu_s(parse: Callable[[int], object], size: int) -> float:
-    """CPU seconds of one call, the least of five."""
+    """CPU seconds of one call, as the minimum of five."""
     spent: list[float] = []
     for _ in range(5):
         started = time.process_time()
@@ -62,7 +62,7 @@ def cpu_s(parse: Callable[[int], object], size: int) -> float:
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_a_hundred_times_the_input_takes_about_a_hundred_times_the_time(name: str) -> None:
-    """Every parser of what a caller or a provider sends."""
+    """For every parser of data from a caller or a provider."""
     small, large = (cpu_s(PARSERS[name], size) for size in SIZES)
 
     assert large < MOST * max(small, FLOOR_S), (name, small, large)

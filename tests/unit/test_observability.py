@@ -1,4 +1,4 @@
-"""The dashboard, the alert rules and the page name metrics and labels that the code has."""
+"""The dashboard, the alert rules and the page use only metrics and labels that exist in the code."""
 
 import json
 import re
@@ -21,7 +21,10 @@ EXPRESSIONS = QUERIES + [rule["expr"] for rule in RECORDS + RULES]
 
 
 def series(name: str, metric: Metric) -> list[str]:
-    """What Prometheus makes of a metric's name: https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/"""
+    """The names of a metric in Prometheus.
+
+    https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
+    """
     plain = name.replace(".", "_") + ("_seconds" if metric.unit == "s" else "")
     if metric.kind == "histogram":
         return [f"{plain}_{part}" for part in ("bucket", "sum", "count")]
@@ -29,13 +32,13 @@ def series(name: str, metric: Metric) -> list[str]:
 
 
 EXPORTED = {each: name for name, metric in METRICS.items() for each in series(name, metric)}
-# A recording rule has the labels of the metric that it is made from.
+# A recording rule has the labels of its source metric.
 RECORDED = {rule["record"]: name for rule in RECORDS for each, name in EXPORTED.items() if each in rule["expr"]}
 KNOWN = EXPORTED | RECORDED
 
 
 def parsed(expression: str) -> tuple[set[str], set[str]]:
-    """The series and the labels that a query names. Raises ValueError if it is not PromQL."""
+    """The series and the labels that a query uses. Raises ValueError if it is not PromQL."""
     named, labels = set[str](), set[str]()
 
     def visit(part: promql_parser.Expr) -> None:
@@ -45,14 +48,14 @@ def parsed(expression: str) -> tuple[set[str], set[str]]:
         if isinstance(part, promql_parser.AggregateExpr) and part.modifier:
             labels.update(part.modifier.labels)
 
-    # Grafana puts a duration in place of its variable.
+    # Grafana replaces this variable with a duration.
     promql_parser.walk(promql_parser.parse(expression.replace("$__rate_interval", "1m")), visit)
     return named, labels
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_every_query_names_a_metric_and_its_own_labels(expression: str) -> None:
-    """It is PromQL, of series of ours, and with labels that each of these has."""
+    """Each query is valid PromQL, and uses our series with labels that they have."""
     named, labels = parsed(expression)
 
     assert named and named <= KNOWN.keys()
@@ -62,34 +65,34 @@ def test_every_query_names_a_metric_and_its_own_labels(expression: str) -> None:
 
 
 @pytest.mark.parametrize("broken", ["sum(rate(x[5m])", "sum(rate(x))", "x{a=b}"])
-def test_what_is_not_promql_is_found(broken: str) -> None:
-    """Brackets, types and quotes are checked as Prometheus does."""
+def test_invalid_promql_is_detected(broken: str) -> None:
+    """Brackets, types and quotes are checked like in Prometheus."""
     with pytest.raises(ValueError, match=r"\S"):
         parsed(broken)
 
 
 def test_the_dashboard_shows_every_metric() -> None:
-    """Nothing is recorded that nobody sees."""
+    """Every recorded metric is shown or used in an alert."""
     shown = {KNOWN[name] for text in EXPRESSIONS for name in parsed(text)[0]}
 
     assert shown == METRICS.keys()
 
 
 def test_five_alerts_say_what_to_do() -> None:
-    """Each has a name of its own, a sentence, and a command to begin with."""
+    """Each alert has a unique name, a summary and an action."""
     assert len({rule["alert"] for rule in RULES}) == len(RULES) == 5
     assert [rule["alert"] for rule in RULES if not {"summary", "action"} <= rule["annotations"].keys()] == []
 
 
 def test_metrics_have_only_allowed_attributes() -> None:
-    """And none names a session: there are as many series as there are values."""
+    """No metric has the session id as an attribute, because every value would create a new series."""
     used = {attribute for metric in METRICS.values() for attribute in metric.attributes}
 
     assert used <= ALLOWED_ATTRIBUTES - {"speaking_coach.session_id"}
 
 
 def test_the_page_lists_every_metric_as_it_is() -> None:
-    """Kind, unit and attributes; and every attribute of a span."""
+    """With its kind, unit and attributes; the page also lists every attribute of a span."""
     page = Path(DOCS / "observability.md").read_text()
     rows = [
         line.split("|")[1:5] for line in page.splitlines() if re.match(r"\| `[^|]+\| (counter|histogram|gauge) ", line)

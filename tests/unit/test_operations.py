@@ -1,4 +1,4 @@
-"""The runbook's commands are commands, and the drill runs each."""
+"""The commands of the runbook exist, and the drill runs each of them."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ FOUND = sorted(set(re.findall(r"(QSTASH_REGION= )?python -m app ([^`\n]+)", RUNB
 
 @pytest.mark.parametrize("words", sorted({words for _, words in FOUND} - {"COMMAND"}))
 def test_every_command_of_the_runbook_is_understood(words: str) -> None:
-    """A renamed command or option fails here, not in the first hour after a page."""
+    """A renamed command or option fails here, not during an incident."""
     assert parser().parse_args(shlex.split(words)).run
 
 
@@ -22,17 +22,17 @@ def test_every_command_of_the_runbook_is_understood(words: str) -> None:
     ("words", "sentence"),
     [
         (("sessions", "--older-than", "soon"), "write 90s, 15m, 2h or 7d"),
-        (("sessions", "--older-than", "999999d"), "write 3650d at most"),
+        (("sessions", "--older-than", "999999d"), "the maximum is 3650d"),
         (("sessions", "--status", "nonsense"), "invalid choice"),
         (("doctor", "--since", "0001-01-01T00:00+23:00"), "is not a date"),
         (("doctor", "--since", "yesterday"), "write it as 2026-11-24"),
         (("retry",), "required"),
     ],
 )
-def test_wrong_words_are_answered_by_what_to_write(
+def test_invalid_arguments_are_explained(
     words: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And by exit code 2."""
+    """With what to write instead, and exit code 2."""
     with pytest.raises(SystemExit, match="2"):
         parser().parse_args(words)
 
@@ -41,7 +41,7 @@ def test_wrong_words_are_answered_by_what_to_write(
 
 @pytest.mark.parametrize("words", ["".join(found) for found in FOUND if found[1] != "COMMAND"])
 def test_every_command_of_the_runbook_is_in_the_drill(words: str) -> None:
-    """tests/e2e/test_drill.py refuses to run what the page does not say, and counts at its end what it has run."""
+    """tests/e2e/test_drill.py runs only commands of the page, and checks at the end that it has run all of them."""
     drill = (Path(__file__).parent.parent / "e2e/test_drill.py").read_text()
 
     assert f'"{words}"' in drill or f"'{words}'" in drill

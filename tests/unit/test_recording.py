@@ -1,21 +1,21 @@
-"""The names that a recording goes by."""
+"""The file extension of a recording."""
 
 import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.recordings.recording import extension
+from app.audio.recording import extension
 
 
 @given(st.text().map(lambda text: "audio/" + text))
-def test_a_key_ends_in_a_plain_word(content_type: str) -> None:
-    """Whatever the type, the storage key has no second folder and no character that would be escaped."""
+def test_a_key_has_a_plain_extension(content_type: str) -> None:
+    """Whatever the content type, the storage key has no extra folder and no character that needs escaping."""
     assert re.fullmatch(r"[a-z0-9+-]([a-z0-9.+-]*[a-z0-9+-])?", extension(content_type))
 
 
 def test_the_types_of_browsers() -> None:
-    """Chrome, Safari, a file from disk, and none."""
+    """Types from Chrome, Safari and files, and an empty one."""
     types = {
         "audio/webm;codecs=opus": "webm",
         "audio/mp4": "mp4",

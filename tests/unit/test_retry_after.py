@@ -1,4 +1,4 @@
-"""When a provider asks us to come back."""
+"""The Retry-After header of providers."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @given(st.integers(0, LONGEST_S))
-def test_both_spellings_are_read(seconds: int) -> None:
+def test_seconds_and_dates_are_parsed(seconds: int) -> None:
     """A number of seconds, or an HTTP date."""
     date = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
 
@@ -29,8 +29,8 @@ def test_both_spellings_are_read(seconds: int) -> None:
     st.text()
     | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,9} [0-9:]{1,12} [-+GMT0-9]{0,9}", fullmatch=True)
 )
-def test_anything_else_is_no_wait(value: str) -> None:
-    """Whatever a proxy on the way writes: a wait of at most a day, or None."""
+def test_other_values_are_ignored_or_bounded(value: str) -> None:
+    """Any other value gives a wait of at most a day, or None."""
     seconds = retry_after_s({"retry-after": value}, NOW)
 
     assert seconds is None or 0 <= seconds <= LONGEST_S
@@ -39,19 +39,19 @@ def test_anything_else_is_no_wait(value: str) -> None:
 @pytest.mark.parametrize(
     "value", ["", "-1", "86401", "soon", "nan", "inf", "9" * 100_000, "Mon, 01 Jan 2024 00:00:00 GMT"]
 )
-def test_what_is_ignored(value: str) -> None:
-    """Absent, past, over a day, unreadable."""
+def test_invalid_values_are_ignored(value: str) -> None:
+    """Values that are empty, in the past, over a day, or unreadable."""
     assert retry_after_s({"retry-after": value}, NOW) is None
 
 
-def test_part_of_a_second_is_waited_for_whole() -> None:
-    """Coming early would be refused again."""
+def test_a_fraction_of_a_second_is_rounded_up() -> None:
+    """A retry that is too early would be refused again."""
     assert retry_after_s({"retry-after": "0.2"}) == 1
 
 
 @dataclass
 class Answered:
-    """A response to a hook."""
+    """A response as passed to an SDK's hook."""
 
     headers: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -67,8 +67,8 @@ class Answered:
         ("", 20, False),
     ],
 )
-def test_a_wait_past_the_deadline_or_a_minute_is_not_the_sdks(asked: str, left_s: float | None, is_told: bool) -> None:
-    """The SDK is told to raise; any other wait is its own."""
+def test_the_sdk_does_not_wait_past_the_deadline_or_a_minute(asked: str, left_s: float | None, is_told: bool) -> None:
+    """For such waits the SDK is told to raise an error; it handles shorter waits itself."""
     answered = Answered({"retry-after": asked} if asked else {})
 
     def run() -> None:

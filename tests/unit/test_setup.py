@@ -1,4 +1,4 @@
-"""Set-up: pip's configuration in uv's terms, and locks that agree with each other and with pyproject.toml."""
+"""Setup: pip's configuration is translated for uv, and the locks agree with each other and with pyproject.toml."""
 
 import re
 import struct
@@ -16,12 +16,12 @@ LOCKS = ROOT / "locks"
 
 
 def pins(name: str) -> set[str]:
-    """The releases in a lock, without their conditions."""
+    """The pinned releases in a lock, without their markers."""
     return {line.split()[0] for line in (LOCKS / f"{name}.lock").read_text().splitlines() if line[:1].isalnum()}
 
 
 def test_each_lock_has_the_pins_of_pyproject_and_agrees_with_the_largest() -> None:
-    """No lock is forgotten when a pin changes."""
+    """So that no lock is forgotten when a pin changes."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"]
     server = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["server"]]
@@ -34,7 +34,7 @@ def test_each_lock_has_the_pins_of_pyproject_and_agrees_with_the_largest() -> No
 
 
 def test_every_pin_is_locked_for_every_platform() -> None:
-    """A lock made beside a partial index would name the file of one platform only."""
+    """A lock created with a partial index would contain the files of only one platform."""
     for name in CONTENTS:
         blocks = re.split(r"\n(?=\w)", (LOCKS / f"{name}.lock").read_text())
         numpy = [block for block in blocks if block.startswith(("numpy==", "cryptography=="))]
@@ -42,7 +42,7 @@ def test_every_pin_is_locked_for_every_platform() -> None:
 
 
 def test_the_demo_installs_nothing_that_only_a_developer_needs() -> None:
-    """The demo's set-up stays small."""
+    """So that the demo's setup stays small."""
     names = {pin.partition("==")[0] for pin in pins("demo")}
 
     assert not names & {"playwright", "basedpyright", "hypothesis", "boto3-stubs", "pytest", "ruff", "uv", "uvloop"}
@@ -78,7 +78,7 @@ freeze.timeout='10'
 
 
 def test_pips_configuration_reaches_uv() -> None:
-    """Indexes, certificates, time limits; of two values the one that pip would take. A missing folder is left out."""
+    """Indexes, certificates and timeouts, with pip's precedence. Missing folders are left out."""
     listing = LISTING.replace("/opt/wheels", "/no/such/folder /usr")
 
     assert pip_settings.for_uv(pip_settings.parse(listing), {}) == {
@@ -91,20 +91,20 @@ def test_pips_configuration_reaches_uv() -> None:
 
 
 @pytest.mark.parametrize("listing", ["", "WARNING: something", "global.index-url=", "\n\n"])
-def test_an_odd_listing_is_no_configuration(listing: str) -> None:
-    """Nothing that pip may print stops set-up."""
+def test_an_unparsable_listing_is_ignored(listing: str) -> None:
+    """Unexpected output of pip never stops the setup."""
     assert pip_settings.for_uv(pip_settings.parse(listing), {}) == {}
 
 
-def test_what_is_set_for_uv_stays() -> None:
-    """The user's own word to uv wins over pip's configuration."""
+def test_explicit_uv_settings_are_kept() -> None:
+    """Explicit uv settings take precedence over pip's configuration."""
     parsed = pip_settings.parse("global.index-url='https://mirror.example/simple'")
 
     assert pip_settings.for_uv(parsed, {"UV_DEFAULT_INDEX": "https://own.example"}) == {}
 
 
-def test_files_with_two_names_count_once(tmp_path: Path) -> None:
-    """uv links a file from its cache instead of copying it."""
+def test_hard_links_count_once(tmp_path: Path) -> None:
+    """uv creates hard links to files in its cache instead of copies."""
     from local.setup.progress import megabytes
 
     (tmp_path / "one").write_bytes(b"x" * 3 * 1024 * 1024)
@@ -115,10 +115,10 @@ def test_files_with_two_names_count_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["prisma.actions", "prisma.client", "prisma.models", "prisma.types"])
 def test_the_generated_client_is_compiled(module: str) -> None:
-    """Its bytecode is that of the source that was generated last, so no start of the service compiles it again."""
+    """The bytecode matches the generated source, so the service never compiles it on startup."""
     spec = find_spec(module)
     assert spec and spec.origin and spec.cached
-    # PEP 552: flags, then the source's time of change and size.
+    # PEP 552: flags, then the modification time and the size of the source.
     flags, changed_at, size = struct.unpack_from("<III", Path(spec.cached).read_bytes(), 4)
     source = Path(spec.origin).stat()
 

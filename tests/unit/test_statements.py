@@ -1,17 +1,10 @@
-"""SQL files: how statements are found in them, and what is refused."""
+"""SQL files: how statements are found, and which files are refused."""
 
 from pathlib import Path
 
 import pytest
 
-from app.database import statements
-from app.database.statements import Statement, load_statements
-
-
-@pytest.fixture(autouse=True)
-def no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is loaded here is registered nowhere."""
-    monkeypatch.setattr(statements, "LOADED", {})
+from app.database.statements import load_statements
 
 
 def written(directory: Path, text: str) -> str:
@@ -20,16 +13,15 @@ def written(directory: Path, text: str) -> str:
     return str(file)
 
 
-def test_statements_are_found_by_name_and_registered(tmp_path: Path) -> None:
-    """Text before the first name is a comment; other comments and a closing semicolon are left out."""
+def test_statements_are_found_by_name(tmp_path: Path) -> None:
+    """Text before the first name is ignored; comments and a final semicolon are removed."""
     loaded = load_statements(
         written(
             tmp_path, "-- Why.\n-- name: one\nSELECT 1\n-- 1;\n\n-- name: two\n-- For two.\n  SELECT 2,\n  -- 3\n  3;\n"
         )
     )
 
-    assert loaded == {"one": Statement("one", "SELECT 1"), "two": Statement("two", "SELECT 2,\n  3")}
-    assert set(statements.LOADED) == {"some.one", "some.two"}
+    assert loaded == {"one": "SELECT 1", "two": "SELECT 2,\n  3"}
 
 
 @pytest.mark.parametrize("text", ["", "SELECT 1", "-- name: a\n", "-- name: a\nSELECT 1\n-- name: a\nSELECT 2"])

@@ -1,4 +1,4 @@
-"""Text is made storable in one place."""
+"""Text is made storable by one function."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +8,7 @@ from app.text import storable
 
 @given(st.text(st.characters(codec=None)))
 def test_anything_can_be_stored(text: str) -> None:
-    """Whatever comes in, what goes out is UTF-8 without the characters that a layer below would lose or change."""
+    """The result is always valid UTF-8 without characters that a lower layer would lose or change."""
     stored = storable(text)
 
     assert stored.encode().decode() == stored == storable(stored)
@@ -17,5 +17,5 @@ def test_anything_can_be_stored(text: str) -> None:
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\x00\x1e\x85\u2028\u2029")))
 def test_ordinary_text_is_unchanged(text: str) -> None:
-    """What every layer can hold stays as it is."""
+    """Text that every layer supports is returned unchanged."""
     assert storable(text) == text

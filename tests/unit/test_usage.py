@@ -1,4 +1,4 @@
-"""What the demo reads in the application's log."""
+"""The usage summary that the demo reads from the application's log."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from local.usage import usage
 
 
 def test_usage_adds_up_what_every_delivery_paid(tmp_path: Path) -> None:
-    """Other sessions, other events and lines that are no JSON do not count."""
+    """Other sessions, other events and lines that are not JSON are ignored."""
     heard = {"event": "session_transcribed", "model": "whisper-1", "audio_s": 53.9, "attempts": 1, "cost_usd": 0.0054}
     read = {"event": "session_analyzed", "model": "haiku", "tokens_in": 500, "tokens_out": 40, "attempts": 2}
     events = [

@@ -1,4 +1,4 @@
-"""Counting words."""
+"""Word counting."""
 
 import pytest
 
@@ -22,5 +22,5 @@ from app.analysis.words import count_words
     ],
 )
 def test_words_are_counted_not_white_space(text: str, words: int) -> None:
-    """Contractions and hyphenated words are one each, a lone dash is none."""
+    """Contractions and hyphenated words count as one word, and a lone dash as none."""
     assert count_words(text) == words

@@ -1,11 +1,11 @@
-"""What QStash knows of our messages, for an operator: events, dead letters, the schedule."""
+"""What QStash knows about our messages, for operators: events, dead letters, the schedule."""
 
 import base64
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from app.adapters.qstash.queue import Queue, unless_gone
+from app.adapters.qstash.queue import Queue
 from app.clock import as_json
 
 if TYPE_CHECKING:
@@ -19,15 +19,15 @@ class QueueInspection(Queue):
     """Every method raises Unavailable, QueueRefused."""
 
     async def events(self, session_id: str) -> list[dict[str, Any]]:
-        """What happened to the messages of a session, the latest first: times, states and ids."""
+        """The events of a session's messages, newest first: times, states and ids."""
         answer = await self._call(lambda client: client.log.list(filter={"label": session_id}))
         return [
             {
-                "time": _moment(event.time),
+                "time": _as_iso(event.time),
                 "state": event.state.value,
                 "message_id": event.message_id,
                 "status": event.response_status,
-                "next_delivery": _moment(event.next_delivery_time),
+                "next_delivery": _as_iso(event.next_delivery_time),
             }
             for event in answer.logs
         ]
@@ -45,7 +45,7 @@ class QueueInspection(Queue):
         return [
             {
                 "id": letter.dlq_id,
-                "failed_at": _moment(letter.created_at),
+                "failed_at": _as_iso(letter.created_at),
                 "status": letter.response_status,
                 "path": letter.url.removeprefix(app_url),
                 "session_id": _session_of(letter),
@@ -56,11 +56,11 @@ class QueueInspection(Queue):
 
     async def delete_dead_letter(self, letter_id: str) -> None:
         """Delete a dead letter, if it exists."""
-        with unless_gone():
-            await self._call(lambda client: client.dlq.delete(letter_id))
+        # Unlike the deletion of a single letter, this is no error if it is gone.
+        await self._call(lambda client: client.dlq.delete_many([letter_id]))
 
     async def cancel(self, session_id: str) -> int:
-        """Cancel the messages of a session that are not delivered yet; how many there were."""
+        """Cancel the messages of a session that are not delivered yet, and return their number."""
         events = await self.events(session_id)
         ids = sorted({event["message_id"] for event in events})
         return await self._call(lambda client: client.message.cancel_many(ids)) if ids else 0
@@ -73,8 +73,8 @@ class QueueInspection(Queue):
                     "destination": schedule.destination,
                     "cron": schedule.cron,
                     "paused": schedule.paused,
-                    "last_run": _moment(schedule.last_schedule_time),
-                    "next_run": _moment(schedule.next_schedule_time),
+                    "last_run": _as_iso(schedule.last_schedule_time),
+                    "next_run": _as_iso(schedule.next_schedule_time),
                     "last_states": {key: state.value for key, state in (schedule.last_schedule_states or {}).items()},
                 }
         return None
@@ -85,7 +85,7 @@ class QueueInspection(Queue):
         return keys.current, keys.next
 
 
-def _moment(milliseconds: int | None) -> str | None:
+def _as_iso(milliseconds: int | None) -> str | None:
     return as_json(datetime.fromtimestamp(milliseconds / 1000, UTC)) if milliseconds else None
 
 

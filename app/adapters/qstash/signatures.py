@@ -5,15 +5,11 @@ import base64
 import hashlib
 import time
 from collections.abc import Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
 from app.refusals import InvalidSignature, MissingSignature, NotConfigured
-
-if TYPE_CHECKING:
-    from qstash import Receiver
 
 log = structlog.get_logger()
 
@@ -21,7 +17,7 @@ log = structlog.get_logger()
 CLOCK_TOLERANCE_S = 5
 
 
-class Deliveries:
+class SignatureVerifier:
     """Decides whether a request comes from QStash, with the SDK's Receiver.
 
     ``keys`` are the current and next key of each region. The key ``""`` holds those for every other delivery.
@@ -31,7 +27,7 @@ class Deliveries:
         self._keys = keys
 
     async def verify(self, signature: str | None, body: bytes, url: str, region: str = "") -> None:
-        """Return only if ``signature`` is QStash's, current, for exactly this body, sent to exactly this ``url``.
+        """Return only if QStash signed exactly this body for exactly this ``url`` and the signature is current.
 
         ``region`` is the header ``Upstash-Region``. It is not signed, so it only selects among our own keys.
         Waits up to CLOCK_TOLERANCE_S for a token that is not valid yet by our clock, if one of our keys signed it.
@@ -39,6 +35,8 @@ class Deliveries:
         """
         if not signature:
             raise MissingSignature
+        from qstash import Receiver  # noqa: PLC0415  # 0.13 s: at the first delivery
+
         region = region.replace("-", "_").upper()
         if region not in self._keys:
             region = ""
@@ -50,24 +48,17 @@ class Deliveries:
         if 0 < early_s <= CLOCK_TOLERANCE_S and any(_is_signed_with(key, signature) for key in keys):
             await asyncio.sleep(early_s)
         try:
-            _receiver(*keys).verify(signature=signature, body=body.decode(), url=url)
+            Receiver(*keys).verify(signature=signature, body=body.decode(), url=url)
         # The SDK raises SignatureError, but also KeyError and AttributeError for malformed claims.
         except Exception:
             log.warning("signature_refused", reason=_reason(signature, url), region=region or "default")
             raise InvalidSignature from None
 
 
-@cache
-def _receiver(current_signing_key: str, next_signing_key: str) -> "Receiver":
-    from qstash import Receiver  # noqa: PLC0415  # 0.13 s: at the first delivery
-
-    return Receiver(current_signing_key, next_signing_key)
-
-
 def _early_s(signature: str) -> float:
     """How far the start of a token's validity lies ahead of our clock, in seconds. Does not check the signature.
 
-    The Receiver passes its ``clock_tolerance`` to PyJWT in a place where that ignores it, and PyJWT refuses an ``iat`` or ``nbf``
+    The Receiver passes its ``clock_tolerance`` to PyJWT where PyJWT ignores it, and PyJWT refuses an ``iat`` or ``nbf``
     in the future. So a clock one second behind QStash's would refuse every delivery.
     """
     try:
@@ -106,7 +97,7 @@ def _reason(signature: str, url: str) -> str:
 
 
 def sign(key: str, body: bytes, url: str) -> str:
-    """A signature like QStash's, with which a deployment can test itself."""
+    """A signature like QStash's, so that ``doctor`` can test a deployment."""
     import jwt  # noqa: PLC0415  # 77 ms: at the first delivery
 
     now = int(time.time())

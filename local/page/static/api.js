@@ -1,26 +1,26 @@
 /** The service's public endpoints, as any client of it would call them. */
 
-const NETWORK = "The service cannot be reached. Check that it is still running.";
-const STRANGE = "The service gave an answer that this page does not understand.";
+const UNREACHABLE = "The service cannot be reached. Check that it is still running.";
+const UNEXPECTED = "The service gave an answer that this page does not understand.";
 const GONE = "This recording no longer exists. It may have been deleted in another tab.";
-// Codes whose own sentence is for developers. Any other sentence is shown as the service wrote it.
-const SENTENCES = {
+// Replacements for messages that are meant for developers. All others are shown as the service wrote them.
+const MESSAGES = {
   UNAUTHORIZED: "You are signed out. Sign in to continue.",
   SESSION_NOT_FOUND: GONE,
   USER_NOT_FOUND: GONE,
   INTERNAL_ERROR: "The service ran into a problem. Try again in a moment.",
-  UNREACHABLE: NETWORK,
+  UNREACHABLE,
 };
 
-/** What went wrong, as a sentence for the learner, with the service's code and HTTP status (0: no answer). */
-export class Problem extends Error {
-  constructor(sentence, code, status = 0) {
-    super(sentence);
+/** An error with a message for the learner, the service's code and the HTTP status (0 if there was no answer). */
+export class UserError extends Error {
+  constructor(message, code, status = 0) {
+    super(message);
     Object.assign(this, { code, status });
   }
 }
 
-/** The answer's JSON. Throws a Problem. */
+/** Sends a request and returns the answer's JSON. Throws a UserError. */
 export async function call(method, path, body) {
   const headers = body === undefined ? {} : { "content-type": "application/json" };
   let response, text;
@@ -28,9 +28,9 @@ export async function call(method, path, body) {
     response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
     text = await response.text();
   } catch {
-    throw new Problem(NETWORK, "NETWORK");
+    throw new UserError(UNREACHABLE, "NETWORK");
   }
-  return answered(response.status, text);
+  return parseAnswer(response.status, text);
 }
 
 export const listSessions = (page, limit) => call("GET", `/api/sessions?page=${page}&limit=${limit}`);
@@ -38,8 +38,9 @@ export const getSession = (id) => call("GET", `/api/sessions/${encodeURIComponen
 export const deleteSession = (id) => call("DELETE", `/api/sessions/${encodeURIComponent(id)}`);
 
 /**
- * Sends a recording; `onProgress` hears the share that has left, from 0 to 1. Throws a Problem, CANCELLED if `signal` says so.
- * XMLHttpRequest, because fetch does not tell how far an upload is.
+ * Uploads a recording and returns the session. Calls `onProgress` with the share that has been sent, from 0 to 1.
+ * Throws a UserError; its code is CANCELLED if `signal` was aborted.
+ * Uses XMLHttpRequest because fetch does not report the progress of an upload.
  */
 export function upload({ blob, name, durationS, topic }, onProgress, signal) {
   const form = new FormData();
@@ -53,25 +54,25 @@ export function upload({ blob, name, durationS, topic }, onProgress, signal) {
     request.upload.addEventListener("progress", (event) => onProgress(event.total ? event.loaded / event.total : 0));
     request.addEventListener("load", () => {
       try {
-        resolve(answered(request.status, request.responseText));
-      } catch (problem) {
-        reject(problem);
+        resolve(parseAnswer(request.status, request.responseText));
+      } catch (error) {
+        reject(error);
       }
     });
-    request.addEventListener("error", () => reject(new Problem(NETWORK, "NETWORK")));
-    request.addEventListener("abort", () => reject(new Problem("The upload was cancelled.", "CANCELLED")));
+    request.addEventListener("error", () => reject(new UserError(UNREACHABLE, "NETWORK")));
+    request.addEventListener("abort", () => reject(new UserError("The upload was cancelled.", "CANCELLED")));
     signal.addEventListener("abort", () => request.abort());
     request.send(form);
   });
 }
 
-function answered(status, text) {
+function parseAnswer(status, text) {
   let json;
   try {
     json = JSON.parse(text);
   } catch {
-    throw new Problem(STRANGE, `HTTP_${status}`, status);
+    throw new UserError(UNEXPECTED, `HTTP_${status}`, status);
   }
   if (status >= 200 && status < 300) return json;
-  throw new Problem(SENTENCES[json.code] ?? json.error ?? STRANGE, json.code ?? `HTTP_${status}`, status);
+  throw new UserError(MESSAGES[json.code] ?? json.error ?? UNEXPECTED, json.code ?? `HTTP_${status}`, status);
 }

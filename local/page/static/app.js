@@ -1,96 +1,99 @@
-/** The page: puts its parts together and follows the address to the session that is open. */
+/** The page: connects its parts and opens the session that the address names. */
 
 import { call } from "./api.js";
+import { SessionCache } from "./cache.js";
 import { Copies } from "./copies.js";
-import { announce, byId, element, showProblem } from "./dom.js";
-import { History } from "./history.js";
+import { announce, byId, element, showError } from "./dom.js";
 import { Learner } from "./learner.js";
-import { Library } from "./library.js";
 import { Panel } from "./panel.js";
+import { RecordingList } from "./recordings.js";
 import { SessionView } from "./session.js";
 
 let standIns = [];
 const standIn = (part) => standIns.find((each) => each.part === part)?.label;
-// The other tabs of this browser hear of each change.
+// Tells the other tabs of this browser about each change.
 const tabs = new BroadcastChannel("sessions");
 
-/** Shows a problem in its place, or asks for the name again where the service no longer knows the learner. */
-const onProblem = (place) => (problem) => (problem.status === 401 ? learner.expire(problem) : showProblem(place, problem));
+/** Shows an error in its place, or asks the learner to sign in again if the sign-in has expired. */
+const onError = (place) => (error) => (error.status === 401 ? learner.expire(error) : showError(place, error));
 
 const copies = new Copies();
-const library = new Library();
+const cache = new SessionCache();
 const view = new SessionView({
-  standIn, copies, library, onProblem: onProblem("session"),
-  onChange: () => changed({}),
+  standIn, copies, cache, onError: onError("session"),
+  onChange: () => refreshAll({}),
   onResend: (copy) => panel.resend(copy),
 });
-const history = new History({ library, onDeleted, onListed: (session) => view.hear(session), onProblem: onProblem("history") });
+const recordings = new RecordingList({
+  cache, onDeleted, onListed: (session) => view.onListed(session), onError: onError("history"),
+});
 const panel = new Panel({
   onSent: (session, recording) => {
     copies.put(session.id, recording);
     goTo(session);
-    changed({});
+    refreshAll({});
   },
-  onProblem: onProblem("record"),
+  onError: onError("record"),
 });
 const learner = new Learner({
-  holds: () => panel.holds,
+  hasUnsent: () => panel.hasUnsent,
   onEnter: () => {
-    history.refresh();
-    followAddress();
+    recordings.refresh();
+    openFromAddress();
   },
   onExpired: () => {
     panel.suspend();
     view.close();
-    history.clear();
+    recordings.clear();
   },
   onForget: () => {
     panel.forget();
     view.close();
     copies.clear();
-    library.clear();
-    history.clear();
+    cache.clear();
+    recordings.clear();
   },
 });
 
-function changed(what) {
-  tabs.postMessage(what);
-  history.refresh();
+/** Refreshes the list in this tab and sends `message` to the other tabs, which then refresh theirs. */
+function refreshAll(message) {
+  tabs.postMessage(message);
+  recordings.refresh();
 }
 
 function onDeleted(id) {
   forgetSession(id);
-  changed({ deleted: id });
+  refreshAll({ deleted: id });
 }
 
 function forgetSession(id) {
   if (view.shows(id)) goTo();
   copies.delete(id);
-  library.delete(id);
+  cache.delete(id);
 }
 
-/** Opens a session that was just made, or none. The address changes without the event that follows a link. */
+/** Opens a session that was just created, or closes the open one. pushState triggers no hashchange event. */
 function goTo(session) {
-  window.history.pushState(null, "", session ? `#session=${session.id}` : location.pathname);
+  history.pushState(null, "", session ? `#session=${session.id}` : location.pathname);
   if (session) view.open(session.id, session);
   else view.close();
 }
 
-function followAddress() {
+function openFromAddress() {
   if (byId("workspace").hidden) return;
   const id = /^#session=(\w+)$/.exec(location.hash)?.[1];
-  // Other fragments are places on the page.
+  // Other fragments are links within the page.
   if (id && !view.shows(id)) view.open(id);
   else if (!location.hash) view.close();
 }
 
-function hearTab({ data }) {
+function onTabMessage({ data }) {
   if (byId("workspace").hidden) return;
   if (data.deleted) {
     if (view.shows(data.deleted)) announce("This recording was deleted in another tab");
     forgetSession(data.deleted);
   }
-  history.refresh();
+  recordings.refresh();
 }
 
 async function showStandIns() {
@@ -99,12 +102,12 @@ async function showStandIns() {
   byId("stand-ins").querySelector("ul").replaceChildren(...standIns.map(({ note }) => element("li", {}, note)));
 }
 
-addEventListener("hashchange", followAddress);
-addEventListener("popstate", followAddress);
-tabs.addEventListener("message", hearTab);
+addEventListener("hashchange", openFromAddress);
+addEventListener("popstate", openFromAddress);
+tabs.addEventListener("message", onTabMessage);
 try {
   await showStandIns();
-} catch (problem) {
-  showProblem("page", problem);
+} catch (error) {
+  showError("page", error);
 }
 learner.start();

@@ -1,4 +1,7 @@
-/** The pattern profile as a line chart with a legend and a table. */
+/**
+ * The pattern profile as a line chart with a legend and a table.
+ * A chart library would need a build step, and its inline styles would break the page's content security policy.
+ */
 
 import { MIN_WORDS } from "./compare.js";
 import { element, shape, when } from "./dom.js";
@@ -11,7 +14,7 @@ const SPREAD_PX = 16;
 const LABEL_PX = 58;
 const DAY = { day: "numeric", month: "short" };
 const TIME = { hour: "numeric", minute: "2-digit" };
-// Lines differ in colour, dashes and marks, so that nobody needs the colour.
+// Lines differ in dashes and marks as well as in colour, so that they can be told apart without colour.
 const MARKS = [
   "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z",
   "M-3.500 -3.500h7v7h-7z",
@@ -21,28 +24,35 @@ const MARKS = [
 ];
 let drawn = {};
 
-/** Draws the profile of the finished sessions into `place`, or says why there is none. */
+/** Draws the profile of the finished sessions in `place`, or explains why there is none. */
 export function drawProfile(place, finished) {
   const profile = profileOverTime(finished);
-  // Drawn again only when it changes: the table may be open, or scrolled.
+  // Redraw only on a change, because the table may be open or scrolled.
   const now = JSON.stringify([profile, finished.length]);
   if (drawn.now === now && place.firstChild) return;
   drawn.observer?.disconnect();
   drawn = { now };
   if (profile.series.length) drawChart(place, profile);
-  else place.replaceChildren(element("p", { class: "hint" }, emptiness(profile, finished.length)));
+  else place.replaceChildren(element("p", { class: "hint" }, emptyText(profile, finished.length)));
 }
 
-function emptiness({ dates }, finished) {
-  if (!finished) return "Finish a recording to see how often each habit occurs per 100 words. From the second on, you see the change.";
-  if (!dates.length) return `Your recordings have fewer than ${MIN_WORDS} words, too few to compare. Speak a little longer.`;
+function emptyText({ dates }, finished) {
+  if (!finished) {
+    return "Finish a recording to see how often each habit occurs per 100 words. "
+      + "From the second on, you see the change.";
+  }
+  if (!dates.length) {
+    return `Your recordings have fewer than ${MIN_WORDS} words, too few to compare. Speak a little longer.`;
+  }
   return `No recurring patterns so far, in ${dates.length === 1 ? "one recording" : `${dates.length} recordings`}.`;
 }
 
 function drawChart(place, profile) {
   const shown = profile.series.slice(0, MAX_LINES);
   const picture = element("div", { class: "picture" });
-  place.replaceChildren(element("p", { class: "hint" }, "Occurrences per 100 words; beside each name, the latest"), picture, legend(shown), table(profile));
+  place.replaceChildren(
+    element("p", { class: "hint" }, "Occurrences per 100 words. The number beside each name is the latest."),
+    picture, legend(shown), table(profile));
   let drawnAt = 0;
   const redraw = () => {
     const width = Math.floor(picture.clientWidth);
@@ -58,9 +68,9 @@ function lines(shown, dates, width) {
   const [left, right] = [MARGIN.left + 10, width - MARGIN.right];
   const x = (index) => (dates.length === 1 ? (left + right) / 2 : left + (index / (dates.length - 1)) * (right - left));
   const y = (value) => HEIGHT - MARGIN.bottom - (value / marks.at(-1)) * (HEIGHT - MARGIN.top - MARGIN.bottom);
-  const label = `Occurrences per 100 words in ${dates.length === 1 ? "one recording" : `${dates.length} recordings`}, the latest: ${shown
-    .map(({ pattern, rates }) => `${pattern} ${rates.at(-1).toFixed(1)}`)
-    .join(", ")}`;
+  const count = dates.length === 1 ? "one recording" : `${dates.length} recordings`;
+  const latest = shown.map(({ pattern, rates }) => `${pattern} ${rates.at(-1).toFixed(1)}`).join(", ");
+  const label = `Occurrences per 100 words in ${count}, the latest: ${latest}`;
   return shape(
     "svg",
     { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": label },
@@ -69,8 +79,11 @@ function lines(shown, dates, width) {
       shape("text", { x: MARGIN.left - 8, y: y(value) + 4, "text-anchor": "end" }, String(value)),
     ]).flat(),
     dateLabels(dates, width, x),
-    // Of a single recording, marks of the same height stand side by side.
-    shown.map(({ rates }, index) => line(rates, index, (at) => x(at) + (dates.length === 1 ? SPREAD_PX * (index - (shown.length - 1) / 2) : 0), y)),
+    // With a single recording, spread the marks so that those of the same height do not overlap.
+    shown.map(({ rates }, index) => {
+      const shift = dates.length === 1 ? SPREAD_PX * (index - (shown.length - 1) / 2) : 0;
+      return line(rates, index, (at) => x(at) + shift, y);
+    }),
   );
 }
 
@@ -78,8 +91,9 @@ function dateLabels(dates, width, x) {
   const isOneDay = new Set(dates.map((date) => when(date, DAY))).size === 1 && dates.length > 1;
   let free = width;
   let last;
-  // From the newest, whose label is always there, to the oldest, wherever there is room and something new to say.
-  return dates.map((date, index) => ({ text: when(date, isOneDay ? TIME : DAY), index })).reverse().flatMap(({ text, index }) => {
+  const labels = dates.map((date, index) => ({ text: when(date, isOneDay ? TIME : DAY), index }));
+  // Start with the newest, which always has a label. Skip labels that have no room or repeat the one before.
+  return labels.reverse().flatMap(({ text, index }) => {
     const middle = Math.min(x(index), width - LABEL_PX / 2);
     if (text === last || middle + LABEL_PX / 2 > free) return [];
     [free, last] = [middle - LABEL_PX / 2, text];
@@ -103,7 +117,8 @@ function legend(shown) {
     { class: "legend" },
     shown.map(({ category, pattern, rates }, index) =>
       element("li", {},
-        shape("svg", { width: 34, height: 14, viewBox: "-17 -7 34 14", "aria-hidden": "true", class: `line line-${index + 1}` },
+        shape("svg",
+          { width: 34, height: 14, viewBox: "-17 -7 34 14", "aria-hidden": "true", class: `line line-${index + 1}` },
           shape("polyline", { points: "-16,0 16,0" }), shape("path", { class: "point", d: MARKS[index] })),
         element("span", {}, pattern, " ", element("span", { class: "hint" }, category)),
         element("span", { class: "latest" }, rates.at(-1).toFixed(1))),
@@ -114,14 +129,15 @@ function legend(shown) {
 function table({ dates, series }) {
   const head = ["Pattern", ...dates.map((date) => when(date))].map((text) => element("th", { scope: "col" }, text));
   const rows = series.map(({ pattern, rates }) =>
-    element("tr", {}, element("th", { scope: "row" }, pattern), rates.map((rate) => element("td", {}, rate.toFixed(1)))));
+    element("tr", {},
+      element("th", { scope: "row" }, pattern), rates.map((rate) => element("td", {}, rate.toFixed(1)))));
   return element(
     "details",
     {},
     element("summary", {}, "Show as a table"),
     element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Patterns as a table" },
       element("table", {},
-        element("caption", { class: "visually-hidden" }, "Occurrences of each pattern per 100 words, recording by recording"),
+        element("caption", { class: "visually-hidden" }, "Occurrences of each pattern per 100 words, by recording"),
         element("thead", {}, element("tr", {}, head)), element("tbody", {}, rows))),
   );
 }

@@ -1,16 +1,19 @@
-/** Numbers that compare recordings of different lengths. No DOM. */
+/** Numbers for comparing recordings of different lengths. No DOM. */
 
 import { clock } from "./dom.js";
 
-/** With fewer words one slip more or less is a jump in the chart. */
+/** With fewer words, a single error would make the chart jump. */
 export const MIN_WORDS = 20;
 
-/** Whole words per minute, or undefined where length or words are unknown. */
+/** Words per minute, rounded; undefined if the length or the words are unknown. */
 export function wordsPerMinute({ transcript, durationSecs }) {
   return transcript && durationSecs ? Math.round((60 * transcript.wordCount) / durationSecs) : undefined;
 }
 
-/** How often each pattern occurs per hundred words: a Map from a key to `{category, pattern, rate}`. No frequency counts once. */
+/**
+ * How often each pattern occurs per 100 words, as a Map from a key to `{category, pattern, rate}`.
+ * An insight without a frequency counts once.
+ */
 export function perHundred({ transcript, insights }) {
   const rates = new Map();
   if (!transcript?.wordCount) return rates;
@@ -22,7 +25,7 @@ export function perHundred({ transcript, insights }) {
   return rates;
 }
 
-/** Rows `{label, hint, was, is}` of text for a session and the one before it, which may be undefined. */
+/** Rows of text, `{label, hint, was, is}`, for a session and the previous one, which may be undefined. */
 export function comparison(session, before) {
   const facts = [
     ["Length", ({ durationSecs }) => durationSecs && clock(durationSecs)],
@@ -34,9 +37,9 @@ export function comparison(session, before) {
   const [was, is] = [perHundred(before), perHundred(session)];
   const patterns = new Map([...is, ...was]);
   for (const [key, { category, pattern }] of patterns) {
-    rows.push({ label: pattern, hint: category, was: inWords(was.get(key)?.rate), is: inWords(is.get(key)?.rate) });
+    rows.push({ label: pattern, hint: category, was: rateText(was.get(key)?.rate), is: rateText(is.get(key)?.rate) });
   }
   return rows;
 }
 
-const inWords = (rate) => (rate === undefined ? "not found" : rate.toFixed(1));
+const rateText = (rate) => (rate === undefined ? "not found" : rate.toFixed(1));

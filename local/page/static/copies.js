@@ -1,12 +1,15 @@
-/** This tab's own copies of what it has sent, to play and to send again; the service deletes its audio. Gone with the tab. */
+/**
+ * This tab's copies of the recordings it has sent, to play them and to send them again: the service deletes its audio.
+ * They exist only as long as the tab.
+ */
 
-// A phone has little memory to spare. The oldest copies go first.
+// Phones have little memory. The oldest copies are dropped first.
 const MAX_BYTES = 200e6;
 
 export class Copies {
   #kept = new Map();
 
-  /** Keep a recording `{blob, name, durationS, topic}` as that of a session. */
+  /** Keeps a session's recording `{blob, name, durationS, topic}`. */
   put(id, recording) {
     this.#kept.set(id, { ...recording, url: URL.createObjectURL(recording.blob) });
     for (const oldest of this.#kept.keys()) {
@@ -15,7 +18,7 @@ export class Copies {
     }
   }
 
-  /** The copy with the `url` to play it from, or undefined. */
+  /** Returns the copy, with a `url` to play it from, or undefined. */
   get(id) {
     return this.#kept.get(id);
   }

@@ -1,21 +1,21 @@
-/** Builds elements. Text becomes text, never markup. */
+/** Creates elements. Text is always inserted as text, never as markup. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /** The element with this id. */
 export const byId = (id) => document.getElementById(id);
 
-/** An HTML element with attributes (functions become listeners, undefined and false are left out) and children. */
+/** Creates an HTML element. Functions in `attributes` become listeners; undefined and false are left out. */
 export function element(tag, attributes = {}, ...children) {
-  return filled(document.createElement(tag), attributes, children);
+  return fill(document.createElement(tag), attributes, children);
 }
 
-/** The same in SVG. */
+/** Creates an SVG element in the same way. */
 export function shape(tag, attributes = {}, ...children) {
-  return filled(document.createElementNS(SVG, tag), attributes, children);
+  return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
-function filled(node, attributes, children) {
+function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") node.addEventListener(name, value);
     else if (value === true) node.setAttribute(name, "");
@@ -25,32 +25,33 @@ function filled(node, attributes, children) {
   return node;
 }
 
-/** Have a screen reader say it, and show it in the window's title. */
+/** Announces `text` to screen readers and shows it in the window's title. */
 export function announce(text) {
   byId("status").textContent = text;
   document.title = text ? `${text} – Speaking coach` : "Speaking coach";
 }
 
-/** Show an error in its place: page, sign-in, record, session or history. Without one, remove the last. */
-export function showProblem(place, problem) {
-  byId(`${place}-problem`).replaceChildren(...(problem ? [element("p", { class: "problem" }, sentence(problem.message))] : []));
+/** Shows an error in its place: page, sign-in, record, session or history. Without `error`, removes the last one. */
+export function showError(place, error) {
+  const shown = error ? [element("p", { class: "problem" }, sentence(error.message))] : [];
+  byId(`${place}-problem`).replaceChildren(...shown);
 }
 
-/** Remove every error that is shown. */
-export function clearProblems() {
+/** Removes all errors. */
+export function clearErrors() {
   for (const place of document.querySelectorAll('[role="alert"]')) place.replaceChildren();
 }
 
-/** The service's sentences have no full stop of their own. */
+/** Adds a full stop if there is none: the service's messages have none. */
 export const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
-/** 75.4 as 1:15. */
+/** Formats 75.4 seconds as 1:15. */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-/** A date as it is written in the page's language. */
+/** Formats a date in the page's language. */
 export function when(text, options = { dateStyle: "medium", timeStyle: "short" }) {
   return new Intl.DateTimeFormat(document.documentElement.lang, options).format(new Date(text));
 }

@@ -1,8 +1,8 @@
-/** Files dropped anywhere on the window: one is handed on, none makes the browser leave the page. */
+/** Accepts a file dropped anywhere on the window, and keeps the browser from opening it instead of the page. */
 
 const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
 
-/** `onFile(file)` hears of each drop; the body has the class "dropping" while a file hovers. */
+/** Calls `onFile(file)` with the first file of each drop. The body has the class "dropping" while a file hovers. */
 export function acceptDrops(onFile) {
   const hover = (on) => document.body.classList.toggle("dropping", on);
   const over = (event) => {
@@ -12,7 +12,7 @@ export function acceptDrops(onFile) {
   };
   addEventListener("dragenter", over);
   addEventListener("dragover", over);
-  // Without a related target the pointer has left the window, not just an element.
+  // Without a related target, the pointer has left the whole window.
   addEventListener("dragleave", (event) => event.relatedTarget || hover(false));
   addEventListener("drop", (event) => {
     hover(false);

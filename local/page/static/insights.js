@@ -1,12 +1,12 @@
 /** The insights as cards, grouped by severity. */
 
+import { times } from "./copy-and-download.js";
 import { element } from "./dom.js";
 import { places, quotation } from "./marks.js";
-import { times } from "./takeaway.js";
 
 const SEVERITIES = { high: "High", medium: "Medium", low: "Low", none: "Not rated" };
 
-/** The elements for a session's insights, with their examples as they stand in its transcript `text`. */
+/** Creates the elements for a session's insights, with their examples as quotations from its transcript `text`. */
 export function groups(insights, text) {
   const numbered = insights.map((insight, index) => ({ insight, index }));
   return Object.entries(SEVERITIES).flatMap(([severity, name]) => {
@@ -30,7 +30,8 @@ function item(insight, index, text) {
     element("p", { class: "hint" }, `${insight.category} · ${times(insight)}`),
     element("p", {}, insight.detail),
     insight.suggestion && element("p", { class: "suggestion" }, insight.suggestion),
-    insight.examples?.length && element("ul", { class: "examples" }, insight.examples.map((example) => quoted(example, text))));
+    insight.examples?.length &&
+      element("ul", { class: "examples" }, insight.examples.map((example) => quoted(example, text))));
 }
 
 function quoted(example, text) {

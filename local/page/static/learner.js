@@ -1,41 +1,44 @@
-/** Who is signed in, in this tab and in the browser's others. */
+/** Who is signed in, in this tab and in the browser's other tabs. */
 
 import { call } from "./api.js";
 import { closeQuestion, confirmed, QUESTIONS } from "./confirm.js";
-import { announce, byId, clearProblems, showProblem } from "./dom.js";
+import { announce, byId, clearErrors, showError } from "./dom.js";
 
-// The cookie is out of a script's reach, so the name that is shown is kept here; other tabs hear of each change.
+// Scripts cannot read the cookie, so the name is kept in localStorage, whose events tell other tabs about a change.
 const NAME_KEY = "learner";
 
 const isSame = (one, other) => one?.toLowerCase() === other?.toLowerCase();
 
 export class Learner {
-  // Whose recordings this tab holds. An expired cookie does not change that, signing out does.
+  // The learner whose recordings this tab has. Signing out clears it, an expired cookie does not.
   #name;
   #listeners;
 
-  /** `onEnter()` and `onExpired()` show and hide the learner's things, `onForget()` removes them, `holds()`: is anything unsent? */
+  /**
+   * `onEnter()` shows the learner's data, `onExpired()` hides it and `onForget()` removes it.
+   * `hasUnsent()` returns whether there is an unsent recording.
+   */
   constructor(listeners) {
     this.#listeners = listeners;
     byId("sign-in-form").addEventListener("submit", (event) => this.#signIn(event));
     byId("sign-out").addEventListener("click", () => this.#signOut());
     addEventListener("storage", (event) => [NAME_KEY, null].includes(event.key) && this.#follow());
-    // A tab that comes back out of the browser's memory has missed what the others said.
+    // A page restored from the back/forward cache has missed the events of other tabs.
     addEventListener("pageshow", (event) => event.persisted && this.#follow());
   }
 
-  /** Whoever was signed in when the page was last open, or the welcome. */
+  /** Shows the workspace if a learner is still signed in, otherwise the sign-in form. */
   start() {
     const name = localStorage.getItem(NAME_KEY);
     if (name) this.#enter(name);
     else this.#welcome();
   }
 
-  /** The service no longer knows the learner: ask for the name again; what was not sent waits for the same name. */
-  expire(problem) {
+  /** The sign-in has expired: asks for the name again. An unsent recording is kept for the same name. */
+  expire(error) {
     this.#listeners.onExpired();
     this.#welcome();
-    showProblem("sign-in", problem);
+    showError("sign-in", error);
   }
 
   #follow() {
@@ -47,7 +50,7 @@ export class Learner {
   #enter(name) {
     if (this.#name !== undefined && !isSame(name, this.#name)) this.#forget();
     this.#name = name;
-    clearProblems();
+    clearErrors();
     byId("learner-name").textContent = name;
     byId("name").value = "";
     byId("workspace").hidden = byId("learner").hidden = false;
@@ -65,39 +68,39 @@ export class Learner {
   #forget() {
     this.#name = undefined;
     closeQuestion();
-    window.history.replaceState(null, "", location.pathname);
+    history.replaceState(null, "", location.pathname);
     this.#listeners.onForget();
     announce("");
   }
 
   #leave() {
     this.#forget();
-    clearProblems();
+    clearErrors();
     this.#welcome();
     announce("Signed out");
   }
 
   async #signIn(event) {
     event.preventDefault();
-    showProblem("sign-in");
+    showError("sign-in");
     try {
       const { name } = await call("POST", "/demo/sign-in", { name: byId("name").value });
       localStorage.setItem(NAME_KEY, name);
       this.#enter(name);
       announce(`Signed in as ${name}`);
       byId("start").focus();
-    } catch (problem) {
-      showProblem("sign-in", problem);
+    } catch (error) {
+      showError("sign-in", error);
     }
   }
 
   async #signOut() {
-    showProblem("page");
-    if (this.#listeners.holds() && !(await confirmed(QUESTIONS.signOut))) return;
+    showError("page");
+    if (this.#listeners.hasUnsent() && !(await confirmed(QUESTIONS.signOut))) return;
     try {
       await call("POST", "/demo/sign-out");
-    } catch (problem) {
-      return showProblem("page", problem);
+    } catch (error) {
+      return showError("page", error);
     }
     localStorage.removeItem(NAME_KEY);
     this.#leave();

@@ -1,13 +1,13 @@
-/** Finds where in a transcript the examples of each insight are. No DOM. */
+/** Finds the examples of each insight in a transcript. No DOM. */
 
 const WORD = /[\p{L}\p{N}\p{M}]+/gu;
 const GAP = "[^\\p{L}\\p{N}\\p{M}]+";
-// A model may leave words out of an example, or put what should have been said behind an arrow.
+// A model may leave words out of an example, or add the correction after an arrow.
 const CUT = /…|\.{3}|→|->/;
-// What stays with the word before it.
+// Punctuation that must stay with the word before it.
 const CLOSING = /^[\p{Pe}\p{Pf}\p{Po}"']+/u;
 
-/** The places of `example` in `text` as [start, end); case, punctuation and white space do not count. */
+/** Returns the places of `example` in `text` as [start, end). Ignores case, punctuation and white space. */
 export function places(text, example) {
   return example.split(CUT).flatMap((piece) => {
     const words = piece.match(WORD);
@@ -18,8 +18,10 @@ export function places(text, example) {
 }
 
 /**
- * The whole text in pieces `{text, insights, ends, after, around}`: which insights (by index) have an example there, for which of
- * them it ends here, the punctuation that follows such an end (not repeated in the next piece), and whose examples go on over it.
+ * Splits the text into pieces `{text, insights, ends, after, around}`. Insights are given by index:
+ * - `insights` have an example that covers the piece, and `ends` those whose example ends with it.
+ * - `after` is the punctuation after such an end; the next piece does not repeat it.
+ * - `around` are the insights whose example continues after the piece.
  */
 export function pieces(text, insights) {
   const found = insights.flatMap((insight, index) =>
@@ -40,7 +42,7 @@ export function pieces(text, insights) {
   });
 }
 
-/** An example as a quotation from `text`: with an ellipsis where it begins or ends within a sentence. */
+/** Returns an example as a quotation from `text`, with an ellipsis where it begins or ends within a sentence. */
 export function quotation(text, example) {
   const [place] = places(text, example);
   if (!place || CUT.test(example)) return example;

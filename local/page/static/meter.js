@@ -1,9 +1,9 @@
-/** What is shown while recording: the clock, the level, and a warning when nothing is heard. */
+/** The display while recording: the clock, the level, and a warning if there is almost no sound. */
 
 import { byId, clock } from "./dom.js";
 import { Wave } from "./wave.js";
 
-// A speaker may hesitate this long before we doubt the microphone.
+// Wait this long before warning: the speaker may just be hesitating.
 const QUIET_AFTER_S = 4;
 const QUIET_LEVEL = 0.15;
 
@@ -18,7 +18,7 @@ export class Meter {
     byId("too-quiet").hidden = true;
   }
 
-  /** So many seconds are recorded, the level now is between 0 and 1. */
+  /** Shows the recorded seconds and the current level, from 0 to 1. */
   show(seconds, level) {
     byId("clock").textContent = clock(seconds);
     this.#wave.add(level);

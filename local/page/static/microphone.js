@@ -1,4 +1,4 @@
-/** The microphone's part of the panel: start, pause, stop, clock and level. */
+/** The panel's controls while recording: start, pause, stop, clock and level. */
 
 import { announce, byId } from "./dom.js";
 import { Meter } from "./meter.js";
@@ -14,7 +14,10 @@ export class Microphone {
     byId("stop").addEventListener("click", () => this.stop());
   }
 
-  /** Start, unless `isWanted()` is no longer true once there is a microphone. Whether it started. `onEnd(recording)` comes once. */
+  /**
+   * Starts recording, unless `isWanted()` is false by the time the microphone is open. Returns whether it has started.
+   * Calls `onEnd(recording)` once.
+   */
   async start(onEnd, isWanted) {
     this.#meter.clear();
     this.#setPaused(false);
@@ -27,12 +30,12 @@ export class Microphone {
     return true;
   }
 
-  /** End the recording and hand it over. */
+  /** Ends the recording and passes it to `onEnd`. */
   stop() {
     this.#recorder?.stop();
   }
 
-  /** End the recording, if any, and forget it. */
+  /** Ends the recording, if any, and discards it. */
   forget() {
     this.#recorder?.abandon();
     this.#recorder = undefined;

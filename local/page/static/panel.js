@@ -1,52 +1,55 @@
-/** The panel that takes a recording: idle, recording, review, sending. */
+/** The panel for a new recording. Its states are idle, recording, review and sending. */
 
-import { Problem, upload } from "./api.js";
+import { UserError, upload } from "./api.js";
 import { confirmed, QUESTIONS } from "./confirm.js";
-import { announce, byId, sentence, showProblem } from "./dom.js";
+import { announce, byId, sentence, showError } from "./dom.js";
 import { acceptDrops } from "./drops.js";
 import { fromFile } from "./file.js";
 import { Microphone } from "./microphone.js";
 import { clearReview, showProgress, showReview } from "./review.js";
 import { fetchSample, SAMPLE_NOTE, SAMPLE_TOPIC } from "./sample.js";
 
-const BUSY = { recording: "Stop this recording first, then drop the file again.", sending: "Wait until this recording is sent." };
+const BUSY = {
+  recording: "Stop this recording first, then drop the file again.", sending: "Wait until this recording is sent.",
+};
 
 export class Panel {
   #state = "idle";
-  // Grows when the learner leaves: what was begun before must not come back after.
+  // Increases when the learner signs out. Whatever was started in an earlier turn is then ignored.
   #turn = 0;
   #microphone = new Microphone();
   #recording;
   #sending;
   #onSent;
-  #onProblem;
+  #onError;
 
-  /** `onSent(session, recording)` hears of each accepted upload, `onProblem(problem)` of what went wrong. */
-  constructor({ onSent, onProblem }) {
+  /** Calls `onSent(session, recording)` after each accepted upload, and `onError(error)`. */
+  constructor({ onSent, onError }) {
     this.#onSent = onSent;
-    this.#onProblem = onProblem;
+    this.#onError = onError;
     const actions = {
-      start: () => this.#start(), send: () => this.#send(), cancel: () => this.#sending.abort(), discard: () => this.#discard(),
+      start: () => this.#start(), send: () => this.#send(),
+      cancel: () => this.#sending.abort(), discard: () => this.#discard(),
       sample: () => this.#take(fetchSample, { topic: SAMPLE_TOPIC, note: SAMPLE_NOTE }),
     };
     for (const [id, act] of Object.entries(actions)) byId(id).addEventListener("click", act);
     byId("file").addEventListener("change", (event) => this.#choose(event.target.files[0]));
     acceptDrops((file) => byId("workspace").hidden || this.#choose(file));
-    addEventListener("beforeunload", (event) => this.holds && event.preventDefault());
+    addEventListener("beforeunload", (event) => this.hasUnsent && event.preventDefault());
   }
 
   /** Whether there is a recording that exists only in this tab. */
-  get holds() {
+  get hasUnsent() {
     return this.#state !== "idle";
   }
 
-  /** End a running recording but keep it. */
+  /** Ends a running recording but keeps it. */
   suspend() {
     if (this.#state === "recording") this.#microphone.stop();
     byId("player").pause();
   }
 
-  /** Forget the recording, whatever is being done with it, and its topic. */
+  /** Discards the recording and its topic in any state. */
   forget() {
     this.#turn += 1;
     this.#microphone.forget();
@@ -54,9 +57,9 @@ export class Panel {
     this.#clear();
   }
 
-  /** Send a recording anew. False if there is another one in hand. */
+  /** Sends a recording again. Returns false if the panel has another one. */
   resend(recording) {
-    if (this.holds) return false;
+    if (this.hasUnsent) return false;
     this.#review(recording);
     this.#send();
     return true;
@@ -65,35 +68,35 @@ export class Panel {
   async #start() {
     const turn = this.#turn;
     const isWanted = () => turn === this.#turn && this.#state === "idle";
-    showProblem("record");
+    showError("record");
     byId("start").disabled = true;
     try {
       if (!(await this.#microphone.start((taken) => turn === this.#turn && this.#review(taken), isWanted))) return;
       this.#show("recording", "stop");
       announce("Recording");
-    } catch (problem) {
-      if (isWanted()) this.#onProblem(problem);
+    } catch (error) {
+      if (isWanted()) this.#onError(error);
     } finally {
       byId("start").disabled = false;
     }
   }
 
   #choose(file) {
-    // So that choosing the same file again is a change.
+    // Otherwise choosing the same file again would trigger no change event.
     byId("file").value = "";
     if (file) this.#take(() => file);
   }
 
   async #take(fetchFile, { topic, note } = {}) {
     const turn = this.#turn;
-    showProblem("record");
+    showError("record");
     try {
-      if (BUSY[this.#state]) throw new Problem(BUSY[this.#state], "BUSY");
+      if (BUSY[this.#state]) throw new UserError(BUSY[this.#state], "BUSY");
       const taken = await fromFile(await fetchFile());
       if (turn === this.#turn && this.#state === "review" && !(await confirmed(QUESTIONS.replace))) return;
       if (turn === this.#turn && !BUSY[this.#state]) this.#review({ ...taken, topic }, note);
-    } catch (problem) {
-      if (turn === this.#turn) this.#onProblem(problem);
+    } catch (error) {
+      if (turn === this.#turn) this.#onError(error);
     }
   }
 
@@ -107,7 +110,7 @@ export class Panel {
   async #send() {
     const turn = this.#turn;
     const recording = { ...this.#recording, topic: byId("topic").value.trim() };
-    showProblem("record");
+    showError("record");
     byId("player").pause();
     this.#sending = new AbortController();
     showProgress(0);
@@ -118,16 +121,18 @@ export class Panel {
       if (turn !== this.#turn) return;
       this.#clear();
       this.#onSent({ ...session, durationSecs: Math.floor(recording.durationS), topic: recording.topic }, recording);
-    } catch (problem) {
-      if (turn === this.#turn) this.#failed(problem);
+    } catch (error) {
+      if (turn === this.#turn) this.#failed(error);
     }
   }
 
-  #failed(problem) {
+  #failed(error) {
     this.#show("review", "send");
-    if (problem.code === "CANCELLED") return announce("Upload cancelled");
-    if (problem.status === 0 || problem.status >= 500) problem.message = `${sentence(problem.message)} Your recording is still here: send it again.`;
-    this.#onProblem(problem);
+    if (error.code === "CANCELLED") return announce("Upload cancelled");
+    if (error.status === 0 || error.status >= 500) {
+      error.message = `${sentence(error.message)} Your recording is still here: send it again.`;
+    }
+    this.#onError(error);
   }
 
   #discard() {
@@ -138,7 +143,7 @@ export class Panel {
   #clear(focused) {
     clearReview();
     this.#recording = this.#sending = undefined;
-    showProblem("record");
+    showError("record");
     this.#show("idle", focused);
   }
 

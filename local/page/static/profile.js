@@ -1,10 +1,10 @@
-/** The learner's patterns over time, each recording by itself. No DOM. */
+/** The learner's patterns over time, one value for each recording. No DOM. */
 
 import { MIN_WORDS, perHundred } from "./compare.js";
 
 /**
- * From finished sessions: `{dates, series}`, oldest first, where a series is `{category, pattern, rates}` with one rate per
- * hundred words for each date, 0 where the pattern was not found. Most frequent first. Very short recordings are left out.
+ * Returns `{dates, series}` for finished sessions, without very short ones. Dates are sorted oldest first, series by
+ * frequency. A series is `{category, pattern, rates}`: one rate per 100 words for each date, 0 if it was not found.
  */
 export function profileOverTime(sessions) {
   const long = sessions.filter(({ transcript }) => transcript?.wordCount >= MIN_WORDS);
@@ -23,10 +23,11 @@ export function profileOverTime(sessions) {
   };
 }
 
-/** Three to six round numbers from 0 to at least `most`. */
+/** Returns three to six round numbers from 0 to at least `most`. */
 export function ticks(most) {
   const rough = Math.max(0.5, most) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough * 0.999);
-  return Array.from({ length: Math.ceil(Math.max(0.5, most) / step - 1e-9) + 1 }, (_, index) => Number((index * step).toFixed(6)));
+  const length = Math.ceil(Math.max(0.5, most) / step - 1e-9) + 1;
+  return Array.from({ length }, (_, index) => Number((index * step).toFixed(6)));
 }

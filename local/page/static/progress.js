@@ -1,21 +1,27 @@
-/** How far a session is, and what a failure means: wait for the next attempt, or send it again. */
+/** Shows a session's progress, and after a failure whether to wait for the next attempt or to send it again. */
 
 import { wordsPerMinute } from "./compare.js";
 import { clock, element, sentence, when } from "./dom.js";
-import { ATTEMPTS, duration, failedStep, isFinal, RETRY_AFTER_S, saysRetry, stateOf, STATUS_NAMES, STEPS } from "./status.js";
+import {
+  ATTEMPTS, duration, failedStep, isFinal, RETRY_AFTER_S, saysRetry, stateOf, STATUS_NAMES, STEPS,
+} from "./status.js";
 
-const SAID = { past: " (finished)", now: " (now)", failed: " (failed)", waiting: " (will be tried again)", next: "" };
+// For screen readers.
+const STEP_NOTES = {
+  past: " (finished)", now: " (now)", failed: " (failed)", waiting: " (will be tried again)", next: "",
+};
 
-/** Date, length, words and pace, as far as they are known. */
+/** Returns date, length, words and pace, as far as they are known. */
 export function facts(session) {
   const { createdAt, durationSecs, transcript } = session;
   const pace = wordsPerMinute(session);
   return [
-    when(createdAt), durationSecs && clock(durationSecs), transcript && `${transcript.wordCount} words`, pace && `${pace} words per minute`,
+    when(createdAt), durationSecs && clock(durationSecs),
+    transcript && `${transcript.wordCount} words`, pace && `${pace} words per minute`,
   ].filter(Boolean).join(" · ");
 }
 
-/** The four steps; a failed session shows at which of them it stopped. */
+/** Creates the four steps. For a failed session, they show where it stopped. */
 export function steps(session, standIn) {
   const state = stateOf(session);
   const isStopped = session.status === "FAILED";
@@ -23,8 +29,9 @@ export function steps(session, standIn) {
   const here = { WAITING: "waiting", FAILED: "failed" }[state] ?? "now";
   const list = STEPS.map((step, index) => {
     const mark = index < at || state === "DONE" ? "past" : index === at ? here : "next";
-    return element("li", { class: mark, "aria-current": mark === "now" && "step", "data-step": step }, STATUS_NAMES[step],
-      element("span", { class: "visually-hidden" }, SAID[mark]));
+    return element("li", { class: mark, "aria-current": mark === "now" && "step", "data-step": step },
+      STATUS_NAMES[step],
+      element("span", { class: "visually-hidden" }, STEP_NOTES[mark]));
   });
   return [
     element("ol", { class: "steps", "aria-label": "Progress" }, list),
@@ -32,7 +39,10 @@ export function steps(session, standIn) {
   ].filter(Boolean);
 }
 
-/** A failure that passes by itself. `failures` is how many were seen since the upload, undefined if this tab saw only the last. */
+/**
+ * Shows a failure that will be retried. `failures` is the number of failures since the upload, undefined if this tab
+ * has not seen them all.
+ */
 export function waiting(session, failures) {
   const next = element("p", {});
   const delayS = RETRY_AFTER_S[failures - 1];
@@ -44,10 +54,10 @@ export function waiting(session, failures) {
   };
   if (delayS) {
     tick();
-    // It ends with the element: a session that moved on or was closed shows another one.
+    // The countdown ends when the element is removed.
     const ticking = setInterval(() => (next.isConnected ? tick() : clearInterval(ticking)), 1000);
   } else if (failures >= ATTEMPTS) {
-    next.textContent = `This was attempt ${ATTEMPTS} of ${ATTEMPTS}. Waiting for the service to say what happens next.`;
+    next.textContent = `This was attempt ${ATTEMPTS} of ${ATTEMPTS}. Waiting for the service to report the outcome.`;
   } else {
     const waits = RETRY_AFTER_S.map((seconds) => duration(seconds)).join(", ");
     next.textContent = `After each failed attempt the wait is longer: about ${waits}.`;
@@ -55,10 +65,13 @@ export function waiting(session, failures) {
   return [element("div", { class: "warning" }, element("p", {}, where(session), sentence(session.errorMessage)), next)];
 }
 
-/** A failure that is final, with the way to try again: `copy` is this tab's own, `onResend(copy)` is false if the panel is in use. */
+/**
+ * Shows a final failure and how to try again. `copy` is this tab's copy, if it has one. `onResend(copy)` returns false
+ * if the panel is in use.
+ */
 export function failure(session, copy, onResend) {
   const busy = element("p", { role: "status" });
-  const send = () => {
+  const resend = () => {
     if (!onResend(copy)) busy.textContent = "Send or discard the other recording first.";
   };
   return [
@@ -66,8 +79,10 @@ export function failure(session, copy, onResend) {
       element("p", {}, where(session), sentence(session.errorMessage ?? "The recording could not be processed")),
       saysRetry(session) && element("p", {}, `Nothing has happened since ${when(session.updatedAt)}.`)),
     copy
-      ? element("div", { class: "row" }, element("button", { type: "button", class: "primary", click: send }, "Send it again"), busy)
-      : element("p", { class: "hint" }, "This tab no longer has the recording. To try again, record it or choose the file above."),
+      ? element("div", { class: "row" },
+          element("button", { type: "button", class: "primary", click: resend }, "Send it again"), busy)
+      : element("p", { class: "hint" },
+          "This tab no longer has the recording. To try again, record it or choose the file above."),
   ];
 }
 

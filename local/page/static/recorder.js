@@ -1,21 +1,21 @@
-/** Records the microphone, and tells how loud it is. */
+/** Records from the microphone and measures the level. */
 
-import { Problem } from "./api.js";
+import { UserError } from "./api.js";
 
-// Chrome and Firefox write the first, Safari the second.
-const KINDS = ["audio/webm;codecs=opus", "audio/mp4"];
+// Chrome and Firefox support the first type, Safari the second.
+const TYPES = ["audio/webm;codecs=opus", "audio/mp4"];
 const BITS_PER_SECOND = 64_000;
 const TICK_MS = 50;
-// What counts as silence, in decibels below full scale.
+// The level of silence, in decibels relative to full scale.
 const FLOOR_DB = -60;
 
-const SENTENCES = {
+const MESSAGES = {
   NotAllowedError: "The microphone is blocked. Allow it in the address bar, or choose a file instead.",
   NotFoundError: "No microphone was found. Plug one in, or choose a file instead.",
   NotReadableError: "The microphone is in use by another program.",
 };
 
-/** Counts seconds, but not those of a pause. */
+/** Measures seconds, without the pauses. */
 class Stopwatch {
   #before = 0;
   #since;
@@ -31,7 +31,7 @@ class Stopwatch {
   }
 }
 
-/** A recording that is being made. */
+/** A recording in progress. */
 class Recorder {
   #stream;
   #context;
@@ -47,14 +47,14 @@ class Recorder {
     this.#context = new AudioContext();
     const analyser = new AnalyserNode(this.#context, { fftSize: 2048 });
     this.#context.createMediaStreamSource(stream).connect(analyser);
-    const mimeType = KINDS.find((kind) => MediaRecorder.isTypeSupported(kind));
+    const mimeType = TYPES.find((type) => MediaRecorder.isTypeSupported(type));
     this.#recorder = new MediaRecorder(stream, { mimeType, audioBitsPerSecond: BITS_PER_SECOND });
     this.#recorder.addEventListener("start", () => this.#watch.start());
     this.#recorder.addEventListener("dataavailable", (event) => event.data.size && this.#chunks.push(event.data));
     this.#recorder.addEventListener("stop", () => this.#end());
     stream.getAudioTracks()[0].addEventListener("ended", () => this.stop());
     const samples = new Float32Array(analyser.fftSize);
-    const tick = () => this.#recorder.state === "recording" && onTick(this.#watch.seconds, loudness(analyser, samples));
+    const tick = () => this.#recorder.state === "recording" && onTick(this.#watch.seconds, level(analyser, samples));
     this.#ticking = setInterval(tick, TICK_MS);
     this.#recorder.start(1000);
   }
@@ -69,13 +69,13 @@ class Recorder {
     this.#watch.start();
   }
 
-  /** End it; `onEnd` gets the recording. */
+  /** Ends the recording and passes it to `onEnd`. */
   stop() {
     this.#watch.stop();
     if (this.#recorder.state !== "inactive") this.#recorder.stop();
   }
 
-  /** End it and keep nothing. */
+  /** Ends the recording and discards it. */
   abandon() {
     this.#onEnd = () => {};
     this.stop();
@@ -93,8 +93,9 @@ class Recorder {
 }
 
 /**
- * Starts recording. `onTick(seconds, level)` comes twenty times a second, level from 0 to 1; `onEnd({blob, name, durationS})`
- * once, after stop() or when the microphone goes away. Returns `{pause, resume, stop, abandon}`. Throws a Problem.
+ * Starts recording and returns `{pause, resume, stop, abandon}`. Throws a UserError.
+ * Calls `onTick(seconds, level)` twenty times a second, with a level from 0 to 1, and `onEnd({blob, name, durationS})`
+ * once, after stop() or when the microphone is disconnected.
  */
 export async function record(listeners) {
   return new Recorder(await openMicrophone(), listeners);
@@ -102,16 +103,17 @@ export async function record(listeners) {
 
 async function openMicrophone() {
   if (!navigator.mediaDevices || !window.MediaRecorder) {
-    throw new Problem("This browser cannot record here. Choose a file instead.", "UNSUPPORTED");
+    throw new UserError("This browser cannot record here. Choose a file instead.", "UNSUPPORTED");
   }
   try {
     return await navigator.mediaDevices.getUserMedia({ audio: true });
   } catch (error) {
-    throw new Problem(SENTENCES[error.name] ?? "The microphone could not be opened. Choose a file instead.", error.name);
+    const message = MESSAGES[error.name] ?? "The microphone could not be opened. Choose a file instead.";
+    throw new UserError(message, error.name);
   }
 }
 
-function loudness(analyser, samples) {
+function level(analyser, samples) {
   analyser.getFloatTimeDomainData(samples);
   const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
   return Math.min(1, Math.max(0, 1 - (10 * Math.log10(power + 1e-12)) / FLOOR_DB));

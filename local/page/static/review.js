@@ -1,8 +1,8 @@
-/** A recording in hand, before and while it is sent: its facts, its player, its topic. */
+/** Shows a recording before and while it is sent: its details, a player and its topic. */
 
 import { byId, clock } from "./dom.js";
 
-/** Show `{blob, name, durationS, topic}`; `note` is a remark under it. */
+/** Shows the recording `{blob, name, durationS, topic}`, with the remark `note` below it. */
 export function showReview({ blob, name, durationS, topic = "" }, note = "") {
   const size = blob.size < 1e6 ? `${Math.ceil(blob.size / 1e3)} KB` : `${(blob.size / 1e6).toFixed(1)} MB`;
   byId("review-text").textContent = `${name} · ${durationS ? clock(durationS) : "length unknown"} · ${size}`;
@@ -12,14 +12,14 @@ export function showReview({ blob, name, durationS, topic = "" }, note = "") {
   byId("player").src = URL.createObjectURL(blob);
 }
 
-/** Leave nothing of it on the page. */
+/** Removes the recording from the page. */
 export function clearReview() {
   for (const id of ["review-text", "review-note"]) byId(id).textContent = "";
   byId("topic").value = "";
   release();
 }
 
-/** Show the share that is sent, from 0 to 1. */
+/** Shows the share that has been sent, from 0 to 1. */
 export function showProgress(share) {
   byId("progress").value = share;
   byId("percent").textContent = `${Math.floor(share * 100)} %`;

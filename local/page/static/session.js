@@ -1,54 +1,54 @@
-/** One session: its progress while it is processed, its results afterwards. */
+/** Shows one session: its progress while it is processed, and its results afterwards. */
 
 import { getSession } from "./api.js";
-import { announce, byId, element, showProblem } from "./dom.js";
+import { announce, byId, element, showError } from "./dom.js";
 import { fillPlayer } from "./playback.js";
 import { facts, failure, steps, waiting } from "./progress.js";
 import { compared, results } from "./results.js";
-import { isFinal, isTooLong, nextLookMs, stateOf, STATUS_NAMES } from "./status.js";
+import { isFinal, isTooLong, pollDelayMs, stateOf, STATUS_NAMES } from "./status.js";
 
 export class SessionView {
   #card = byId("session");
   #parts;
-  #given;
-  // A token for the session that is open: what was begun for another one is dropped.
+  #options;
+  // A token for the open session. Answers that belong to another token are ignored.
   #open;
-  #looking;
+  #endWait;
 
-  /** `onChange()` hears of each new state, `onResend(copy)` sends again, `onProblem(problem)` hears what went wrong. */
-  constructor(given) {
-    this.#given = given;
-    // A hidden tab's timers are slow.
-    document.addEventListener("visibilitychange", () => document.hidden || this.#lookNow());
+  /** Calls `onChange()` on each new state, `onResend(copy)` to send a copy again, and `onError(error)`. */
+  constructor(options) {
+    this.#options = options;
+    // The timers of a hidden tab are slow.
+    document.addEventListener("visibilitychange", () => document.hidden || this.#refreshNow());
   }
 
   shows(id) {
     return this.#open?.id === id;
   }
 
-  /** The list has seen this session: look at once if it has moved on, so that both always agree. */
-  hear({ id, status }) {
-    if (this.shows(id) && this.#open.session && this.#open.session.status !== status) this.#lookNow();
+  /** The list shows this session: refreshes the view if its status is another one, so that both agree. */
+  onListed({ id, status }) {
+    if (this.shows(id) && this.#open.session && this.#open.session.status !== status) this.#refreshNow();
   }
 
-  /** Show nothing, and nothing that is still on its way. */
+  /** Closes the session and ignores answers that are still to come. */
   close() {
     this.#open = undefined;
-    this.#lookNow();
+    this.#refreshNow();
     this.#card.hidden = true;
     this.#card.replaceChildren();
     delete this.#card.dataset.status;
-    showProblem("session");
+    showError("session");
   }
 
-  /** Shows a session by id and watches it to its end; `sent` is what the answer to an upload said of it. */
+  /** Shows a session and watches it until it is final. `sent` is the session in the answer to an upload. */
   async open(id, sent) {
     const token = (this.#open = { id, failures: sent ? new Set() : undefined, changedAt: performance.now() });
-    showProblem("session");
+    showError("session");
     this.#card.replaceChildren();
     this.#parts = undefined;
     if (sent) this.#show(token, sent);
-    else await this.#look(token);
+    else await this.#refresh(token);
     if (this.#open !== token) return;
     byId("session-title")?.focus();
     if (token.session && !isFinal(token.session)) await this.#watch(token);
@@ -57,9 +57,9 @@ export class SessionView {
   async #watch(token) {
     while (!isFinal(token.session)) {
       const elapsed = performance.now() - token.changedAt;
-      if (isTooLong(token.session, elapsed)) return this.#offerLook(token);
-      await this.#wait(nextLookMs(elapsed));
-      if (this.#open === token) await this.#look(token);
+      if (isTooLong(token.session, elapsed)) return this.#offerRefresh(token);
+      await this.#wait(pollDelayMs(elapsed));
+      if (this.#open === token) await this.#refresh(token);
       if (this.#open !== token) return;
     }
   }
@@ -67,29 +67,30 @@ export class SessionView {
   #wait(ms) {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
-      this.#looking = () => {
+      this.#endWait = () => {
         clearTimeout(timer);
         resolve();
       };
     });
   }
 
-  #lookNow() {
-    this.#looking?.();
-    this.#looking = undefined;
+  /** Ends the wait between two polls. */
+  #refreshNow() {
+    this.#endWait?.();
+    this.#endWait = undefined;
   }
 
-  async #look(token) {
+  async #refresh(token) {
     try {
       const session = await getSession(token.id);
       if (this.#open !== token) return;
-      showProblem("session");
+      showError("session");
       if (key(session) !== token.key) this.#show(token, session);
-    } catch (problem) {
+    } catch (error) {
       if (this.#open !== token) return;
-      // A failed look is not the end, the next may succeed; unless there is nothing to see.
-      if (!token.session || problem.status === 404) this.close();
-      this.#given.onProblem(problem);
+      // After a failed poll, the next one may succeed. Close the view only if there is nothing to show.
+      if (!token.session || error.status === 404) this.close();
+      this.#options.onError(error);
     }
   }
 
@@ -102,11 +103,11 @@ export class SessionView {
     this.#card.hidden = false;
     this.#card.dataset.status = state;
     this.#parts.facts.textContent = facts(session);
-    this.#parts.steps.replaceChildren(...steps(session, this.#given.standIn("queue")));
-    fillPlayer(this.#parts.player, session, this.#given.copies.get(session.id));
+    this.#parts.steps.replaceChildren(...steps(session, this.#options.standIn("queue")));
+    fillPlayer(this.#parts.player, session, this.#options.copies.get(session.id));
     this.#parts.body.replaceChildren(...this.#body(token, session, state));
     announce(STATUS_NAMES[state] ?? state);
-    if (!isFirst) this.#given.onChange();
+    if (!isFirst) this.#options.onChange();
   }
 
   #build(session) {
@@ -122,29 +123,30 @@ export class SessionView {
   #body(token, session, state) {
     if (state === "DONE") {
       this.#compare(token, session);
-      return results(session, this.#given.standIn);
+      return results(session, this.#options.standIn);
     }
     if (state === "WAITING") return waiting(session, token.failures?.size);
-    if (state === "FAILED") return failure(session, this.#given.copies.get(session.id), this.#given.onResend);
-    return [element("p", { class: "hint" }, "This usually takes less than a minute. You can record the next one meanwhile.")];
+    if (state === "FAILED") return failure(session, this.#options.copies.get(session.id), this.#options.onResend);
+    return [element("p", { class: "hint" },
+      "This usually takes less than a minute. You can record the next one meanwhile.")];
   }
 
   async #compare(token, session) {
     try {
-      const before = await this.#given.library.before(session);
+      const before = await this.#options.cache.before(session);
       if (this.#open === token) this.#parts.body.append(...compared(session, before));
-    } catch (problem) {
-      if (this.#open === token) this.#given.onProblem(problem);
+    } catch (error) {
+      if (this.#open === token) this.#options.onError(error);
     }
   }
 
-  #offerLook(token) {
-    const again = element("button", { type: "button", click: () => this.open(token.id) }, "Look again");
-    this.#parts.body.append(
-      element("p", { class: "warning" }, "This is taking longer than usual. Processing continues without this page. ", again));
+  #offerRefresh(token) {
+    const button = element("button", { type: "button", click: () => this.open(token.id) }, "Refresh");
+    const text = "This is taking longer than usual. Processing continues without this page. ";
+    this.#parts.body.append(element("p", { class: "warning" }, text, button));
     announce("Still processing");
   }
 }
 
-// The parts of a long recording change a row without changing its state.
+// While a long recording is processed, updatedAt changes but the state does not. Only a new failure counts as a change.
 const key = (session) => `${stateOf(session)} ${session.status === "FAILED" ? session.updatedAt : ""}`;

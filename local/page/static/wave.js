@@ -1,10 +1,10 @@
-/** Draws the microphone's level as it goes by. */
+/** Draws the microphone's level over time. */
 
 const BAR_PX = 3;
 const STEP_PX = 5;
-const SAY_EVERY = 10;
+const ANNOUNCE_EVERY = 10;
 
-/** Fills a role="meter" that holds a canvas. */
+/** Draws in a role="meter" element that contains a canvas. */
 export class Wave {
   constructor(meter) {
     this.meter = meter;
@@ -17,10 +17,10 @@ export class Wave {
     this.levels = [];
   }
 
-  /** The next level, from 0 to 1. */
+  /** Adds the next level, from 0 to 1. */
   add(level) {
     this.levels.push(level);
-    if (this.count++ % SAY_EVERY === 0) this.meter.setAttribute("aria-valuenow", String(Math.round(level * 100)));
+    if (this.count++ % ANNOUNCE_EVERY === 0) this.meter.setAttribute("aria-valuenow", String(Math.round(level * 100)));
     this.draw();
   }
 

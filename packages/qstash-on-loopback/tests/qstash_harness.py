@@ -1,4 +1,4 @@
-"""A local QStash on a socket, and a destination whose answers a test scripts and whose deliveries it reads."""
+"""A local QStash on a socket, and a destination with scripted answers and recorded deliveries."""
 
 import asyncio
 import json
@@ -22,13 +22,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-# 12 s become 12 ms.
+# Turns 12 s into 12 ms.
 FAST = 0.001
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One request that arrived. Header names are in lower case."""
+    """One received request. Header names are in lower case."""
 
     method: str
     url: str
@@ -44,17 +44,17 @@ class Delivery:
 
 @dataclass
 class Destination:
-    """Answers 200 unless a script says otherwise: status, headers. ``willing`` paths are not scripted."""
+    """Answers 200 unless ``script`` has another status and headers. ``unscripted`` paths always answer 200."""
 
     script: deque[tuple[int, dict[str, str]]] = field(default_factory=deque[tuple[int, dict[str, str]]])
     deliveries: list[Delivery] = field(default_factory=list[Delivery])
-    willing: tuple[str, ...] = ("/attempt", "/failed")
+    unscripted: tuple[str, ...] = ("/attempt", "/failed")
     delay_s: float = 0.0
     running: int = 0
     most_at_once: int = 0
 
     def to(self, path: str) -> list[Delivery]:
-        """What arrived under a path."""
+        """The deliveries to a path."""
         return [each for each in self.deliveries if each.url.split("?")[0].endswith(path)]
 
     @property
@@ -64,7 +64,7 @@ class Destination:
 
     def answer_to(self, path: str) -> tuple[int, dict[str, str]]:
         """Status and headers for the next delivery to a path."""
-        return self.script.popleft() if self.script and path not in self.willing else (200, {})
+        return self.script.popleft() if self.script and path not in self.unscripted else (200, {})
 
     async def _take(self, request: Request) -> Response:
         self.running += 1
@@ -82,8 +82,8 @@ class Destination:
 
 
 @dataclass
-class Queue:
-    """The server, its destination, and the official SDK pointed at it."""
+class QStashHarness:
+    """The server, its destination, and a client of the official SDK."""
 
     url: str
     target: str
@@ -93,40 +93,40 @@ class Queue:
     def post(
         self, path: str, headers: dict[str, str] | None = None, content: bytes = b"", **more: Any
     ) -> httpx.Response:
-        """A request without an SDK."""
+        """A POST without the SDK."""
         return self.request("POST", path, headers=headers, content=content, **more)
 
     def request(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
-        """Any request with the token."""
+        """A request with the token, without the SDK."""
         given = {"authorization": f"Bearer {TOKEN}", **(headers or {})}
         return httpx.request(method, self.url + path, headers=given, trust_env=False, verify=False, **more)
 
     def wait(self, condition: Callable[[], object], seconds: float = 30) -> None:
-        """Wait until it holds."""
+        """Wait until the condition is true."""
         deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, f"not in time: {self.destination.deliveries}"
+            assert time.monotonic() < deadline, f"timed out; deliveries: {self.destination.deliveries}"
             time.sleep(0.01)
 
     def states(self, message_id: str) -> list[str]:
-        """A message's events, oldest first."""
+        """The states of a message, oldest first."""
         logs = self.client.log.list(filter={"message_id": message_id}).logs
         return [log.state.value for log in reversed(logs)]
 
 
 @contextmanager
-def local_queue(time_scale: float = FAST, **options: Any) -> Generator[Queue, None, None]:
-    """A server and a destination for the length of the block."""
+def local_queue(time_scale: float = FAST, **options: Any) -> Generator[QStashHarness, None, None]:
+    """Run a server and a destination inside the block."""
     destination = Destination()
     with served(destination.app) as target, served(create_app(Options(time_scale, **options))) as url:
         client = QStash(TOKEN, base_url=url, retry=False)
         try:
-            yield Queue(url, target, destination, client)
+            yield QStashHarness(url, target, destination, client)
         finally:
-            client.http._client.close()  # pyright: ignore[reportPrivateUsage]  # the SDK has no door of its own for that
+            client.http._client.close()  # pyright: ignore[reportPrivateUsage]  # the SDK has no public method for this
 
 
-class Mortal:
+class StoppableDestination:
     """A destination on a fixed port that can be stopped and started again."""
 
     def __init__(self) -> None:
@@ -157,15 +157,15 @@ class Mortal:
             self._thread.join()
 
 
-def publish(queue: Queue, path: str = "/hook", **options: Any) -> str:
-    """Publish by the SDK; the message's id."""
+def publish(queue: QStashHarness, path: str = "/hook", **options: Any) -> str:
+    """Publish through the SDK, and return the message's id."""
     answer = queue.client.message.publish(url=queue.target + path, **options)
     assert isinstance(answer, PublishResponse)
     return answer.message_id
 
 
 def verify(delivery: Delivery, url: str, current: str = CURRENT_KEY, next_: str = NEXT_KEY) -> None:
-    """The official receiver's judgement. Raises SignatureError."""
+    """Verify a delivery with the official receiver. Raises SignatureError."""
     Receiver(current, next_).verify(
         signature=delivery.headers["upstash-signature"], body=delivery.body.decode(), url=url
     )

@@ -1,4 +1,4 @@
-"""Web applications served on real sockets from a thread of the test process."""
+"""Serves web applications on real sockets, from a thread of the test process."""
 
 import os
 import random
@@ -14,16 +14,16 @@ from starlette.types import ASGIApp
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 20
-# Below the range from which the kernel takes ports for outgoing connections: one of those could take a server's port.
+# Below the range that the kernel uses for outgoing connections, so that none of them can take a server's port.
 FIRST, LAST = 15_000, 24_600
-# A server binds its port only some time after it was chosen. Until then the process that chose it holds the UDP port of the
-# same number, which no other process can hold. These are the file descriptors of the latest choices.
+# A server binds its port only some time after the port was chosen. Until then, the process that chose it holds the UDP
+# port of the same number, which no other process can bind. These are the file descriptors of the most recent choices.
 _reserved: deque[int] = deque()
 MOST_RESERVED = 60
 
 
 def free_port() -> int:
-    """A port that nothing listens on at the moment, and that nobody else who asks here is given meanwhile."""
+    """A port that nothing listens on, and that is not given to another caller in the meantime."""
     while True:
         port = random.randrange(FIRST, LAST)
         reservation = socket.socket(type=socket.SOCK_DGRAM)
@@ -40,7 +40,7 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on ``port`` now."""
+    """Whether a server can listen on ``port``."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -59,7 +59,7 @@ def accepts(port: int) -> bool:
 
 @contextmanager
 def served(app: ASGIApp, port: int | None = None) -> Generator[str, None, None]:
-    """Serve ``app`` for the length of the block; its address."""
+    """Serve ``app`` inside the block, and yield its address."""
     port = port or free_port()
     config = uvicorn.Config(app, host=LOOPBACK, port=port, log_config=None, timeout_graceful_shutdown=2, backlog=4096)
     server = uvicorn.Server(config)

@@ -1,4 +1,4 @@
-"""Who may use the server, where it listens and where it delivers, and the page that explains it."""
+"""Access control, listening addresses, TLS destinations, and the debugging page."""
 
 import socket
 import ssl
@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
-from qstash_harness import Destination, Queue, local_queue, publish, verify
+from qstash_harness import Destination, QStashHarness, local_queue, publish, verify
 from qstash_on_loopback import TOKEN
 from qstash_on_loopback.explanations import explain
 from qstash_serving import accepts, free_port
@@ -36,8 +36,8 @@ from qstash_serving import accepts, free_port
         ({"sec-fetch-site": "none"}, 200),
     ],
 )
-def test_a_web_page_cannot_use_the_server(queue: Queue, headers: dict[str, str], status: int) -> None:
-    """Neither from another origin, nor under a name of its own that leads here; even with the public token."""
+def test_a_web_page_cannot_use_the_server(queue: QStashHarness, headers: dict[str, str], status: int) -> None:
+    """Neither from another origin, nor through its own host name that resolves here, even with the public token."""
     before = len(queue.destination.deliveries)
     for method, path in (("GET", "/v2/keys"), ("POST", f"/v2/publish/{queue.target}/x"), ("GET", "/__state")):
         answer = httpx.request(method, f"{queue.url}{path}?qstash_token={TOKEN}", headers=headers, trust_env=False)
@@ -46,13 +46,13 @@ def test_a_web_page_cannot_use_the_server(queue: Queue, headers: dict[str, str],
         assert len(queue.destination.deliveries) == before
 
 
-def test_its_own_origin_may(queue: Queue) -> None:
-    """The page's own requests."""
+def test_same_origin_requests_are_allowed(queue: QStashHarness) -> None:
+    """The debugging page can use the API."""
     assert queue.request("GET", "/__state", {"origin": queue.url}).status_code == 200
 
 
-def test_the_page_is_one_file_that_no_other_page_can_use(queue: Queue) -> None:
-    """Without a token from the browser; nothing is loaded from elsewhere; it cannot be framed; hosts are checked."""
+def test_the_page_is_self_contained_and_cannot_be_framed(queue: QStashHarness) -> None:
+    """It needs no token, loads nothing from elsewhere, cannot be framed, and its host name is checked."""
     answer = httpx.get(queue.url + "/", headers={"sec-fetch-site": "cross-site"}, trust_env=False)
     policy = answer.headers["content-security-policy"]
 
@@ -63,8 +63,8 @@ def test_the_page_is_one_file_that_no_other_page_can_use(queue: Queue) -> None:
     assert httpx.post(queue.url + "/", trust_env=False).status_code in (401, 405)
 
 
-def test_the_page_explains_a_refusal(queue: Queue) -> None:
-    """Dead letters with the reason in words, what waits and for what, schedules, queues, groups."""
+def test_the_page_explains_a_refusal(queue: QStashHarness) -> None:
+    """It shows dead letters with an explanation, and pending messages with what they wait for."""
     queue.destination.script.extend([(401, {}), (404, {})])
     publish(queue, "/guarded", retries=0)
     queue.wait(lambda: len(queue.client.dlq.list().messages) == 1)
@@ -94,7 +94,7 @@ def test_the_page_explains_a_refusal(queue: Queue) -> None:
         (307, {"location": "/x/"}, "", "", ["redirects to /x/"]),
         (489, {}, "", "", ["which was missing"]),
         (489, {"upstash-nonretryable-error": "true"}, "", "", ["asked for no more"]),
-        (503, {}, "", "", ["Its own log"]),
+        (503, {}, "", "", ["its own log"]),
         (0, {}, "", "connection refused: nothing listens on u:80", ["Start your application"]),
         (0, {}, "", "the destination did not answer within 4 s", ["within 4 s"]),
         (0, {}, "", "the destination's certificate is not trusted: self-signed", ["--ca-file"]),
@@ -104,13 +104,13 @@ def test_the_page_explains_a_refusal(queue: Queue) -> None:
 def test_each_refusal_has_its_explanation(
     status: int, headers: dict[str, str], body: str, error: str, words: list[str]
 ) -> None:
-    """What it means and what to look at."""
+    """It says what the failure means and what to check."""
     text = explain("http://u/x", status, headers, body, error)
     assert all(word in text for word in words), text
 
 
 def test_both_loopbacks_are_served_and_delivered_to() -> None:
-    """IPv4 and IPv6; ``localhost`` means either, as the client has it."""
+    """IPv4 and IPv6, because ``localhost`` may resolve to either on the client."""
     if not socket.has_ipv6:
         pytest.fail("this machine has no IPv6")
     destination, port, own = Destination(), free_port(), free_port()
@@ -141,7 +141,7 @@ def test_both_loopbacks_are_served_and_delivered_to() -> None:
 
 
 def certificates(directory: Path) -> tuple[Path, Path, Path]:
-    """A private authority, and a certificate of it for api.example.com with its key."""
+    """Create a private authority, and a certificate signed by it for api.example.com with its key."""
     from datetime import UTC, datetime, timedelta
 
     from cryptography import x509
@@ -176,7 +176,7 @@ def certificates(directory: Path) -> tuple[Path, Path, Path]:
             .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=not made, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName("api.example.com")]), critical=False)
-            # Without these, Python 3.13 and later refuse the chain.
+            # Without these extensions, Python 3.13 and later reject the chain.
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key()), critical=False)
             .add_extension(usage, critical=True)
@@ -194,7 +194,7 @@ def certificates(directory: Path) -> tuple[Path, Path, Path]:
 
 
 def test_tls_destinations_are_verified_with_a_private_authority(tmp_path: Path) -> None:
-    """Mapped to this machine and checked for the public name; without the authority it is refused, in words."""
+    """The certificate must match the public name and come from a trusted authority; otherwise the error says why."""
     authority, certificate, key = certificates(tmp_path)
     destination, port = Destination(), free_port()
     config = uvicorn.Config(
@@ -225,7 +225,7 @@ def test_tls_destinations_are_verified_with_a_private_authority(tmp_path: Path) 
 
 
 def test_a_file_without_certificates_is_refused(tmp_path: Path) -> None:
-    """At the start, not at the first delivery."""
+    """On startup, not on the first delivery."""
     from qstash_on_loopback import Options, create_app
 
     (tmp_path / "empty.pem").write_text("")

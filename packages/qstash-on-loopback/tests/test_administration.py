@@ -1,15 +1,15 @@
-"""The local QStash, judged by the official Python SDK: messages on their way, dead letters, logs and schedules."""
+"""Pending messages, dead letters, logs and schedules, tested with the official Python SDK."""
 
 import pytest
 from qstash.errors import QStashError
 from qstash.message import FlowControl
-from qstash_harness import Queue, publish
+from qstash_harness import QStashHarness, publish
 
 NOT_FOUND: tuple[int, dict[str, str]] = (404, {})
 
 
-def test_messages_on_their_way_are_read_and_cancelled(queue: Queue) -> None:
-    """One, several, those of a label or a flow control key, all; a cancelled one is never delivered."""
+def test_pending_messages_are_read_and_cancelled(queue: QStashHarness) -> None:
+    """By id, by several ids, by label, by flow control key, or all; a cancelled message is never delivered."""
     flow = FlowControl(key="cancel-key", parallelism=3, rate=4, period="1h30m3s")
     later = [publish(queue, f"/later-{number}", delay="7d", label="later") for number in range(4)]
     flowing = publish(queue, "/flowing", delay="1d", flow_control=flow, timeout=90, body="b", headers={"x-own": "v"})
@@ -28,8 +28,8 @@ def test_messages_on_their_way_are_read_and_cancelled(queue: Queue) -> None:
     assert queue.destination.deliveries == []
 
 
-def test_dead_letters_are_listed_filtered_deleted_and_retried(queue: Queue) -> None:
-    """By the SDK; a retry is a new message under a new id, its count at 0."""
+def test_dead_letters_are_listed_filtered_deleted_and_retried(queue: QStashHarness) -> None:
+    """A retry is a new message with a new id and a retry count of 0."""
     queue.destination.script.extend([NOT_FOUND] * 3)
     ids = [publish(queue, f"/dead-{number}", retries=0, label=f"label-{number}", body="b") for number in range(3)]
     queue.wait(lambda: len(queue.client.dlq.list().messages) == 3)
@@ -51,8 +51,8 @@ def test_dead_letters_are_listed_filtered_deleted_and_retried(queue: Queue) -> N
         assert queue.request("DELETE", "/v2/dlq", content=garbage).status_code == 400
 
 
-def test_logs_have_pages_and_filters(queue: Queue) -> None:
-    """Newest first; a cursor never gives a row twice, and its time goes down."""
+def test_logs_have_pages_and_filters(queue: QStashHarness) -> None:
+    """Newest first; with cursors no row is returned twice, and their times decrease."""
     message_id = publish(queue, label="log-label")
     queue.wait(lambda: queue.states(message_id)[-1:] == ["DELIVERED"])
     seen: list[tuple[int, str]] = []
@@ -72,8 +72,8 @@ def test_logs_have_pages_and_filters(queue: Queue) -> None:
     assert queue.request("GET", f"/v2/events?messageId={message_id}&toDate=1").json() == {"events": []}
 
 
-def test_schedules_live_by_the_sdk(queue: Queue) -> None:
-    """Created, overwritten by id, read, listed, paused, resumed, deleted; a minute's cron fires."""
+def test_schedule_lifecycle_through_the_sdk(queue: QStashHarness) -> None:
+    """A schedule is created, read, listed, overwritten by id, paused, resumed and deleted; it fires every minute."""
     client = queue.client.schedule
     schedule_id = client.create(
         destination=queue.target + "/tick", cron="* * * * *", body="t", schedule_id="mine", retries=2, delay=60

@@ -1,27 +1,27 @@
-"""The clock: one scale for every wait, and a test that moves it, neither of which changes an order."""
+"""The clock: scaling or advancing it never changes the order of events."""
 
 from itertools import pairwise
 
 import pytest
 from qstash.message import FlowControl
-from qstash_harness import Queue, local_queue, publish
+from qstash_harness import QStashHarness, local_queue, publish
 from qstash_on_loopback.testing import RunningServer
 from qstash_serving import served
 
 
-def advance(queue: Queue, by: str) -> None:
-    """Move the clock."""
+def advance(queue: QStashHarness, by: str) -> None:
+    """Advance the clock."""
     answer = queue.request("POST", "/__clock", json={"advance": by}, timeout=60)
     assert answer.status_code == 200, answer.text
 
 
-def paths(queue: Queue) -> list[str]:
-    """What arrived, in order."""
+def paths(queue: QStashHarness) -> list[str]:
+    """The last path segments of the deliveries, in order."""
     return [delivery.url.rpartition("/")[2] for delivery in queue.destination.deliveries]
 
 
-def test_moving_the_clock_is_as_if_the_time_had_passed() -> None:
-    """Delays, retries and schedules, interleaved in the order of their times; the answer comes when all is done."""
+def test_advancing_the_clock_acts_as_if_the_time_had_passed() -> None:
+    """Delays, retries and schedules run in order of their times, and all are done when the request is answered."""
     with local_queue(time_scale=1) as queue:
         queue.client.schedule.create(destination=queue.target + "/tick", cron="0 * * * *", schedule_id="s")
         advance(queue, "1h")
@@ -35,7 +35,7 @@ def test_moving_the_clock_is_as_if_the_time_had_passed() -> None:
         advance(queue, "9s")
         assert paths(queue) == []
         advance(queue, "3m")
-        # At 10 s, after 12 s more, at 100 s, and 148 s after the first retry.
+        # At 10 s, 12 s later, at 100 s, and 148 s after the first retry.
         assert paths(queue) == ["retried", "retried", "between", "retried"]
         advance(queue, "30")
         assert paths(queue)[-1] == "after"
@@ -45,8 +45,8 @@ def test_moving_the_clock_is_as_if_the_time_had_passed() -> None:
             assert queue.request("POST", "/__clock", content=wrong).status_code == 400
 
 
-def test_moving_the_clock_ends_a_rate_period_and_a_deduplication_window() -> None:
-    """Whatever waits for time."""
+def test_advancing_the_clock_ends_a_rate_period_and_a_deduplication_window() -> None:
+    """Both depend on the server's clock."""
     with local_queue(time_scale=1) as queue:
         for _ in range(3):
             publish(queue, "/rated", flow_control=FlowControl(key="k", rate=1, period="10m"))
@@ -59,8 +59,8 @@ def test_moving_the_clock_ends_a_rate_period_and_a_deduplication_window() -> Non
         assert publish(queue, "/dedup", deduplication_id="d") != first
 
 
-def test_what_is_under_way_ends_before_the_clock_moves() -> None:
-    """Although nothing else is due."""
+def test_running_attempts_finish_before_the_clock_moves() -> None:
+    """Even if nothing else is due."""
     with local_queue(time_scale=1) as queue:
         queue.destination.delay_s = 0.5
         queue.destination.script.append((500, {}))
@@ -71,8 +71,8 @@ def test_what_is_under_way_ends_before_the_clock_moves() -> None:
 
 
 @pytest.mark.parametrize(("time_scale", "unit_s"), [(0.01, 1), (0.0001, 50)])
-def test_a_scale_changes_no_order(time_scale: float, unit_s: int) -> None:
-    """However little time lies between them, messages start in the order in which they are due."""
+def test_the_time_scale_keeps_the_order(time_scale: float, unit_s: int) -> None:
+    """Messages start in the order in which they are due, however little time lies between them."""
     with local_queue(time_scale=time_scale, parallelism=2) as queue:
         delays = [700, 20, 500, 90, 300, 10, 200, 60, 400, 30]
         items = [
@@ -87,7 +87,7 @@ def test_a_scale_changes_no_order(time_scale: float, unit_s: int) -> None:
 
 
 def test_the_pytest_fixture_serves_and_moves_time(qstash_server: RunningServer) -> None:
-    """A server for this test, its settings, its clock and its lists."""
+    """It provides a server with its settings, its clock and its lists."""
     with local_queue() as other:
         answer = qstash_server.request("POST", f"/v2/publish/{other.target}/hook", {"hello": "you"})
         qstash_server.wait_until_done(timeout_s=60)
@@ -104,13 +104,13 @@ def test_the_pytest_fixture_serves_and_moves_time(qstash_server: RunningServer) 
 
 @pytest.mark.qstash(hosts={"api.example.com": "127.0.0.1:9"}, time_scale=1)
 def test_the_pytest_marker_sets_options(qstash_server: RunningServer) -> None:
-    """Here a host map and real time."""
+    """Here a host map and unscaled time."""
     answer = qstash_server.request("POST", "/v2/publish/https://api.example.com/hook")
     assert answer["messageId"] and qstash_server.request("GET", "/__clock")["timeScale"] == 1
 
 
 def test_it_can_be_mounted_in_another_application() -> None:
-    """Under a prefix, with and without its lifespan; destinations are read after the prefix."""
+    """It works under a prefix, and the prefix is not taken as part of the destination."""
     from qstash_on_loopback import TOKEN, Options, create_app
     from starlette.applications import Starlette
     from starlette.routing import Mount

@@ -1,4 +1,4 @@
-"""The local QStash, judged by the official Python SDK: how often it delivers, when, how many at once, and what it says of it."""
+"""Retries, timing, concurrency and callbacks of deliveries, tested with the official Python SDK."""
 
 import base64
 from itertools import pairwise
@@ -6,21 +6,21 @@ from itertools import pairwise
 import jwt
 import pytest
 from qstash.message import FlowControl, PublishResponse
-from qstash_harness import Mortal, Queue, local_queue, publish, verify
+from qstash_harness import QStashHarness, StoppableDestination, local_queue, publish, verify
 from qstash_on_loopback.signing import CURRENT_KEY, NEXT_KEY
 
 NON_RETRYABLE = (489, {"Upstash-NonRetryable-Error": "true"})
 
 
-def publish_to(queue: Queue, url: str, number: int) -> str:
+def publish_to(queue: QStashHarness, url: str, number: int) -> str:
     """Publish a numbered message."""
     answer = queue.client.message.publish(url=url, body=str(number), retries=5)
     assert isinstance(answer, PublishResponse)
     return answer.message_id
 
 
-def test_retries_come_with_a_fresh_token_until_they_are_used_up(queue: Queue) -> None:
-    """Four deliveries at most, counted from 0, under one id; each wait longer; then the dead letter queue."""
+def test_each_retry_has_a_fresh_token_until_retries_are_exhausted(queue: QStashHarness) -> None:
+    """At most four deliveries with one id, counted from 0, with growing waits; then the dead letter queue."""
     queue.destination.script.extend([(500, {}), (400, {}), (302, {"location": "/elsewhere"}), (404, {})])
     message_id = publish(queue, body="b")
     queue.wait(lambda: queue.client.dlq.list(filter={"message_id": message_id}).messages)
@@ -37,8 +37,8 @@ def test_retries_come_with_a_fresh_token_until_they_are_used_up(queue: Queue) ->
     assert (letter.response_status, letter.response_body, letter.max_retries) == (404, "404 Not Found", 3)
 
 
-def test_489_stops_only_with_its_header(queue: Queue) -> None:
-    """Status and header together are the one way to say no more."""
+def test_489_stops_only_with_its_header(queue: QStashHarness) -> None:
+    """Only status and header together stop the retries."""
     queue.destination.script.append(NON_RETRYABLE)
     final = publish(queue, "/final")
     queue.wait(lambda: queue.states(final)[-1] == "FAILED")
@@ -56,14 +56,14 @@ def test_489_stops_only_with_its_header(queue: Queue) -> None:
         ({"X-RateLimit-Reset": "5m"}, 0.3, 5),
         ({"X-RateLimit-Reset-Tokens": "4m60s"}, 0.3, 5),
         ({"Retry-After": "0"}, 0, 0.3),
-        # More than a day is ignored: the first back-off, 12 s.
+        # More than a day is ignored; the first backoff of 12 s applies.
         ({"Retry-After": "90000"}, 0.012, 0.5),
     ],
 )
-def test_the_destination_may_say_when(
-    queue: Queue, headers: dict[str, str], at_least_s: float, at_most_s: float
+def test_the_destination_can_set_the_retry_delay(
+    queue: QStashHarness, headers: dict[str, str], at_least_s: float, at_most_s: float
 ) -> None:
-    """Seconds or a duration, in the documented headers."""
+    """As seconds or as a duration, in the documented headers."""
     queue.destination.script.append((503, headers))
     message_id = publish(queue)
     queue.wait(lambda: queue.states(message_id)[-1] == "DELIVERED")
@@ -72,8 +72,8 @@ def test_the_destination_may_say_when(
     assert at_least_s <= second.at - first.at <= at_most_s
 
 
-def test_the_publisher_may_say_when(queue: Queue) -> None:
-    """A retry-delay expression in milliseconds, of the number of retries made; one that fails later falls back."""
+def test_the_publisher_can_set_the_retry_delay(queue: QStashHarness) -> None:
+    """With an expression in milliseconds that may use ``retried``. If it fails later, the default applies."""
     queue.destination.script.extend([(500, {}), (500, {})])
     message_id = publish(queue, retry_delay="300000 / (1 - retried)")
     queue.wait(lambda: queue.states(message_id)[-1] == "DELIVERED")
@@ -82,8 +82,8 @@ def test_the_publisher_may_say_when(queue: Queue) -> None:
     assert second.at - first.at >= 0.3 and third.at - second.at >= 0.148
 
 
-def test_a_timeout_is_a_failed_attempt(queue: Queue) -> None:
-    """The attempt is given up after the publisher's own limit."""
+def test_a_timeout_is_a_failed_attempt(queue: QStashHarness) -> None:
+    """The attempt fails after the timeout set by the publisher."""
     queue.destination.delay_s = 1.5
     message_id = publish(queue, timeout=1, retries=0)
     queue.wait(lambda: queue.states(message_id)[-1] == "FAILED")
@@ -92,8 +92,8 @@ def test_a_timeout_is_a_failed_attempt(queue: Queue) -> None:
     assert letter.response_status == 0 and "within 1 s" in (letter.response_body or "")
 
 
-def test_callbacks_tell_of_every_attempt_and_failure_callbacks_of_the_end(queue: Queue) -> None:
-    """The documented body, signed for the callback's own address; the failure's names the dead letter."""
+def test_callbacks_report_every_attempt_and_failure_callbacks_the_final_failure(queue: QStashHarness) -> None:
+    """Bodies are as documented and signed for the callback's address; a failure callback names the dead letter."""
     queue.destination.script.extend([(500, {"X-Why": "x"}), NON_RETRYABLE])
     message_id = publish(
         queue,
@@ -120,7 +120,7 @@ def test_callbacks_tell_of_every_attempt_and_failure_callbacks_of_the_end(queue:
 
 
 def test_keys_rotate_and_both_keys_verify() -> None:
-    """After a rotation the former next key signs; a receiver that knows the old pair still accepts."""
+    """After a rotation the former next key signs, and a receiver with the old pair still accepts it."""
     with local_queue() as queue:
         before = queue.client.signing_key.get()
         publish(queue, "/old")
@@ -135,8 +135,8 @@ def test_keys_rotate_and_both_keys_verify() -> None:
     verify(new, queue.target + "/new", after.current, after.next)
 
 
-def test_flow_control_limits_a_key(queue: Queue) -> None:
-    """A thousand messages at once, five in flight at most, every one delivered once, in little memory."""
+def test_flow_control_limits_a_key(queue: QStashHarness) -> None:
+    """Of 1,000 messages at most five run concurrently, each is delivered once, and memory stays small."""
     import tracemalloc
 
     queue.destination.delay_s = 0.002
@@ -154,33 +154,33 @@ def test_flow_control_limits_a_key(queue: Queue) -> None:
     assert grown < 40 * 1024 * 1024
 
 
-def test_flow_control_limits_a_period(queue: Queue) -> None:
-    """Two may start in a period of 1,000 s; the others wait, and finished ones are told of meanwhile."""
+def test_flow_control_limits_a_period(queue: QStashHarness) -> None:
+    """Two deliveries may start in a period of 1,000 s; the others wait."""
     flow = FlowControl(key="rated", rate=2, period=1000)
     ids = [publish(queue, "/rated", flow_control=flow) for _ in range(6)]
     queue.wait(lambda: len(queue.destination.deliveries) == 6)
     starts = [delivery.at for delivery in queue.destination.deliveries]
 
-    # A second each, less what the way to the destination may differ by on a busy machine.
+    # A scaled period lasts 1 s. The tolerance covers differences in delivery time on a busy machine.
     assert starts[2] - starts[0] >= 0.9 and starts[4] - starts[2] >= 0.9
     assert queue.request("GET", "/v2/flowControl?search=rated").json()[0]["rateMax"] == 2
-    queue.wait(lambda: all(queue.states(one)[-1] == "DELIVERED" for one in ids))
+    queue.wait(lambda: all(queue.states(message_id)[-1] == "DELIVERED" for message_id in ids))
 
 
-def test_a_destination_that_dies_and_comes_back_gets_every_message() -> None:
-    """Refused connections are failed attempts like any other."""
-    mortal = Mortal()
+def test_a_restarted_destination_gets_every_message() -> None:
+    """A refused connection is a failed attempt like any other, and is retried."""
+    stoppable = StoppableDestination()
     with local_queue() as queue:
-        mortal.start()
-        ids = [publish_to(queue, mortal.url, number) for number in range(5)]
-        queue.wait(lambda: len(mortal.destination.deliveries) == 5)
-        mortal.stop()
-        ids += [publish_to(queue, mortal.url, number) for number in range(5, 15)]
+        stoppable.start()
+        ids = [publish_to(queue, stoppable.url, number) for number in range(5)]
+        queue.wait(lambda: len(stoppable.destination.deliveries) == 5)
+        stoppable.stop()
+        ids += [publish_to(queue, stoppable.url, number) for number in range(5, 15)]
         queue.wait(lambda: all("RETRY" in queue.states(one) for one in ids[5:]))
-        mortal.start()
+        stoppable.start()
         try:
-            queue.wait(lambda: all(queue.states(one)[-1] == "DELIVERED" for one in ids))
+            queue.wait(lambda: all(queue.states(message_id)[-1] == "DELIVERED" for message_id in ids))
         finally:
-            mortal.stop()
+            stoppable.stop()
 
-    assert sorted(int(each.body) for each in mortal.destination.deliveries) == list(range(15))
+    assert sorted(int(each.body) for each in stoppable.destination.deliveries) == list(range(15))

@@ -1,8 +1,8 @@
-"""Filters of messages, dead letters and events: each of them selects, and what is no filter is an error."""
+"""Filters of messages, dead letters and events: each one selects, and an unknown one is an error."""
 
 import pytest
 from qstash.message import FlowControl
-from qstash_harness import Queue, publish
+from qstash_harness import QStashHarness, publish
 
 NOT_FOUND: tuple[int, dict[str, str]] = (404, {})
 
@@ -22,7 +22,7 @@ NOT_FOUND: tuple[int, dict[str, str]] = (404, {})
         "cursor=x",
     ],
 )
-def test_an_unknown_filter_is_an_error_and_never_everything(queue: Queue, path: str, query: str) -> None:
+def test_an_unknown_filter_is_an_error_and_selects_nothing(queue: QStashHarness, path: str, query: str) -> None:
     """Nothing is cancelled, deleted or retried."""
     queue.destination.script.append(NOT_FOUND)
     publish(queue, "/dead", retries=0)
@@ -56,8 +56,8 @@ def test_an_unknown_filter_is_an_error_and_never_everything(queue: Queue, path: 
         "messageIds={id}",
     ],
 )
-def test_each_filter_cancels_what_it_names(queue: Queue, query: str) -> None:
-    """Values of one filter are alternatives, several filters are conditions."""
+def test_each_filter_cancels_what_it_names(queue: QStashHarness, query: str) -> None:
+    """A message matches if it matches every filter, by any of the filter's values."""
     flow = FlowControl(key="key", parallelism=1)
     one = publish(queue, "/a/one?x=1,2", delay=600, label="one,also", flow_control=flow)
     other = publish(queue, "/b/other?x=1", delay=600, label="other")
@@ -71,15 +71,15 @@ def test_each_filter_cancels_what_it_names(queue: Queue, query: str) -> None:
 @pytest.mark.parametrize(
     "query", ["host=elsewhere.example", "path=/", "label=", "messageIds=", "fromDate=9999999999999"]
 )
-def test_a_filter_that_matches_nothing_cancels_nothing(queue: Queue, query: str) -> None:
-    """Nor does an empty one."""
+def test_a_filter_that_matches_nothing_cancels_nothing(queue: QStashHarness, query: str) -> None:
+    """Neither does an empty filter."""
     publish(queue, "/a", delay=600)
 
     assert queue.request("DELETE", f"/v2/messages?{query}").json() == {"cancelled": 0}
 
 
-def test_dead_letters_and_events_by_host_path_and_status(queue: Queue) -> None:
-    """The same filters where the documentation has them, and the last answer's status."""
+def test_dead_letters_and_events_by_host_path_and_status(queue: QStashHarness) -> None:
+    """The documented filters, and the status of the last answer."""
     queue.destination.script.extend([NOT_FOUND, (410, {})])
     ids = [publish(queue, path, retries=0) for path in ("/dead/one", "/dead/two")]
     queue.wait(lambda: len(queue.client.dlq.list().messages) == 2)
@@ -97,8 +97,8 @@ def test_dead_letters_and_events_by_host_path_and_status(queue: Queue) -> None:
     assert queue.request("GET", "/v2/logs?state=CANCELLED&path=/dead/one").json() == {"logs": []}
 
 
-def test_count_limits_what_is_cancelled(queue: Queue) -> None:
-    """With and without a filter."""
+def test_count_limits_what_is_cancelled(queue: QStashHarness) -> None:
+    """With and without another filter."""
     for number in range(4):
         publish(queue, "/a", delay=600, label=f"label-{number % 2}")
 

@@ -1,11 +1,11 @@
-"""Administration of flow control by the official Python SDK: pin, unpin, pause, resume, reset, global parallelism."""
+"""Flow control administration with the official Python SDK: pin, unpin, pause, resume, reset, global parallelism."""
 
 from qstash.message import FlowControl
-from qstash_harness import Queue, local_queue, publish
+from qstash_harness import QStashHarness, local_queue, publish
 
 
-def test_a_pinned_limit_holds_against_messages(queue: Queue) -> None:
-    """Pinning counts for waiting messages at once; unpinned, the next message changes the limits again."""
+def test_messages_do_not_change_a_pinned_limit(queue: QStashHarness) -> None:
+    """Pinning affects waiting messages at once. After unpinning, the next message changes the limits again."""
     flow, control = queue.client.flow_control, FlowControl(key="pins", parallelism=1, rate=1, period=100_000)
     flow.pin("pins", {"parallelism": 3, "rate": 20, "period": 120})
     queue.destination.delay_s = 0.1
@@ -27,8 +27,8 @@ def test_a_pinned_limit_holds_against_messages(queue: Queue) -> None:
     assert queue.post("/v2/flowControl/pins/explode").status_code == 404
 
 
-def test_a_paused_key_holds_its_messages(queue: Queue) -> None:
-    """They wait, visibly, and follow when it is resumed; others are not held."""
+def test_a_paused_key_holds_its_messages(queue: QStashHarness) -> None:
+    """They appear as waiting and are delivered after a resume; messages of other keys are not held back."""
     flow = queue.client.flow_control
     flow.pause("held/key")
     for _ in range(3):
@@ -42,8 +42,8 @@ def test_a_paused_key_holds_its_messages(queue: Queue) -> None:
     queue.wait(lambda: len(queue.destination.to("/held")) == 3)
 
 
-def test_a_reset_starts_a_new_period(queue: Queue) -> None:
-    """What waits for the end of the period need not."""
+def test_a_reset_starts_a_new_period(queue: QStashHarness) -> None:
+    """Messages that wait for the end of the period are delivered at once."""
     for _ in range(4):
         publish(queue, "/reset", flow_control=FlowControl(key="reset", rate=2, period="7d"))
     queue.wait(lambda: len(queue.destination.to("/reset")) == 2)
@@ -53,8 +53,8 @@ def test_a_reset_starts_a_new_period(queue: Queue) -> None:
     queue.wait(lambda: len(queue.destination.to("/reset")) == 4)
 
 
-def test_raising_a_limit_lets_waiting_messages_in(queue: Queue) -> None:
-    """The limits are those of the latest message."""
+def test_raising_a_limit_lets_waiting_messages_in(queue: QStashHarness) -> None:
+    """The limits of the latest message apply to all."""
     queue.destination.delay_s = 0.5
     for number in range(4):
         limit = 1 if number < 3 else 4
@@ -63,7 +63,7 @@ def test_raising_a_limit_lets_waiting_messages_in(queue: Queue) -> None:
 
 
 def test_the_whole_server_has_a_limit_and_a_destination_half_of_it() -> None:
-    """A destination that hangs does not hold up the others."""
+    """A destination that hangs does not block the others."""
     with local_queue(parallelism=4) as queue, local_queue() as other:
         queue.destination.delay_s = 1
         for _ in range(8):

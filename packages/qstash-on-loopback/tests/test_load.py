@@ -1,4 +1,4 @@
-"""Many messages at once: what is due together is delivered in turn, within bounds of time and memory."""
+"""Many messages at once: they are all delivered, within limits of time and memory."""
 
 import asyncio
 import subprocess
@@ -25,7 +25,7 @@ BATCH = 1_000
 
 @contextmanager
 def server(*options: str) -> Generator[tuple[str, int]]:
-    """The server in a process of its own; its address and process id."""
+    """Run the server in its own process, and yield its address and process id."""
     port = free_port()
     command = [sys.executable, "-m", "qstash_on_loopback", "--port", str(port), *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -39,7 +39,7 @@ def server(*options: str) -> Generator[tuple[str, int]]:
 
 
 class Slow:
-    """Answers after a while, and counts by message."""
+    """Answers after a delay, and counts requests per message."""
 
     def __init__(self, delay_s: float) -> None:
         self.delay_s = delay_s
@@ -62,24 +62,24 @@ def publish_many(url: str, number: int, destination: str, **headers: str) -> Non
 
 
 def resident_mb(pid: int) -> float:
-    """The memory of a process, as the kernel counts it."""
-    [line] = [one for one in Path(f"/proc/{pid}/status").read_text().splitlines() if one.startswith("VmRSS")]
+    """The resident memory of a process."""
+    [line] = [each for each in Path(f"/proc/{pid}/status").read_text().splitlines() if each.startswith("VmRSS")]
     return int(line.split()[1]) / 1024
 
 
 def wait(condition: object, seconds: float) -> None:
-    """Wait until it holds."""
+    """Wait until the condition is true."""
     assert callable(condition)
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "not in time"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.1)
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.thorough
-def test_a_time_out_counts_from_the_request_not_from_the_queue() -> None:
-    """1,500 messages due together with 4 s each, to a destination that takes 0.5 s: all delivered, no attempt wasted."""
+def test_the_timeout_starts_with_the_request_not_in_the_queue() -> None:
+    """1,500 messages are due together with a timeout of 4 s; the destination takes 0.5 s. None of them times out."""
     slow = Slow(0.5)
     with served(slow.app) as destination, server("--parallelism", "100") as (url, _):
         due = int(time.time()) + 4
@@ -94,8 +94,8 @@ def test_a_time_out_counts_from_the_request_not_from_the_queue() -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
-def test_ten_thousand_due_at_once_are_delivered_once_each() -> None:
-    """Memory stays flat, and the API answers within 100 ms meanwhile."""
+def test_ten_thousand_messages_due_together_are_each_delivered_once() -> None:
+    """Memory stays flat, and the API answers within 100 ms in the meantime."""
     slow, took_s, memory = Slow(1.0), list[float](), list[float]()
     with served(slow.app) as destination, server() as (url, pid):
         publish_many(url, 10_000, destination, **{"Upstash-Not-Before": str(int(time.time()) + 15)})
@@ -128,8 +128,8 @@ def test_ten_thousand_due_at_once_are_delivered_once_each() -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
-def test_a_hundred_thousand_waiting_messages_fit() -> None:
-    """In less than 300 MB; cancelling them all gives most of it back to what comes next."""
+def test_a_hundred_thousand_waiting_messages_fit_in_memory() -> None:
+    """They take less than 300 MB, and after cancelling them, most of that memory is reused."""
     with server() as (url, pid):
         empty = resident_mb(pid)
         publish_many(url, 100_000, f"http://{LOOPBACK}:9/", **{"Upstash-Delay": "1h"})

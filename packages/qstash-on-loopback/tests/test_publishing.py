@@ -1,4 +1,4 @@
-"""The local QStash, judged by the official Python SDK: what it takes, what it refuses, and that it arrives as it was sent."""
+"""Publishing: accepted and refused options, and unchanged delivery, tested with the official Python SDK."""
 
 import hashlib
 import time
@@ -6,11 +6,11 @@ import time
 import pytest
 from qstash.errors import QStashError
 from qstash.message import PublishResponse
-from qstash_harness import Queue, local_queue, publish, verify
+from qstash_harness import QStashHarness, local_queue, publish, verify
 
 
-def test_a_message_arrives_as_it_was_published(queue: Queue) -> None:
-    """Method, body, type, forwarded headers and the documented ones; a signature for exactly this address and body."""
+def test_a_message_arrives_as_it_was_published(queue: QStashHarness) -> None:
+    """With its method, body, content type and headers, and a signature for this address and body."""
     message_id = publish(
         queue, "/hook?a=1&b=%2F", body="héllo", method="PUT", content_type="text/x", headers={"X-Own": "v"}, label="l"
     )
@@ -26,15 +26,15 @@ def test_a_message_arrives_as_it_was_published(queue: Queue) -> None:
     assert "authorization" not in headers
     verify(delivery, queue.target + "/hook?a=1&b=%2F")
     queue.wait(lambda: queue.states(message_id) == ["CREATED", "ACTIVE", "DELIVERED"])
-    # "Messages are removed from the database shortly after they're delivered": not at once.
+    # "Messages are removed from the database shortly after they're delivered", so not immediately.
     assert queue.client.message.get(message_id).body == "héllo"
     assert queue.request("DELETE", f"/v2/messages/{message_id}").json() == {"cancelled": 0}
     with pytest.raises(QStashError, match="not found"):
         queue.client.message.get("msg_unknown")
 
 
-def test_options_may_be_query_parameters(queue: Queue) -> None:
-    """They are taken out of the destination's own query, and so is the token."""
+def test_options_may_be_query_parameters(queue: QStashHarness) -> None:
+    """They are removed from the destination's query, and so is the token."""
     path = f"/v2/publish/{queue.target}/hook?x=1&upstash-method=PATCH&upstash-forward-x-own=v&upstash-retries=0&y=2"
     assert queue.post(path, content=b"b").status_code == 200
     queue.wait(lambda: queue.destination.deliveries)
@@ -45,8 +45,8 @@ def test_options_may_be_query_parameters(queue: Queue) -> None:
     verify(delivery, queue.target + "/hook?x=1&y=2")
 
 
-def test_duplicates_within_the_window_are_answered_202(queue: Queue) -> None:
-    """The first id, nothing enqueued; after ten minutes it is a new message. By id and by content."""
+def test_duplicates_within_the_window_are_answered_202(queue: QStashHarness) -> None:
+    """They return the first id and enqueue nothing; after ten minutes, it is a new message. By id and by content."""
     first = queue.client.message.publish(url=queue.target + "/one", deduplication_id="d-1", body="a")
     again = queue.client.message.publish(url=queue.target + "/two", deduplication_id="d-1", body="b")
     assert isinstance(first, PublishResponse) and isinstance(again, PublishResponse)
@@ -97,9 +97,9 @@ def test_duplicates_within_the_window_are_answered_202(queue: Queue) -> None:
     ],
 )
 def test_bad_values_are_refused(
-    queue: Queue, headers: dict[str, str], destination: str, status: int, sentence: str
+    queue: QStashHarness, headers: dict[str, str], destination: str, status: int, sentence: str
 ) -> None:
-    """With the documented error where one is known; nothing is enqueued."""
+    """With the documented error if there is one; nothing is enqueued."""
     raw = {name.encode(): value.encode() for name, value in headers.items()}
     answer = queue.post(f"/v2/publish/{destination or queue.target + '/never'}", raw)  # pyright: ignore[reportArgumentType]
 
@@ -108,8 +108,8 @@ def test_bad_values_are_refused(
     assert queue.destination.to("/never") == []
 
 
-def test_limits_of_the_door(queue: Queue) -> None:
-    """No token, a wrong one, a body over 1 MB, an unknown path, and what is left to the official server."""
+def test_authentication_and_size_limits(queue: QStashHarness) -> None:
+    """A missing or wrong token, a body over 1 MB, an unknown path, and unsupported endpoints are refused."""
     assert queue.request("GET", "/v2/keys", {"authorization": "Bearer no"}).status_code == 401
     answer = queue.request("GET", "/v2/keys", {"authorization": ""})
     assert (answer.status_code, answer.json()) == (401, {"error": "unable to authenticate: invalid token"})
@@ -120,8 +120,8 @@ def test_limits_of_the_door(queue: Queue) -> None:
     assert queue.request("GET", f"/v2/publish/{queue.target}/never").status_code == 405
 
 
-def test_redacted_fields_are_shown_nowhere(queue: Queue) -> None:
-    """They arrive, but lists show a hash in their place."""
+def test_redacted_fields_are_shown_nowhere(queue: QStashHarness) -> None:
+    """They are delivered, but lists show a hash instead."""
     queue.destination.script.append((404, {}))
     message_id = publish(
         queue,
@@ -139,8 +139,8 @@ def test_redacted_fields_are_shown_nowhere(queue: Queue) -> None:
     assert letter.headers["X-Key"][0].startswith("REDACTED:")
 
 
-def test_a_host_map_answers_for_a_public_address() -> None:
-    """The delivery goes to this machine, signed for and addressed to the public name, https included."""
+def test_a_host_map_redirects_a_public_address_to_this_machine() -> None:
+    """The delivery goes to this machine, but is signed for and addressed to the public name, even with https."""
     with local_queue() as first:
         target = first.target.removeprefix("http://")
         with local_queue(hosts={"api.example.com": target}) as queue:

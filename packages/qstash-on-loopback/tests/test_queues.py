@@ -1,25 +1,25 @@
-"""Queues, URL groups and batches, by the official Python SDK."""
+"""Queues, URL groups and batches, tested with the official Python SDK."""
 
 from typing import Any
 
 from qstash.message import BatchJsonRequest, BatchResponse, EnqueueResponse, PublishResponse
-from qstash_harness import Queue, publish
+from qstash_harness import QStashHarness, publish
 
 
-def enqueue(queue: Queue, name: str, path: str, **options: Any) -> str:
-    """Enqueue by the SDK; the message's id."""
+def enqueue(queue: QStashHarness, name: str, path: str, **options: Any) -> str:
+    """Enqueue through the SDK, and return the message's id."""
     answer = queue.client.message.enqueue(queue=name, url=queue.target + path, **options)
     assert isinstance(answer, EnqueueResponse)
     return answer.message_id
 
 
-def bodies(queue: Queue, path: str) -> list[str]:
-    """What arrived under a path, in order."""
+def bodies(queue: QStashHarness, path: str) -> list[str]:
+    """The bodies delivered to a path, in order."""
     return [delivery.body.decode() for delivery in queue.destination.to(path)]
 
 
-def test_a_queue_delivers_one_after_the_other_retries_included(queue: Queue) -> None:
-    """First in, first out; the next waits until the one before is delivered or given up, its callbacks included."""
+def test_a_queue_delivers_one_after_the_other_retries_included(queue: QStashHarness) -> None:
+    """First in, first out: the next message waits until the previous one and its callbacks are done."""
     queue.destination.script.extend([(500, {}), (500, {}), (500, {})])
     enqueue(queue, "fifo", "/fifo", body="0", retries=1, failure_callback=f"{queue.target}/failed")
     for number in range(1, 10):
@@ -34,8 +34,8 @@ def test_a_queue_delivers_one_after_the_other_retries_included(queue: Queue) -> 
     queue.client.queue.delete("fifo")
 
 
-def test_queues_are_made_changed_paused_and_deleted(queue: Queue) -> None:
-    """A paused queue takes messages and delivers none; deleting it cancels them. Parallelism lets several run."""
+def test_queues_are_created_changed_paused_and_deleted(queue: QStashHarness) -> None:
+    """A paused queue accepts messages but delivers none; deleting it cancels them. Parallelism limits concurrency."""
     client = queue.client.queue
     client.upsert("several", parallelism=3, paused=True)
     queue.destination.delay_s = 0.1
@@ -57,8 +57,8 @@ def test_queues_are_made_changed_paused_and_deleted(queue: Queue) -> None:
     assert queue.request("GET", "/v2/queues/none").status_code == 404
 
 
-def test_cancelling_in_a_queue_leaves_the_others_in_order(queue: Queue) -> None:
-    """One that waits, and one whose attempt is under way: the next one follows."""
+def test_cancelling_in_a_queue_leaves_the_others_in_order(queue: QStashHarness) -> None:
+    """The queue continues after a waiting and a running message are cancelled."""
     queue.destination.delay_s = 0.3
     ids = [enqueue(queue, "cancelled", "/c", body=str(number)) for number in range(4)]
     queue.wait(lambda: queue.destination.to("/c"))
@@ -70,8 +70,8 @@ def test_cancelling_in_a_queue_leaves_the_others_in_order(queue: Queue) -> None:
     queue.client.queue.delete("cancelled")
 
 
-def test_a_url_group_gets_one_message_for_each_endpoint(queue: Queue) -> None:
-    """Endpoints are added, renamed and removed; each message names its group; an empty group is gone."""
+def test_a_url_group_gets_one_message_for_each_endpoint(queue: QStashHarness) -> None:
+    """Endpoints are added, renamed and removed; each message names its group; an empty group is removed."""
     client = queue.client.url_group
     endpoints = [{"url": f"{queue.target}/a", "name": "first"}, {"url": f"{queue.target}/b"}]
     client.upsert_endpoints("group", endpoints=endpoints)  # pyright: ignore[reportArgumentType]
@@ -100,8 +100,8 @@ def test_a_url_group_gets_one_message_for_each_endpoint(queue: Queue) -> None:
         assert queue.post("/v2/topics/bad/endpoints", content=body).status_code == 400
 
 
-def test_a_schedule_publishes_to_a_group_and_through_a_queue(queue: Queue) -> None:
-    """To the endpoints that the group has when it fires."""
+def test_a_schedule_publishes_to_a_group_and_through_a_queue(queue: QStashHarness) -> None:
+    """It uses the endpoints that the group has when it fires."""
     queue.client.url_group.upsert_endpoints("ticks", endpoints=[{"url": f"{queue.target}/first"}])
     queue.client.schedule.create(destination="ticks", cron="* * * * *", schedule_id="group-tick", queue="tick-queue")
     queue.wait(lambda: queue.destination.to("/first"))
@@ -115,8 +115,8 @@ def test_a_schedule_publishes_to_a_group_and_through_a_queue(queue: Queue) -> No
     queue.client.queue.delete("tick-queue")
 
 
-def test_a_batch_publishes_what_it_can(queue: Queue) -> None:
-    """To URLs, groups and queues; what is refused has an error in its place."""
+def test_a_batch_publishes_valid_messages_and_reports_the_others(queue: QStashHarness) -> None:
+    """To URLs, groups and queues; a refused message has an error in its place."""
     queue.client.url_group.upsert_endpoints("batched", endpoints=[{"url": f"{queue.target}/grouped"}])
     answers = queue.client.message.batch_json(
         [
@@ -141,8 +141,8 @@ def test_a_batch_publishes_what_it_can(queue: Queue) -> None:
     queue.client.queue.delete("batch-queue")
 
 
-def test_dead_letters_are_retried_with_other_options(queue: Queue) -> None:
-    """One by its id, many by ids or filters; headers of the request override, forwarded ones are added."""
+def test_dead_letters_are_retried_with_other_options(queue: QStashHarness) -> None:
+    """By id, by several ids, or by filter; headers of the request override options, and forwarded headers are added."""
     queue.destination.script.extend((404, {}) for _ in range(3))
     ids = [publish(queue, f"/dead-{n}", retries=0, headers={"X-A": "a"}, label="l") for n in range(3)]
     queue.wait(lambda: len(queue.client.dlq.list().messages) == 3)
@@ -162,8 +162,8 @@ def test_dead_letters_are_retried_with_other_options(queue: Queue) -> None:
     assert len(queue.post("/v2/dlq/retry?label=l").json()["responses"]) == 1
 
 
-def test_enqueueing_twice_is_one_message(queue: Queue) -> None:
-    """Deduplication holds for queues as well."""
+def test_enqueueing_a_duplicate_creates_one_message(queue: QStashHarness) -> None:
+    """Deduplication also applies to queues."""
     assert enqueue(queue, "dedup", "/d", deduplication_id="x") == enqueue(queue, "dedup", "/d", deduplication_id="x")
     queue.client.queue.delete("dedup")
     answer = queue.client.message.publish(url=f"{queue.target}/e", deduplication_id="y")

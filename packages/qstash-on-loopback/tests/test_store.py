@@ -1,4 +1,4 @@
-"""``--store FILE``: what survives the end of the server, however it ends."""
+"""``--store FILE``: what survives a restart of the server, even after a kill."""
 
 import signal
 import sqlite3
@@ -23,7 +23,7 @@ HEADERS = {"authorization": f"Bearer {TOKEN}"}
 
 @contextmanager
 def server(store: Path, end_by: signal.Signals) -> Generator[httpx.Client]:
-    """The server in a process of its own, which a signal ends."""
+    """Run the server in its own process, and stop it with the given signal."""
     port = free_port()
     command = [sys.executable, "-m", "qstash_on_loopback", "--port", str(port), "--store", str(store)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
@@ -38,16 +38,16 @@ def server(store: Path, end_by: signal.Signals) -> Generator[httpx.Client]:
 
 
 def until(condition: Any) -> None:
-    """Wait until it holds."""
+    """Wait until the condition is true."""
     deadline = time.monotonic() + 20
     while not condition():
-        assert time.monotonic() < deadline, "not in time"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.02)
 
 
 @pytest.mark.parametrize("end_by", [signal.SIGKILL, signal.SIGTERM])
-def test_what_was_answered_is_kept(tmp_path: Path, end_by: signal.Signals) -> None:
-    """Messages, dead letters, schedules, queues, groups, pins, keys, duplicates: none is lost, even to a kill."""
+def test_acknowledged_data_survives_a_restart(tmp_path: Path, end_by: signal.Signals) -> None:
+    """Messages, dead letters, schedules, queues, groups, pins, keys and deduplication ids survive even a kill."""
     destination, store = Destination(), tmp_path / "store.db"
     with served(destination.app) as target:
         with server(store, end_by) as client:
@@ -92,8 +92,8 @@ def test_what_was_answered_is_kept(tmp_path: Path, end_by: signal.Signals) -> No
             )
 
 
-def test_a_file_of_others_is_refused(tmp_path: Path) -> None:
-    """A text, another program's database, and a store that another server is using, with a sentence each."""
+def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
+    """A text file, another program's database, and a store in use by another server are each refused with a reason."""
     text, other, used = tmp_path / "text", tmp_path / "other.db", tmp_path / "used.db"
     text.write_text("these are no tables, and long enough not to be taken for an empty file" * 20)
     with sqlite3.connect(other) as database:

@@ -1,4 +1,4 @@
-"""The rules of time of the local QStash: back-off, durations, expressions, what a destination may ask for."""
+"""Timing rules: backoff, durations, retry-delay expressions, and delays requested by a destination."""
 
 import contextlib
 import math
@@ -12,7 +12,7 @@ from qstash_on_loopback.timing import backoff_s, evaluate_delay_ms, next_attempt
 THEN = 784111777.0
 
 
-def test_the_documented_back_off() -> None:
+def test_the_documented_backoff() -> None:
     """12 s, 2 m 28 s, 30 m 8 s, 6 h 7 m, then a day."""
     assert [int(backoff_s(retry)) for retry in (1, 2, 3, 4, 5, 50)] == [12, 148, 1808, 22026, 86400, 86400]
 
@@ -20,14 +20,14 @@ def test_the_documented_back_off() -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"), [("6m5s", 365), ("1d10h30m", 124200), ("250ms", 0.25), ("7", 7), ("1.5h", 5400), (" 3s ", 3)]
 )
-def test_durations(text: str, seconds: float) -> None:
-    """Go's form, with days, or a number of seconds."""
+def test_durations_are_parsed(text: str, seconds: float) -> None:
+    """In Go's format, extended by days, or as a number of seconds."""
     assert parse_duration(text) == pytest.approx(seconds)  # pyright: ignore[reportUnknownMemberType]
 
 
 @pytest.mark.parametrize("text", ["", "s", "5 m", "-1s", "1y", "1m2", "NaN", "1e9", "\x00"])
-def test_what_is_no_duration(text: str) -> None:
-    """Is refused."""
+def test_invalid_durations_are_refused(text: str) -> None:
+    """With a message about durations."""
     with pytest.raises(ValueError, match="duration"):
         parse_duration(text)
 
@@ -42,8 +42,8 @@ def test_what_is_no_duration(text: str) -> None:
         ("-100", 0, 0),
     ],
 )
-def test_expressions(expression: str, retried: int, ms: float) -> None:
-    """The documented functions, in milliseconds; never below 0."""
+def test_expressions_are_evaluated(expression: str, retried: int, ms: float) -> None:
+    """With the documented functions, in milliseconds, never below 0."""
     assert evaluate_delay_ms(expression, retried) == pytest.approx(ms, rel=1e-6)  # pyright: ignore[reportUnknownMemberType]
 
 
@@ -65,15 +65,15 @@ def test_expressions(expression: str, retried: int, ms: float) -> None:
         "sqrt(-1)",
     ],
 )
-def test_what_is_no_expression(expression: str) -> None:
-    """Is refused at once, whatever it would do or cost."""
-    with pytest.raises(ValueError):  # the sentence differs
+def test_invalid_expressions_are_refused(expression: str) -> None:
+    """They are refused immediately, whatever they would do or cost."""
+    with pytest.raises(ValueError):  # the message differs
         evaluate_delay_ms(expression, 0)
 
 
 @given(st.text(max_size=60), st.integers(0, 5))
 def test_any_text_is_refused_or_a_number(expression: str, retried: int) -> None:
-    """Garbage raises nothing but ValueError."""
+    """Invalid text raises only ValueError."""
     with contextlib.suppress(ValueError):
         assert math.isfinite(evaluate_delay_ms(expression, retried))
 
@@ -91,13 +91,13 @@ def test_any_text_is_refused_or_a_number(expression: str, retried: int) -> None:
         ({}, None),
     ],
 )
-def test_delays_that_a_destination_asks_for(headers: dict[str, str], seconds: float | None) -> None:
-    """Seconds, a date or a duration; more than a day and what cannot be read are none."""
+def test_delays_requested_by_a_destination(headers: dict[str, str], seconds: float | None) -> None:
+    """As seconds, a date or a duration. Values over a day and unreadable values are ignored."""
     assert requested_delay_s(headers, THEN) == seconds
 
 
-def test_the_destination_comes_before_the_publisher_before_the_default() -> None:
-    """And an expression that fails for a later retry falls back."""
+def test_a_destination_delay_overrides_the_publisher_and_the_default() -> None:
+    """An expression that fails for a later retry falls back to the default."""
     assert next_attempt_s(1, {"retry-after": "3"}, "9000", THEN) == 3
     assert next_attempt_s(1, {}, "9000", THEN) == 9
     assert next_attempt_s(2, {}, "1 / (retried - 1)", THEN) == backoff_s(2)

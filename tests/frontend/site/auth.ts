@@ -1,4 +1,4 @@
-// Auth.js as the original configures it: JWT sessions whose token carries externalId. In place of its provider stands a name.
+// Auth.js configured like the original: JWT sessions whose token contains externalId. Signing in needs only a name.
 import NextAuth, { type DefaultSession } from "next-auth";
 import Credentials from "next-auth/providers/credentials";
 

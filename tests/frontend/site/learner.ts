@@ -1,11 +1,12 @@
-// Who is signed in. As in the original, every page writes the learner's row itself, so the site needs DATABASE_URL.
+// The signed-in learner. As in the original, every page writes the learner's row itself, so the site needs
+// DATABASE_URL.
 import { redirect } from "next/navigation";
 import { randomBytes } from "node:crypto";
 import { Pool } from "pg";
 import { auth } from "./auth";
 
 const pool = new Pool({ connectionString: process.env.DATABASE_URL, connectionTimeoutMillis: 5000 });
-// An idle connection that breaks is replaced by the next query.
+// The next query replaces an idle connection that has broken.
 pool.on("error", () => undefined);
 
 export async function requireLearner(): Promise<string> {

@@ -1,4 +1,5 @@
-// It changes nothing. That there is one is what makes Next.js keep request bodies, and cut them at 10 MB unless told otherwise.
+// This middleware changes nothing. Its presence makes Next.js buffer request bodies, and truncate them at 10 MB
+// by default.
 import { type NextRequest, NextResponse } from "next/server";
 
 export function middleware(_request: NextRequest): NextResponse {

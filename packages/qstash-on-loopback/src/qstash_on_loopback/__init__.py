@@ -1,4 +1,4 @@
-"""An open QStash for one machine: publishes, signs, delivers, retries."""
+"""A local QStash server: publishes, signs, delivers and retries messages on one machine."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CURRENT_KEY", "NEXT_KEY", "TOKEN", "App", "Options", "StoreError", "create_app"]
 
-# Imported when they are used: the pytest plugin is loaded by every run of pytest, the server only by those that need it.
-_HOMES = {"App": "server", "create_app": "server", "Options": "service", "StoreError": "persistence"}
+# Imported on first use: every pytest run loads the plugin, but only some need the server.
+_MODULES = {"App": "server", "create_app": "server", "Options": "service", "StoreError": "persistence"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

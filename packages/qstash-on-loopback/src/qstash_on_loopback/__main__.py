@@ -22,7 +22,7 @@ BACKLOG = 2048
 
 
 def main() -> None:
-    """Serve until Ctrl-C or SIGTERM."""
+    """Run the server until Ctrl-C or SIGTERM."""
     arguments = parse(sys.argv[1:])
     sockets = listen(arguments.host, arguments.port)
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def environment(port: int, token: str = TOKEN) -> dict[str, str]:
-    """What a client needs: the address and the fixed, public credentials of the development server."""
+    """The settings that a client needs: the address and the fixed, public credentials of the development server."""
     return {
         "QSTASH_URL": f"http://{LOOPBACK}:{port}",
         "QSTASH_TOKEN": token,
@@ -55,63 +55,69 @@ def environment(port: int, token: str = TOKEN) -> dict[str, str]:
 
 
 def listen(hosts: list[str], port: int) -> list[socket.socket]:
-    """Sockets on the addresses; without any, on both loopbacks, as far as the machine has IPv6. Exits if a port is taken."""
+    """Open listening sockets. Exits if the port is in use.
+
+    Without hosts, listens on both loopback addresses; ::1 is skipped if the machine has no IPv6.
+    """
     bound: list[socket.socket] = []
     for host in hosts or [LOOPBACK, LOOPBACK_6]:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            one = socket.socket(family, socket.SOCK_STREAM)
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
-                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            # For port 0 the system chooses one, the same on all addresses.
-            one.bind((host, port or (bound[0].getsockname()[1] if bound else 0)))
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            # With port 0 the system chooses the port for the first address; the others use the same one.
+            listener.bind((host, port or (bound[0].getsockname()[1] if bound else 0)))
         except OSError as error:
             if not hosts and host == LOOPBACK_6:
                 continue
-            hint = "choose another with --port, or end the program that listens there"
-            sys.exit(f"port {port} is taken on {host}: {hint} ({error.strerror})")
-        one.listen(BACKLOG)
-        bound.append(one)
+            hint = "choose another port with --port, or stop the program that listens there"
+            sys.exit(f"port {port} is already in use on {host}: {hint} ({error.strerror})")
+        listener.listen(BACKLOG)
+        bound.append(listener)
     return bound
 
 
 def parse(words: list[str]) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="qstash-on-loopback",
-        description="A QStash for one machine, with the official development server's credentials: publishes, signs, delivers,"
-        " retries. Open its address in a browser to see what it does. Without --store everything is gone when it stops.",
+        description="A local QStash server with the official development server's credentials: publishes, signs, delivers"
+        " and retries. Open its address in a browser to see its messages. Without --store, nothing is kept when it stops.",
     )
     parser.add_argument(
         "--port", type=int, default=int(os.environ.get("QSTASH_DEV_PORT", DEFAULT_PORT)),
-        help="where to listen (default: QSTASH_DEV_PORT, or 8080); 0 for any that is free",
+        help="port to listen on (default: QSTASH_DEV_PORT, or 8080); 0 for any free port",
     )  # fmt: skip
     parser.add_argument(
         "--host", action="append", default=[], help="address to listen on; may be repeated (default 127.0.0.1 and ::1)"
     )
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME",
-        help="let clients address the server under this name too, e.g. a container's; may be repeated",
+        help="also accept requests for this host name, e.g. the name of a container; may be repeated",
     )  # fmt: skip
-    parser.add_argument("--token", default=TOKEN, help="the token clients must have (default: the official one)")
+    parser.add_argument("--token", default=TOKEN, help="token that clients must send (default: the official one)")
     parser.add_argument(
-        "--time-scale", type=_scale, default=1.0, help="multiply every wait, e.g. 0.001 makes 12 s 12 ms (default 1)"
+        "--time-scale",
+        type=_scale,
+        default=1.0,
+        help="multiply every wait, e.g. 0.001 turns 12 s into 12 ms (default 1)",
     )
-    parser.add_argument("--allow-any-destination", action="store_true", help="deliver to other machines as well")
+    parser.add_argument("--allow-any-destination", action="store_true", help="also deliver to other machines")
     parser.add_argument(
         "--host-map", action="append", default=[], type=_pair, metavar="HOST=127.0.0.1:PORT",
-        help="deliver messages for HOST to this address, signed for HOST; https://127.0.0.1:PORT speaks TLS; may be repeated",
+        help="deliver messages for HOST to this address, signed for HOST; https:// before it uses TLS; may be repeated",
     )  # fmt: skip
-    parser.add_argument("--ca-file", type=Path, help="trust these certificate authorities too (PEM)")
-    parser.add_argument("--store", type=Path, metavar="FILE", help="keep everything but events in this SQLite file")
+    parser.add_argument("--ca-file", type=Path, help="also trust these certificate authorities (PEM)")
+    parser.add_argument("--store", type=Path, metavar="FILE", help="keep everything except events in this SQLite file")
     parser.add_argument(
         "--parallelism", type=int, default=DEFAULT_PARALLELISM,
-        help=f"deliveries at once (default {DEFAULT_PARALLELISM}); half of them to one destination",
+        help=f"maximum concurrent deliveries (default {DEFAULT_PARALLELISM}); one destination gets at most half of them",
     )  # fmt: skip
     parser.add_argument(
         "--region", default="EU-CENTRAL-1", choices=["EU-CENTRAL-1", "US-EAST-1"],
-        help="what the header Upstash-Region says (default EU-CENTRAL-1)",
+        help="value of the Upstash-Region header (default EU-CENTRAL-1)",
     )  # fmt: skip
     return parser.parse_args(words)
 

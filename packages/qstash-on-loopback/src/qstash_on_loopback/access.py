@@ -1,7 +1,8 @@
-"""Who may use the server: holders of the token, and no web page.
+"""Access control: requests need the token, and web pages are refused.
 
-The token of a development server is public, and the server is one that sends requests where it is told. A page in this
-machine's browser must therefore not reach it: neither across origins, nor under a name that resolves to the loopback.
+The token of a development server is public, and the server sends requests wherever it is told to. So a web page in a
+browser on this machine must not be able to use it: neither from another origin, nor through a host name that resolves to
+the loopback address.
 """
 
 import hmac
@@ -14,8 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
-class Access:
-    """Refuses strangers. ``public`` paths need no token; they show nothing."""
+class AccessControl:
+    """ASGI middleware that refuses unauthorized requests. ``public`` paths need no token, so they must show nothing."""
 
     def __init__(self, app: ASGIApp, token: str, allowed_hosts: frozenset[str], public: frozenset[str]) -> None:
         self._app, self._token, self._public = app, token.encode(), public
@@ -32,8 +33,8 @@ class Access:
     def _refusal(self, request: Request) -> JSONResponse | None:
         host = request.headers.get("host", "")
         if _hostname(host) not in self._hosts:
-            hint = "add it with --allow-host if this is meant"
-            return JSONResponse({"error": f"this server is not to be addressed as {_hostname(host)!r}: {hint}"}, 403)
+            hint = "if this is intended, allow it with --allow-host"
+            return JSONResponse({"error": f"the host name {_hostname(host)!r} is not allowed: {hint}"}, 403)
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         if path in self._public and request.method in ("GET", "HEAD"):
             return None
@@ -47,7 +48,7 @@ class Access:
 
 
 def _is_cross_origin(request: Request, host: str) -> bool:
-    # Browsers send at least one of the two; programs send neither.
+    # Browsers send at least one of these headers; other clients send neither.
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     if origin is not None and urlsplit(origin).netloc != host:
         return True

@@ -1,4 +1,4 @@
-"""The messages that report on a message: callbacks and failure callbacks.
+"""Builds callbacks and failure callbacks: messages that report the result of another message.
 
 https://upstash.com/docs/qstash/features/callbacks
 """
@@ -13,7 +13,7 @@ from qstash_on_loopback.sender import Outcome
 
 
 def report(message: Message, callback: Callback, outcome: Outcome, dlq_id: str | None = None) -> Message:
-    """The message that tells ``callback`` of an attempt, or with ``dlq_id`` of the end."""
+    """The message that reports an attempt to ``callback``, or the final failure if ``dlq_id`` is given."""
     body: dict[str, Any] = {
         "status": outcome.status,
         "header": {canonical(name): [value] for name, value in outcome.headers.items()},

@@ -1,7 +1,7 @@
-"""Delivers messages: attempts until one succeeds, the retries are used up, or the destination says stop.
+"""Delivers messages: retries until an attempt succeeds, the retries are exhausted, or the destination asks to stop.
 
-A message that waits for its time is an entry in a heap. One whose time has come passes the gates one after the other: its
-queue, its flow control key, its destination, the whole server. Only an attempt under way has a task and a connection.
+A message that is not due yet is an entry in a heap. A message that is due passes four gates in order: its queue, its
+flow control key, its destination and the whole server. Only a running attempt has a task and a connection.
 """
 
 import asyncio
@@ -24,23 +24,23 @@ from qstash_on_loopback.timing import next_attempt_s
 log = logging.getLogger("qstash_on_loopback")
 
 DEFAULT_PARALLELISM = 400
-# Attempts started before others get a turn on the event loop.
+# Attempts to start before yielding to the event loop.
 STARTS_AT_ONCE = 4
 MAX_IDLE_DESTINATIONS = 1_000
 
 
 @dataclass(slots=True, eq=False)
 class _Delivery:
-    """Where a message is between its publication and its end."""
+    """The state of a message between publication and its final result."""
 
     message: Message
     timer: Timer | None = None
-    # The gates of an attempt, those passed so far, and the one it waits at.
+    # Of the current attempt: the gates still to pass, those already passed, and the one it is waiting at.
     ahead: list[Gate] = field(default_factory=list[Gate])
     passed: list[Gate] = field(default_factory=list[Gate])
     waits_at: Gate | None = None
     queue: Queue | None = None
-    # A place in the queue is held until the message and its callbacks have ended.
+    # The slot in the queue is held until the message and its callbacks are done.
     holds_queue: bool = False
     task: asyncio.Task[None] | None = None
     open_callbacks: int = 0
@@ -49,7 +49,7 @@ class _Delivery:
 
 
 class Dispatcher:
-    """Takes messages and delivers them, at most ``parallelism`` at once, half of that to one destination."""
+    """Delivers messages: at most ``parallelism`` concurrently, and at most half of that to one destination."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Dispatcher:
     ) -> None:
         self._clock, self._timers, self._store, self._sender = clock, timers, store, sender
         self._flow_controls, self._queues = flow_controls, queues
-        self.everything = Gate(parallelism)
+        self.server_gate = Gate(parallelism)
         self._destinations: dict[str, Gate] = {}
         self._deliveries: dict[str, _Delivery] = {}
         self._startable: deque[_Delivery] = deque()
@@ -71,7 +71,7 @@ class Dispatcher:
         self._closed = False
 
     def resume(self) -> None:
-        """Go on with the messages that the store has kept."""
+        """Resume delivery of the messages in the store."""
         for message in self._store.pending.values():
             self._take(message)
 
@@ -85,7 +85,7 @@ class Dispatcher:
         await self._sender.aclose()
 
     def accept(self, message: Message) -> None:
-        """Deliver ``message`` from now on."""
+        """Store ``message`` and start delivering it."""
         if message.delay_s and not message.not_before:
             message.not_before = self._clock.shown() + message.delay_s
         message.next_attempt_at = message.not_before
@@ -93,7 +93,7 @@ class Dispatcher:
         self._take(message)
 
     def cancel(self, message_id: str) -> bool:
-        """Stop delivering a message. False if it is not on its way (any more)."""
+        """Cancel a message. False if it is not pending (any more)."""
         delivery = self._deliveries.get(message_id)
         if delivery is None:
             return False
@@ -109,7 +109,7 @@ class Dispatcher:
         return True
 
     def waits_for(self, message_id: str) -> str:
-        """What a message waits for: ``time``, ``queue``, ``flow control``, ``destination``, ``server`` or ``answer``."""
+        """What a message waits for: ``time``, ``queue``, ``flow control``, ``destination``, ``server``, ``answer``."""
         delivery = self._deliveries[message_id]
         if delivery.task:
             return "answer"
@@ -121,11 +121,11 @@ class Dispatcher:
             case FlowKey():
                 return "flow control"
             case gate:
-                return "server" if gate in (self.everything, None) else "destination"
+                return "server" if gate in (self.server_gate, None) else "destination"
 
     async def until_idle(self) -> None:
-        """Wait until no attempt is under way, nor could be."""
-        while self.everything.running:
+        """Wait until no attempt is running or can start."""
+        while self.server_gate.running:
             self._idle.clear()
             await self._idle.wait()
 
@@ -147,14 +147,14 @@ class Dispatcher:
 
     def _due(self, delivery: _Delivery) -> None:
         message, delivery.timer = delivery.message, None
-        delivery.ahead = [self.everything, self._destination(message.url)]
+        delivery.ahead = [self.server_gate, self._destination(message.url)]
         if message.flow_control:
             delivery.ahead.append(self._flow_controls.key(message.flow_control.key))
         if delivery.queue and not delivery.holds_queue:
             delivery.ahead.append(delivery.queue)
-        self._to_next_gate(delivery)
+        self._advance(delivery)
 
-    def _to_next_gate(self, delivery: _Delivery) -> None:
+    def _advance(self, delivery: _Delivery) -> None:
         if delivery.waits_at is delivery.queue:
             delivery.holds_queue = delivery.queue is not None
         elif delivery.waits_at:
@@ -162,7 +162,7 @@ class Dispatcher:
         delivery.waits_at = None
         if delivery.ahead:
             delivery.waits_at = delivery.ahead.pop()
-            delivery.waits_at.enter(delivery.message.id, lambda: self._to_next_gate(delivery))
+            delivery.waits_at.enter(delivery.message.id, lambda: self._advance(delivery))
             return
         self._startable.append(delivery)
         if len(self._startable) == 1:
@@ -179,14 +179,14 @@ class Dispatcher:
     def _start(self, delivery: _Delivery) -> None:
         gates, delivery.passed = delivery.passed, []
 
-        def over(_: asyncio.Task[None]) -> None:
+        def on_done(_: asyncio.Task[None]) -> None:
             _leave(gates)
-            if not self.everything.running:
+            if not self.server_gate.running:
                 self._idle.set()
 
         delivery.task = asyncio.create_task(self._attempt(delivery))
-        # Not in the task: one that is cancelled before its first step never runs.
-        delivery.task.add_done_callback(over)
+        # A callback and not code in the task, because a task that is cancelled before its first step never runs.
+        delivery.task.add_done_callback(on_done)
 
     async def _attempt(self, delivery: _Delivery) -> None:
         message = delivery.message
@@ -196,7 +196,7 @@ class Dispatcher:
             delivery.task = None
             self._conclude(delivery, outcome)
         except Exception as error:
-            # A defect of this server's must not lose a message without a word.
+            # A bug in this server must not lose a message silently.
             log.exception("%s could not be delivered", message.id)
             delivery.task = None
             self._give_up(delivery, Outcome(0, error=f"the local server failed: {type(error).__name__}"))
@@ -260,7 +260,7 @@ class Dispatcher:
                 self._destinations = {
                     name: one for name, one in self._destinations.items() if one.running or one.waiting
                 }
-            limit = self.everything.limit or 2
+            limit = self.server_gate.limit or 2
             gate = self._destinations[host] = Gate(max(1, limit // 2))
         return gate
 

@@ -1,4 +1,4 @@
-"""Says in words why a delivery was refused, and what to look at, for the page."""
+"""Explains on the page why a delivery failed, and what to check."""
 
 from collections.abc import Mapping
 
@@ -6,53 +6,51 @@ _SIGNATURE_WORDS = ("signature", "subject", "sub ", "jwt", "token", "body hash",
 
 
 def explain(url: str, status: int, headers: Mapping[str, str], body: str, error: str) -> str:
-    """One or two sentences on an attempt that failed. ``headers`` have names in lower case; status 0 is no answer."""
+    """Explain a failed attempt. ``headers`` have lower-case names; status 0 means that there was no answer."""
     if status == 0:
         return _no_answer(url, error)
     if status in (301, 302, 303, 307, 308):
         where = headers.get("location", "elsewhere")
-        return f"The destination redirects to {where}. Redirects are not followed: publish to that address itself."
+        return f"The destination redirects to {where}. Redirects are not followed: publish to that address instead."
     if status in (401, 403):
         return _not_authorized(url, body)
     if status == 489:
         if headers.get("upstash-nonretryable-error", "").lower() == "true":
             return "The destination asked for no more retries (489 with Upstash-NonRetryable-Error: true)."
-        return (
-            "489 stops the retries only together with the header Upstash-NonRetryable-Error: true, which was missing."
-        )
+        return "489 stops retries only together with the header Upstash-NonRetryable-Error: true, which was missing."
     known = {
-        400: "The destination did not accept the request. Its answer may say why: look at the body and the content type.",
-        404: f"The destination has no such route: {url}. Compare the path, a trailing slash included.",
-        405: "The destination does not allow this method. Messages are sent by POST unless Upstash-Method says otherwise.",
+        400: "The destination rejected the request. Its answer may say why: check the body and the content type.",
+        404: f"The destination has no such route: {url}. Check the path, including a trailing slash.",
+        405: "The destination does not allow this method. Messages are sent with POST unless Upstash-Method is set.",
         413: "The body is too large for the destination.",
-        415: "The destination does not take this content type. Publish with the Content-Type that it expects.",
-        429: "The destination asks for fewer requests. Its Retry-After is obeyed; flow control limits the rate beforehand.",
+        415: "The destination does not accept this content type. Publish with the Content-Type that it expects.",
+        429: "The destination asks for fewer requests. Its Retry-After is honored; use flow control to limit the rate.",
     }
     if status in known:
         return known[status]
     if status >= 500:
-        return "The destination failed while it handled the request. Its own log says why."
+        return "The destination failed while handling the request. Check its own log for the cause."
     return f"The destination answered {status}. Only 200 to 299 counts as delivered."
 
 
 def _no_answer(url: str, error: str) -> str:
     if "refused" in error:
-        return f"Connection refused: nothing listens at {url}. Start your application, or compare the port."
+        return f"Connection refused: nothing listens at {url}. Start your application, or check the port."
     if "within" in error:
-        return f"{error[:1].upper()}{error[1:]}. It may still be working on it: a retry then comes on top."
+        return f"{error[:1].upper()}{error[1:]}. It may still be processing the request when the retry arrives."
     if "certificate" in error:
-        return f"{error[:1].upper()}{error[1:]}. Trust a private authority with --ca-file."
-    return f"No answer came: {error}."
+        return f"{error[:1].upper()}{error[1:]}. Use --ca-file to trust a private authority."
+    return f"No answer was received: {error}."
 
 
 def _not_authorized(url: str, body: str) -> str:
     if any(word in body.lower() for word in _SIGNATURE_WORDS):
         return (
-            f"The destination refused the signature. It is valid for exactly this address (sub): {url}. The verification must"
-            " compare with the same one: scheme, host, port, path and query. Behind a proxy, set the public address yourself"
-            " instead of taking it from the request. Also compare both signing keys, and verify the raw body."
+            f"The destination refused the signature. The signature is valid only for this exact address (sub): {url}."
+            " Verification must use the same scheme, host, port, path and query. Behind a proxy, configure the public"
+            " address instead of taking it from the request. Also check both signing keys, and verify the raw body."
         )
     return (
-        "The destination refused the request. If it verifies the signature: both signing keys must be those that this server"
-        f" printed, and the address must be {url}. If it asks for a login, let this path through."
+        "The destination refused the request. If it verifies the signature, both signing keys must be the ones that this"
+        f" server printed, and the address must be {url}. If it requires a login, exempt this path."
     )

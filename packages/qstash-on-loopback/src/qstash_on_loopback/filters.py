@@ -1,4 +1,4 @@
-"""Filters and pages of the lists. An unknown filter is an error: it must never mean everything."""
+"""Filters and pagination of the lists. An unknown filter is an error; otherwise a typo would select everything."""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from qstash_on_loopback.message import Refusal
 
 DEFAULT_COUNT = 100
 MAX_COUNT = 1000
-# A filter, and the field of a row that it compares.
+# Each filter, and the field of a row that it is compared with.
 _FIELDS = {
     "messageId": "messageId",
     "messageIds": "messageId",
@@ -37,13 +37,13 @@ _COMMON = {
 MESSAGE_FILTERS = frozenset(_COMMON | {"messageIds"})
 DEAD_LETTER_FILTERS = frozenset(_COMMON | {"messageId", "responseStatus", "dlqIds", "api"})
 EVENT_FILTERS = frozenset(_COMMON | {"messageId", "messageIds", "state", "method", "api"})
-# Values that may hold commas of their own are split only where the next one begins.
+# Values that may contain commas are split only where the next value begins.
 _SEPARATORS = {"url": re.compile(r",(?=https?://)"), "path": re.compile(r",(?=/)")}
 _COMMA = re.compile(",")
 
 
 class Entry(Protocol):
-    """What lists are made of: ``stamp`` is unique and grows."""
+    """An entry of a list. ``stamp`` is unique and increasing."""
 
     @property
     def stamp(self) -> int: ...
@@ -53,13 +53,13 @@ class Entry(Protocol):
 
 @dataclass(frozen=True)
 class Page:
-    """Rows, and where the next ones begin."""
+    """Rows, and the cursor of the next page."""
 
     rows: list[dict[str, Any]]
     cursor: str | None = None
 
     def as_json(self, name: str) -> dict[str, Any]:
-        """The page under ``name``."""
+        """The page as JSON, with the rows under ``name``."""
         return {name: self.rows, **self.cursor_json()}
 
     def cursor_json(self) -> dict[str, str]:
@@ -68,7 +68,7 @@ class Page:
 
 
 class Filters:
-    """The filters of a query: a row must match all of them, each by any of its values. Raises Refusal."""
+    """The filters of a query. A row must match every filter, by any of the filter's values. Raises Refusal."""
 
     def __init__(self, query: QueryParams, known: frozenset[str]) -> None:
         unknown = sorted(set(query) - known - {"qstash_token"})
@@ -83,14 +83,14 @@ class Filters:
         self.before = _cursor(query.get("cursor", ""))
 
     def fits(self, row: dict[str, Any]) -> bool:
-        """Whether a row matches. Page limits do not count."""
+        """Whether a row matches the filters. Ignores the page limits."""
         when = row.get("time", row.get("createdAt", 0))
         if (self._from is not None and when < self._from) or (self._to is not None and when > self._to):
             return False
         return all(_fits(row, name, wanted) for name, wanted in self._values.items())
 
     def page(self, entries: Iterable[Entry]) -> Page:
-        """One page of the entries that match, which come from newest to oldest. A cursor is the last one's stamp."""
+        """One page of matching entries. ``entries`` are newest first; the cursor is the stamp of the last entry."""
         count = self.count or DEFAULT_COUNT
         found: list[Entry] = []
         for entry in entries:
@@ -117,7 +117,7 @@ def _fits(row: dict[str, Any], name: str, wanted: frozenset[str]) -> bool:
 def _values(query: QueryParams, name: str) -> frozenset[str]:
     given = query.getlist(name)
     parts = [part for value in given for part in _SEPARATORS.get(name, _COMMA).split(value)]
-    # The documentation writes CANCELLED, the SDKs CANCELED.
+    # The documentation spells it CANCELLED, the SDKs CANCELED.
     return frozenset(["CANCELED" if name == "state" and part == "CANCELLED" else part for part in [*given, *parts]])
 
 

@@ -1,4 +1,4 @@
-"""Flow control: how many deliveries of a key run at once, how many start in a period, and what an operator pinned.
+"""Flow control: limits how many deliveries of a key run concurrently and how many start in a period.
 
 https://upstash.com/docs/qstash/features/flowcontrol
 """
@@ -12,12 +12,12 @@ from qstash_on_loopback.persistence import Persistence
 from qstash_on_loopback.timers import Timer, Timers
 
 KIND = "flow_control"
-# Keys that nothing waits for and nobody pinned are forgotten when there are more than these.
+# With more keys than this, idle keys are removed.
 MAX_IDLE_KEYS = 10_000
 
 
 class FlowKey(Gate):
-    """One key. Its limits are those of the latest message, unless they are pinned."""
+    """One flow control key. Its limits are those of the latest message, unless they are pinned."""
 
     def __init__(self, name: str, clock: Clock, timers: Timers) -> None:
         super().__init__(None)
@@ -30,7 +30,7 @@ class FlowKey(Gate):
         self._timer: Timer | None = None
 
     def has_room(self) -> bool:
-        """Within both limits. Over the rate, the key is looked at again when the period ends."""
+        """Whether both limits allow another delivery. Over the rate limit, checks again when the period ends."""
         if not super().has_room():
             return False
         if self.rate is None or self._count() < self.rate:
@@ -39,14 +39,14 @@ class FlowKey(Gate):
             self._timer = self._timers.at(self._period_start + self.period_s, self._period_over, self)
         return False
 
-    def let_one_in(self) -> None:
-        """Counts it into the period; the first one starts a period."""
+    def on_enter(self) -> None:
+        """Count a delivery in the current period. The first delivery starts a new period."""
         if not self._count():
             self._period_start = self._clock.now()
         self._started_in_period += 1
 
     def set_limits(self, control: FlowControl) -> None:
-        """Take over a message's limits, as far as they are not pinned."""
+        """Apply a message's limits, except those that are pinned."""
         before = (self.limit, self.rate, self.period_s)
         if not self.pinned_parallelism:
             self.limit = control.parallelism
@@ -56,7 +56,7 @@ class FlowKey(Gate):
             self.limits_changed()
 
     def limits_changed(self) -> None:
-        """Let in who may enter under the limits as they are now."""
+        """Start the waiting deliveries that the current limits allow."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
@@ -68,7 +68,7 @@ class FlowKey(Gate):
         self.limits_changed()
 
     def as_json(self) -> dict[str, Any]:
-        """The key as ``GET /v2/flowControl/{key}`` answers it."""
+        """The key as ``GET /v2/flowControl/{key}`` returns it."""
         count = self._count()
         started = self._clock.shown() - self._clock.real_s(self._clock.now() - self._period_start)
         return {
@@ -87,7 +87,7 @@ class FlowKey(Gate):
 
     @property
     def idle(self) -> bool:
-        """Whether forgetting it changes nothing."""
+        """Whether the key can be removed without any effect."""
         administered = self.paused or self.pinned_parallelism or self.pinned_rate
         return not (self.waiting or self.running or administered or self._count())
 
@@ -102,7 +102,7 @@ class FlowKey(Gate):
 
 
 class FlowControls:
-    """All keys. Messages over a limit wait; none is refused."""
+    """All flow control keys. Messages over a limit wait; none is refused."""
 
     def __init__(self, clock: Clock, timers: Timers, persistence: Persistence) -> None:
         self._clock, self._timers, self._persistence = clock, timers, persistence
@@ -113,7 +113,7 @@ class FlowControls:
             key.paused, key.pinned_parallelism, key.pinned_rate = kept["flags"]
 
     def key(self, name: str) -> FlowKey:
-        """The key of that name, made if it is new."""
+        """The key of that name, created if it is new."""
         key = self.keys.get(name)
         if key is None:
             if len(self.keys) >= MAX_IDLE_KEYS:
@@ -122,13 +122,13 @@ class FlowControls:
         return key
 
     def of(self, control: FlowControl) -> FlowKey:
-        """A message's key, its limits brought up to date."""
+        """The key of a message, with its limits updated."""
         key = self.key(control.key)
         key.set_limits(control)
         return key
 
     def changed(self, key: FlowKey) -> None:
-        """Keep what an operator changed, and let in who may now enter."""
+        """Persist an operator's changes, and start the deliveries that are now allowed."""
         flags = [key.paused, key.pinned_parallelism, key.pinned_rate]
         kept = {
             "parallelism": key.limit,

@@ -1,4 +1,4 @@
-"""A message: what a publisher asked for, and how far its delivery has come."""
+"""A message: its publishing options and the state of its delivery."""
 
 import base64
 import hashlib
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 DEFAULT_RETRIES = 3
-# What the free plan and the official development server accept.
+# The maximum of the free plan and of the official development server.
 MAX_RETRIES = 5
 DEFAULT_TIMEOUT_S = 900.0
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 
 class Refusal(Exception):
-    """The request is not acceptable; the message is QStash's own wording where that is known."""
+    """The request is refused. The message is QStash's own wording where that is known."""
 
     def __init__(self, status: int, error: str) -> None:
         super().__init__(error)
@@ -24,7 +24,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FlowControl:
-    """How many deliveries of a key may run at once, and how many may start in a period."""
+    """The limits of a key: how many deliveries may run concurrently, and how many may start in a period."""
 
     key: str
     parallelism: int | None = None
@@ -34,20 +34,20 @@ class FlowControl:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """Where to report, and the options of that report's own message."""
+    """The address to report to, and the publishing options of the report."""
 
     url: str
     headers: Mapping[str, str]
 
 
 def new_id() -> str:
-    """A message's id."""
+    """A new message id."""
     return f"msg_{secrets.token_urlsafe(20)}"
 
 
 @dataclass(slots=True)
 class Message:
-    """One message. Times are Unix seconds as shown in answers; 0 for ``not_before`` is at once."""
+    """One message. Times are Unix seconds as shown in API answers; a ``not_before`` of 0 means immediately."""
 
     url: str
     method: str
@@ -71,16 +71,16 @@ class Message:
     id: str = field(default_factory=new_id)
     created_at: float = 0.0
     retried: int = 0
-    # When the next attempt is due, as shown in answers.
+    # When the next attempt is due, as shown in API answers.
     next_attempt_at: float = 0.0
 
     def copy(self, **changes: Any) -> "Message":
-        """The same request as a new message: a new id, no attempt made."""
+        """A new message for the same request, with a new id and no attempts."""
         fresh = {"id": new_id(), "created_at": 0.0, "retried": 0, "next_attempt_at": 0.0}
         return replace(self, **{**fresh, **changes})
 
     def as_json(self) -> dict[str, Any]:
-        """The message as ``GET /v2/messages/{id}`` answers it."""
+        """The message as ``GET /v2/messages/{id}`` returns it."""
         answer: dict[str, Any] = {
             "messageId": self.id,
             "url": self.url,
@@ -109,7 +109,7 @@ class Message:
         return answer | {name: value for name, value in optional.items() if value is not None}
 
     def tags(self) -> dict[str, Any]:
-        """What a message can be found by, besides its id, address and times; None where it has none."""
+        """The fields a message can be filtered by, besides id, address and times. None if a field is not set."""
         return {
             "topicName": self.url_group,
             "endpointName": self.endpoint,
@@ -121,11 +121,11 @@ class Message:
         }
 
     def _shown_headers(self) -> dict[str, list[str]]:
-        everything = bool({"header", "headers"} & self.redacted)
+        all_redacted = bool({"header", "headers"} & self.redacted)
         return {
             canonical(name): [
                 _redacted(value.encode("utf-8", "replace"))
-                if everything or f"header[{name.lower()}]" in self.redacted
+                if all_redacted or f"header[{name.lower()}]" in self.redacted
                 else value
             ]
             for name, value in self.headers.items()
@@ -133,7 +133,7 @@ class Message:
 
 
 def canonical(name: str) -> str:
-    """A header's name as Go servers write it.
+    """Convert a header name to the form used by Go servers.
 
     >>> canonical("test-header")
     'Test-Header'
@@ -142,7 +142,7 @@ def canonical(name: str) -> str:
 
 
 def shown_content(name: str, content: bytes, *, redacted: bool = False) -> dict[str, str]:
-    """Bytes as a field of an answer: as text, in base64 under another name if they are none, not at all if empty."""
+    """Content as a field of an answer: as text, or base64 under ``{name}Base64``; no field if it is empty."""
     if not content:
         return {}
     if redacted:

@@ -1,7 +1,7 @@
-"""Keeps what the server must not forget: nowhere, or in a SQLite file.
+"""Persists the server's state: not at all, or in a SQLite file.
 
-Each change is one row of one table, written before the request that caused it is answered. SQLite's write-ahead log makes
-that survive the end of the process at any moment; a power cut may cost the last moments.
+Each change is one row in one table, written before the request that caused it is answered. With SQLite's write-ahead
+log, changes survive if the process is killed at any time; a power failure may lose the most recent ones.
 """
 
 import json
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# "qstl": marks the file as ours, so that no other database is written to by mistake.
+# "qstl": identifies the file as a store, so that the server never writes to another program's database.
 APPLICATION_ID = 0x7173746C
 VERSION = 1
 
@@ -20,24 +20,24 @@ class StoreError(Exception):
 
 
 class Persistence:
-    """Keeps nothing. What the server knows ends with it."""
+    """Stores nothing: the state is lost when the server stops."""
 
     def put(self, kind: str, name: str, value: dict[str, Any]) -> None:
-        """Keep ``value``, instead of what was kept under this kind and name."""
+        """Store ``value`` and replace any previous value of this kind and name."""
 
     def remove(self, kind: str, name: str) -> None:
-        """Keep it no longer."""
+        """Remove it."""
 
     def all(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What is kept of a kind, oldest first."""
+        """All stored values of a kind, oldest first."""
         yield from ()
 
     def close(self) -> None:
-        """Write nothing any more."""
+        """Close the store."""
 
 
 class SqlitePersistence(Persistence):
-    """Keeps everything in one file, which one server at a time may use. Raises StoreError if it cannot be used."""
+    """Stores everything in one file, which only one server may use at a time. Raises StoreError."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -67,7 +67,7 @@ class SqlitePersistence(Persistence):
             "CREATE TABLE IF NOT EXISTS records (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL,"
             " value TEXT NOT NULL, UNIQUE (kind, name))"
         )
-        # Holds the lock from now on.
+        # In exclusive mode, the first write transaction takes the lock and keeps it.
         execute("BEGIN IMMEDIATE")
         execute("COMMIT")
 

@@ -1,4 +1,4 @@
-"""Reads what a publisher asks for: each option of https://upstash.com/docs/qstash/howto/publishing, refused if it is none."""
+"""Reads and validates the options of a publish request: https://upstash.com/docs/qstash/howto/publishing"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from qstash_on_loopback.timing import DAY_S, evaluate_delay_ms, parse_duration
 
 # "max 1 week": https://upstash.com/docs/qstash/features/flowcontrol
 MAX_PERIOD_S = 7 * DAY_S
-# A header of a retry from the dead letter queue, and the fields of the message that it overrides.
+# Headers of a retry from the dead letter queue, and the fields of the message that they override.
 _OVERRIDES = {
     "upstash-method": ("method",),
     "upstash-retries": ("retries",),
@@ -34,7 +34,10 @@ _OVERRIDES = {
 
 
 def read_message(url: str, headers: Mapping[str, str], body: bytes, caller_ip: str = "127.0.0.1") -> Message:
-    """A message from a publish request's headers (lower-case names, query options merged in). Raises Refusal."""
+    """Read a message from the headers of a publish request (lower-case names, including query options).
+
+    Raises Refusal.
+    """
     option = _Options(headers)
     try:
         return Message(
@@ -59,9 +62,9 @@ def read_message(url: str, headers: Mapping[str, str], body: bytes, caller_ip: s
 
 
 def overrides(headers: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of a message that the headers of a retry override. Raises Refusal.
+    """The message fields that the headers of a retry override. Raises Refusal.
 
-    Forwarded headers are added to those of the message, so they come under ``headers`` without its own.
+    ``headers`` contains only the forwarded headers; the caller adds them to the headers of the message.
     """
     given = read_message("", headers, b"")
     fields = {field for header, named in _OVERRIDES.items() if header in headers for field in named}
@@ -127,7 +130,7 @@ class _Options:
             raise Refusal(400, f"{name.removeprefix('upstash-')} cannot be delayed")
         own = {key[len(name) + 1 :]: value for key, value in self._headers.items() if key.startswith(name + "-")}
         options = {f"upstash-{key}": value for key, value in own.items()}
-        # Its options are refused now, not when it is due.
+        # Invalid callback options are refused now, not when the callback is due.
         read_message(url, options, b"")
         return Callback(url, options)
 
@@ -146,5 +149,5 @@ class _Options:
         limits = {name: int(given[name]) for name in ("parallelism", "rate") if name in given}
         period_s = parse_duration(given.get("period", "1"))
         if min(limits.values()) < 1 or not 1 <= period_s <= MAX_PERIOD_S:
-            raise Refusal(400, "flow control limits are at least 1, a period is 1 s to a week")
+            raise Refusal(400, "flow control limits must be at least 1, and the period from 1 s to a week")
         return FlowControl(key, limits.get("parallelism"), limits.get("rate"), period_s)

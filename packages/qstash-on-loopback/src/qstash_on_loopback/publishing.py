@@ -1,4 +1,4 @@
-"""Publishing: to a URL, a URL group, through a queue, by a schedule; and what is no destination.
+"""Publishes messages to a URL, to a URL group, through a queue or from a schedule, and checks destinations.
 
 https://upstash.com/docs/qstash/howto/publishing
 """
@@ -43,7 +43,7 @@ class Publisher:
     def publish(
         self, destination: str, headers: Mapping[str, str], body: bytes, *, caller_ip: str, queue: str | None = None
     ) -> Any:
-        """Publish; the answer of the API. ``headers`` have names in lower case."""
+        """Publish, and return the answer of the API. ``headers`` have lower-case names."""
         if queue is not None:
             self._queues.of(queue)
         template = self.template(destination, headers, body, caller_ip=caller_ip, queue=queue)
@@ -53,7 +53,7 @@ class Publisher:
     def template(
         self, destination: str, headers: Mapping[str, str], body: bytes, *, caller_ip: str, queue: str | None = None
     ) -> Message:
-        """The message that a request asks for. A URL group's is addressed to nobody yet."""
+        """The message described by a request. For a URL group, its ``url`` is empty."""
         group = self._group(destination)
         if group:
             headers = {**group.headers, **headers}
@@ -67,7 +67,7 @@ class Publisher:
         return message
 
     def messages(self, destination: str, template: Message) -> list[Message]:
-        """The messages to publish: one, or one for each endpoint of the URL group as it is now."""
+        """The messages to publish: one, or one for each current endpoint of the URL group."""
         group = self._url_groups.all.get(destination)
         if group is None:
             return [template]
@@ -77,9 +77,9 @@ class Publisher:
         ]
 
     def publish_scheduled(self, schedule: "Schedule") -> None:
-        """Publish what a schedule says, now that it fires."""
+        """Publish the messages of a schedule that fires."""
         for message in self.messages(schedule.destination, schedule.template.copy(schedule_id=schedule.id)):
-            # A group that is gone has no endpoints.
+            # The URL is empty if the URL group no longer exists.
             if message.url:
                 self._dispatcher.accept(message)
 
@@ -101,7 +101,7 @@ class Publisher:
     def _group(self, destination: str) -> UrlGroup | None:
         if destination == "api" or destination.startswith("api/"):
             # https://upstash.com/docs/qstash/integrations/llm and .../resend
-            raise Refusal(501, f"/v2/publish/{destination} is not available: this server calls no provider's API")
+            raise Refusal(501, f"/v2/publish/{destination} is not available: this server does not call provider APIs")
         group = self._url_groups.all.get(destination)
         if group is None and destination and not {"/", ":", "."} & set(destination):
             raise Refusal(
@@ -122,7 +122,7 @@ class Publisher:
 
 
 def is_on_loopback(hostname: str) -> bool:
-    """Whether a host's name or address is this machine's loopback."""
+    """Whether a host name or address is this machine's loopback."""
     try:
         return ipaddress.ip_address(hostname).is_loopback
     except ValueError:
@@ -134,11 +134,12 @@ def _deduplication_id(headers: Mapping[str, str], message: Message) -> str | Non
     if given:
         if ":" in given:
             raise Refusal(400, "DeduplicationId cannot contain ':'")
-        # Each endpoint of a group gets its message once.
+        # Deduplicated per endpoint, so that each endpoint of a group gets its own message.
         return f"{given}:{message.url}" if message.url_group else given
     if headers.get("upstash-content-based-deduplication", "").lower() != "true":
         return None
-    # Of destination, body, type and forwarded headers: https://upstash.com/docs/qstash/features/deduplication
+    # From destination, body, content type and forwarded headers:
+    # https://upstash.com/docs/qstash/features/deduplication
     forwarded = sorted(f"{name}={value}" for name, value in message.headers.items())
     content = "\n".join([message.url, *forwarded]).encode("utf-8", "replace") + b"\n" + message.body
     return "content:" + hashlib.sha256(content).hexdigest()

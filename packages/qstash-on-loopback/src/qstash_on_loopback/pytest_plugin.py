@@ -1,7 +1,7 @@
-"""The pytest fixture ``qstash_server``: a server for one test, whose waits are a thousandth.
+"""The pytest fixture ``qstash_server``: a server for one test, with every wait scaled to a thousandth.
 
-``@pytest.mark.qstash(time_scale=1, hosts={"api.example.com": "127.0.0.1:3000"})`` sets its options for a test or a class.
-A fixture ``qstash_options`` of your own sets them for all.
+``@pytest.mark.qstash(time_scale=1, hosts={"api.example.com": "127.0.0.1:3000"})`` sets options for a test or a class.
+Override the fixture ``qstash_options`` to set them for all tests.
 """
 
 from collections.abc import Generator
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from qstash_on_loopback.service import Options
     from qstash_on_loopback.testing import RunningServer
 
-# 12 s become 12 ms.
+# Turns 12 s into 12 ms.
 TIME_SCALE = 0.001
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes the marker known."""
+    """Register the marker."""
     config.addinivalue_line("markers", "qstash(**options): options of the fixture qstash_server")
 
 
 @pytest.fixture
 def qstash_options() -> "Options":
-    """The options of ``qstash_server``, to be overridden."""
+    """The options of ``qstash_server``. Override this fixture to change them."""
     from qstash_on_loopback.service import Options  # noqa: PLC0415  # every run of pytest loads this module
 
     return Options(time_scale=TIME_SCALE)
@@ -33,7 +33,7 @@ def qstash_options() -> "Options":
 
 @pytest.fixture
 def qstash_server(request: pytest.FixtureRequest, qstash_options: "Options") -> "Generator[RunningServer, None, None]":
-    """A server for this test alone."""
+    """A server for a single test."""
     from qstash_on_loopback.testing import running  # noqa: PLC0415  # every run of pytest loads this module
 
     options = qstash_options

@@ -1,4 +1,4 @@
-"""Queues: messages delivered one after the other, or a few at a time. https://upstash.com/docs/qstash/features/queues"""
+"""Queues: deliver messages in order, one or a few at a time. https://upstash.com/docs/qstash/features/queues"""
 
 import re
 from typing import Any
@@ -13,7 +13,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 class Queue(Gate):
-    """One queue. A message holds its place until it is delivered or given up, retries and callbacks included."""
+    """One queue. A message keeps its slot until it is delivered or has failed, including its retries and callbacks."""
 
     def __init__(self, name: str, created_at: float) -> None:
         super().__init__(1)
@@ -22,7 +22,7 @@ class Queue(Gate):
         self.lag = 0
 
     def as_json(self) -> dict[str, Any]:
-        """The queue as the API answers it."""
+        """The queue as the API returns it."""
         return {
             "name": self.name,
             "parallelism": self.limit,
@@ -44,7 +44,7 @@ class Queues:
             queue.updated_at, queue.limit, queue.paused = kept["updated_at"], kept["parallelism"], kept["paused"]
 
     def of(self, name: str) -> Queue:
-        """The queue of that name, made with parallelism 1 if it is new. Raises Refusal for a bad name."""
+        """The queue of that name, created with parallelism 1 if it is new. Raises Refusal if the name is invalid."""
         if not _NAME.fullmatch(name):
             raise Refusal(400, "invalid queue name: only letters, digits, hyphens, periods and underscores are allowed")
         queue = self.all.get(name)
@@ -54,7 +54,7 @@ class Queues:
         return queue
 
     def change(self, queue: Queue, *, parallelism: int | None = None, paused: bool | None = None) -> None:
-        """Change what is given."""
+        """Change the given settings of a queue."""
         queue.limit = queue.limit if parallelism is None else parallelism
         queue.paused = queue.paused if paused is None else paused
         queue.updated_at = self._clock.shown()
@@ -62,7 +62,7 @@ class Queues:
         queue.let_in()
 
     def remove(self, name: str) -> None:
-        """Forget a queue, if there is one. The messages in it are not touched."""
+        """Remove a queue if it exists. Its messages are not affected."""
         if self.all.pop(name, None):
             self._persistence.remove(KIND, name)
 

@@ -1,4 +1,4 @@
-"""Messages as JSON records for the store's file, and back."""
+"""Converts messages to JSON records for the store, and back."""
 
 import base64
 from dataclasses import fields
@@ -14,7 +14,7 @@ _PLAIN = [
 
 
 def to_record(message: Message) -> dict[str, Any]:
-    """A message as JSON."""
+    """Convert a message to a JSON record."""
     return {
         **{name: getattr(message, name) for name in _PLAIN},
         "body": base64.b64encode(message.body).decode(),
@@ -27,7 +27,7 @@ def to_record(message: Message) -> dict[str, Any]:
 
 
 def from_record(record: dict[str, Any]) -> Message:
-    """The message of a record."""
+    """Convert a JSON record to a message."""
     return Message(
         **{name: record[name] for name in _PLAIN},
         body=base64.b64decode(record["body"]),

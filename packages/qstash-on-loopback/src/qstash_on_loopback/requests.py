@@ -1,4 +1,4 @@
-"""Reads requests and answers errors, for all endpoints."""
+"""Request parsing and error responses, shared by all endpoints."""
 
 import json
 from typing import Any, cast
@@ -13,12 +13,12 @@ MAX_BODY_BYTES = 1024 * 1024
 
 
 def error(status: int, text: str) -> JSONResponse:
-    """An error in QStash's form."""
+    """An error response in QStash's format."""
     return JSONResponse({"error": text}, status)
 
 
 async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
-    """The body, read no further than the limit. Raises Refusal."""
+    """Read the body. Raises Refusal if it is larger than the limit."""
     body = bytearray()
     async for piece in request.stream():
         body += piece
@@ -28,11 +28,11 @@ async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
 
 
 def parse_json(body: bytes, expected: str) -> Any:
-    """A body as JSON. Raises Refusal, which says what was ``expected``."""
+    """Parse a body as JSON. Raises Refusal with a message that says what was ``expected``."""
     try:
         value = json.loads(body)
         if b"\\ud" in body.lower():
-            # Half a surrogate pair could be stored, but never be shown again.
+            # A lone surrogate could be stored but never returned, because it cannot be encoded.
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise Refusal(400, f"the body is not valid JSON: expected {expected}") from None
@@ -40,7 +40,7 @@ def parse_json(body: bytes, expected: str) -> Any:
 
 
 async def read_object(request: Request, expected: str) -> dict[str, Any]:
-    """The body as a JSON object. Raises Refusal."""
+    """Read the body as a JSON object. Raises Refusal."""
     value = parse_json(await read_body(request), expected)
     if not isinstance(value, dict):
         raise Refusal(400, f"expected {expected}")
@@ -48,17 +48,17 @@ async def read_object(request: Request, expected: str) -> dict[str, Any]:
 
 
 def as_object(value: Any) -> dict[str, Any] | None:
-    """A JSON value if it is an object."""
+    """The value if it is a JSON object, else None."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def as_list(value: Any) -> list[Any] | None:
-    """A JSON value if it is a list."""
+    """The value if it is a JSON list, else None."""
     return cast("list[Any]", value) if isinstance(value, list) else None
 
 
 def header_values(value: Any) -> dict[str, str] | None:
-    """A JSON object of headers, names in lower case; of a list of values the first. None if it is no object."""
+    """Headers from a JSON object, with lower-case names and the first value of each list. None if it is no object."""
     given = as_object(value)
     if given is None:
         return None
@@ -66,7 +66,10 @@ def header_values(value: Any) -> dict[str, str] | None:
 
 
 async def named_ids(request: Request, name: str) -> list[str] | None:
-    """The ids a bulk request names: in a body from the Python SDK, in the query from the JavaScript one. None: nobody named."""
+    """The ids in a bulk request, or None if it contains none.
+
+    The Python SDK sends them in the body, the JavaScript SDK in the query.
+    """
     if name in request.query_params:
         return [one for value in request.query_params.getlist(name) for one in value.split(",")]
     body = await read_body(request)

@@ -1,4 +1,4 @@
-"""Schedules: messages published at the times of a cron expression. https://upstash.com/docs/qstash/features/schedules"""
+"""Schedules: publish messages by a cron expression. https://upstash.com/docs/qstash/features/schedules"""
 
 import secrets
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _SHOWN_OF_MESSAGE = {
 
 @dataclass(slots=True)
 class Schedule:
-    """A destination, URL or URL group, its cron expression, and the message to copy at each firing."""
+    """A schedule: a destination (URL or URL group), a cron expression, and the message to copy each time it fires."""
 
     id: str
     cron: str
@@ -35,11 +35,11 @@ class Schedule:
     last_at: float | None = None
 
     def next_at(self, after: float) -> float:
-        """Unix seconds of the next firing after ``after``."""
+        """When the schedule fires next after ``after``, in Unix seconds."""
         return next(_times(self.cron, after)).timestamp()
 
     def as_json(self, now: float) -> dict[str, Any]:
-        """The schedule as the API answers it at ``now``, in Unix seconds."""
+        """The schedule as the API returns it. ``now`` is in Unix seconds."""
         answer: dict[str, Any] = {
             "scheduleId": self.id,
             "destination": self.destination,
@@ -58,7 +58,7 @@ class Schedule:
 
 
 class Schedules:
-    """All schedules. ``publish`` takes one each time it fires."""
+    """All schedules. ``publish`` is called with a schedule each time it fires."""
 
     def __init__(
         self, clock: Clock, timers: Timers, persistence: Persistence, publish: Callable[[Schedule], None]
@@ -71,12 +71,12 @@ class Schedules:
             self.all[schedule_id] = Schedule(**kept, template=template)
 
     def resume(self) -> None:
-        """Go on with the schedules that the store has kept."""
+        """Resume the schedules in the store."""
         for schedule in self.all.values():
             self._wait(schedule, self._clock.now())
 
     def put(self, cron: str, destination: str, template: Message, schedule_id: str | None) -> Schedule:
-        """Create a schedule, or overwrite the one of that id. Raises Refusal for a bad cron expression."""
+        """Create a schedule, or overwrite the one with that id. Raises Refusal if the cron expression is invalid."""
         cron = cron.strip()
         now = self._clock.shown()
         try:
@@ -97,7 +97,7 @@ class Schedules:
         self._keep(schedule)
 
     def remove(self, schedule_id: str) -> bool:
-        """Forget a schedule. False if there is none."""
+        """Remove a schedule. False if it does not exist."""
         timer = self._waiting.pop(schedule_id, None)
         if timer:
             timer.cancel()
@@ -105,11 +105,11 @@ class Schedules:
         return self.all.pop(schedule_id, None) is not None
 
     def _wait(self, schedule: Schedule, after: float) -> None:
-        # Times are those of the server's time line, so that firings stay in order however fast it runs.
+        # Uses internal time, so that schedules fire in order however fast the clock runs.
         self._waiting[schedule.id] = self._timers.at(schedule.next_at(after), self._fire, schedule)
 
     def _fire(self, schedule: Schedule) -> None:
-        # A clock that runs faster must not skip firings; a machine that slept must not make up for all it missed.
+        # A fast clock must not skip runs, but after the machine has slept, missed runs must not be made up.
         due = self._waiting[schedule.id].due
         self._wait(schedule, self._clock.now() if self._clock.scale == 1 else due)
         if not schedule.paused:
@@ -125,7 +125,7 @@ class Schedules:
 
 
 def _times(cron: str, after: float) -> CronSim:
-    """The times of an expression, in UTC or as ``CRON_TZ=Europe/Istanbul 0 4 * * *`` says: howto in features/schedules."""
+    """The times of a cron expression. UTC, unless it names a zone: ``CRON_TZ=Europe/Istanbul 0 4 * * *``."""
     zone = ZoneInfo("UTC")
     if cron.startswith("CRON_TZ="):
         name, _, cron = cron.removeprefix("CRON_TZ=").partition(" ")

@@ -1,4 +1,4 @@
-"""One attempt: the signed HTTP request to the destination, and what came of it."""
+"""Makes one attempt: sends the signed HTTP request to the destination and records the outcome."""
 
 import asyncio
 import ssl
@@ -15,9 +15,9 @@ from qstash_on_loopback.message import Message
 from qstash_on_loopback.signing import Keys
 
 NON_RETRYABLE_STATUS = 489
-# Of an answer, this much is kept for the log, the dead letter queue and callbacks.
+# How much of an answer is kept for the log, the dead letter queue and callbacks.
 MAX_KEPT_BYTES = 100_000
-# Shorter than servers keep idle connections, so that none is used just as the other side closes it.
+# Shorter than the idle timeout of servers, so that a connection is never reused just as the server closes it.
 KEEP_ALIVE_S = 1.0
 MAX_HEADER_BYTES = 64 * 1024
 _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
@@ -25,7 +25,7 @@ _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one attempt; status 0 means that nothing answered, ``error`` then says why."""
+    """The outcome of one attempt. Status 0 means that there was no answer; ``error`` then says why."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -35,20 +35,22 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Only 200 to 299 count as delivered; redirects are not followed."""
+        """Whether the message was delivered: only 200 to 299 counts, and redirects are not followed."""
         return 200 <= self.status <= 299
 
     @property
     def final(self) -> bool:
-        """Whether the destination asked for no more retries: both the status and the header are needed."""
+        """Whether the destination asked for no more retries. Both the status and the header are required."""
         header = self.headers.get("upstash-nonretryable-error", "")
         return self.status == NON_RETRYABLE_STATUS and header.lower() == "true"
 
 
 class Sender:
-    """Sends messages. ``hosts`` maps a host to an address on this machine: ``127.0.0.1:3000``, ``https://127.0.0.1:3443``.
+    """Sends messages.
 
-    ``ca_file`` holds further certificate authorities to trust, in PEM. Raises OSError (ssl.SSLError is one) if it has none.
+    ``hosts`` maps a host to an address on this machine, such as ``127.0.0.1:3000`` or ``https://127.0.0.1:3443``.
+    ``ca_file`` is a PEM file with additional certificate authorities to trust. Raises OSError (including ssl.SSLError) if
+    it cannot be read or contains no certificates.
     """
 
     def __init__(self, keys: Keys, hosts: Mapping[str, str], ca_file: Path | None, region: str) -> None:
@@ -64,7 +66,7 @@ class Sender:
             await self._session.close()
 
     async def send(self, message: Message) -> Outcome:
-        """Make one attempt. The message's time-out counts from here: connecting, sending, and reading the answer."""
+        """Make one attempt. The message's timeout covers connecting, sending and reading the answer."""
         started = time.monotonic()
         try:
             async with asyncio.timeout(message.timeout_s):
@@ -112,7 +114,7 @@ class Sender:
         return headers
 
     def _mapped(self, url: str) -> tuple[str, str | None]:
-        # The signature names the public address, the connection goes to where it lives on this machine.
+        # The message is signed for the public address, but the connection goes to the mapped local address.
         parts = urlsplit(url)
         target = self._hosts.get(parts.netloc)
         if not target:
@@ -122,7 +124,7 @@ class Sender:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            # How many run at once is limited before this: a second limit here would make attempts wait while their time runs.
+            # Concurrency is limited by the gates. A limit here would make attempts wait while their timeout is running.
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
             self._session = aiohttp.ClientSession(
                 connector=connector,
@@ -136,14 +138,14 @@ class Sender:
 
 
 def reason(error: Exception) -> str:
-    """Why no answer came, in words."""
+    """Describe why there was no answer."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             return f"the destination's certificate is not trusted: {error.certificate_error}"
         case aiohttp.ClientConnectorDNSError():
             return f"the name {error.host} cannot be resolved"
         case aiohttp.ClientConnectorSSLError():
-            return "the destination does not speak TLS: is it http:// rather than https://?"
+            return "the destination does not use TLS: should the URL start with http:// instead of https://?"
         case aiohttp.ClientConnectorError() if isinstance(error.os_error, ConnectionRefusedError):
             return f"connection refused: nothing listens on {error.host}:{error.port}"
         case aiohttp.ClientConnectorError():

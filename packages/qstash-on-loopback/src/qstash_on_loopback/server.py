@@ -1,4 +1,4 @@
-"""The HTTP surface, as a map: https://upstash.com/docs/qstash/api/messages and its neighbours."""
+"""The HTTP routes: https://upstash.com/docs/qstash/api/messages and the neighbouring pages."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from qstash_on_loopback.access import Access
+from qstash_on_loopback.access import AccessControl
 from qstash_on_loopback.message import Refusal
 from qstash_on_loopback.requests import error
 from qstash_on_loopback.routes import (
@@ -75,18 +75,18 @@ ROUTES: list[BaseRoute] = [
 
 
 class App:
-    """The server as an ASGI application. It starts with its lifespan; mounted in another one, with its first request.
+    """The server as an ASGI application. It starts with its lifespan, or with the first request if it is mounted.
 
-    Raises StoreError or OSError if a file among the options cannot be used.
+    Raises StoreError or OSError if a file named in the options cannot be used.
     """
 
     def __init__(self, options: Options | None = None) -> None:
         options = options or Options()
         self.service = Service(options)
-        handlers = {Refusal: _refused, HTTPException: _unknown}
+        handlers = {Refusal: _refused, HTTPException: _http_error}
         app = Starlette(routes=ROUTES, lifespan=self._lifespan, exception_handlers=handlers)
         app.state.service = self.service
-        self._app: ASGIApp = Access(app, options.token, options.allowed_hosts, public=frozenset(["/"]))
+        self._app: ASGIApp = AccessControl(app, options.token, options.allowed_hosts, public=frozenset(["/"]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -95,7 +95,7 @@ class App:
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[None, None]:
-        """Deliver for the length of the block. For the lifespan of an application that this one is mounted in."""
+        """Deliver messages inside the block. Use it as the lifespan of the application that this one is mounted in."""
         self.service.start()
         try:
             yield
@@ -109,7 +109,7 @@ class App:
 
 
 def create_app(options: Options | None = None) -> App:
-    """The ASGI application. Raises StoreError or OSError if a file among the options cannot be used."""
+    """Create the ASGI application. Raises StoreError or OSError if a file named in the options cannot be used."""
     return App(options)
 
 
@@ -118,6 +118,6 @@ async def _refused(_request: Request, refusal: Exception) -> Response:
     return error(refusal.status, refusal.error)
 
 
-async def _unknown(_request: Request, problem: Exception) -> Response:
+async def _http_error(_request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)
     return error(problem.status_code, "not found" if problem.status_code == 404 else str(problem.detail))

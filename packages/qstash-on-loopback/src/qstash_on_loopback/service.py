@@ -1,4 +1,4 @@
-"""The server's parts, put together."""
+"""Assembles the server's components."""
 
 import asyncio
 from collections.abc import Mapping
@@ -23,13 +23,13 @@ from qstash_on_loopback.url_groups import UrlGroups
 
 @dataclass(frozen=True)
 class Options:
-    """How the server differs from the real one.
+    """Options of the server.
 
     ``time_scale`` multiplies every wait. ``hosts`` maps the host of a destination to an address on this machine.
-    ``any_destination`` allows destinations on other machines. ``store`` is a SQLite file that outlives the server.
-    ``ca_file`` holds further certificate authorities for destinations. ``parallelism`` is how many deliveries run at once.
-    ``region`` is what the header Upstash-Region says.
-    ``allowed_hosts`` are names under which clients may address the server, besides those of the loopback.
+    ``any_destination`` allows destinations on other machines. ``store`` is a SQLite file that keeps the server's state.
+    ``ca_file`` contains additional certificate authorities for destinations. ``parallelism`` is the maximum number of
+    concurrent deliveries. ``region`` is the value of the Upstash-Region header. ``allowed_hosts`` are additional host
+    names that clients may use, besides the loopback names.
     """
 
     time_scale: float = 1.0
@@ -44,7 +44,7 @@ class Options:
 
 
 class Service:
-    """The server's parts. Raises StoreError or OSError if a file among the options cannot be used."""
+    """The server's components. Raises StoreError or OSError if a file named in the options cannot be used."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -74,7 +74,7 @@ class Service:
         self._started = False
 
     def start(self) -> None:
-        """Deliver from now on, on the running event loop. Idempotent."""
+        """Start delivering on the running event loop. Idempotent."""
         if not self._started:
             self._started = True
             self.dispatcher.resume()
@@ -82,16 +82,16 @@ class Service:
             self.timers.start(asyncio.get_running_loop())
 
     async def aclose(self) -> None:
-        """Stop, and close the store."""
+        """Stop delivering, and close the store."""
         self.timers.stop()
         await self.dispatcher.aclose()
         self.persistence.close()
 
     async def advance(self, seconds: float) -> None:
-        """Move the clock forward as if the time had passed: each thing in its order, each attempt to its end."""
+        """Move the clock forward as if the time had passed: everything due runs in order, and each attempt finishes."""
         async with self._advancing:
             target = self.clock.now() + seconds
-            # What is under way ends first: it may set the next timer.
+            # Running attempts finish first, because they may set the next timer.
             await self.dispatcher.until_idle()
             while (due := self.timers.next_due()) is not None and due <= target:
                 self.clock.move(due - self.clock.now())
@@ -102,6 +102,6 @@ class Service:
 
 
 def service(request: Request) -> Service:
-    """The server's parts, from the application's state."""
+    """The server's components, from the state of the application."""
     found: Service = request.app.state.service
     return found

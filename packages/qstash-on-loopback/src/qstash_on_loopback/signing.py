@@ -1,4 +1,4 @@
-"""Signing keys, and the token that proves a delivery: https://upstash.com/docs/qstash/features/security"""
+"""Signing keys and signatures of deliveries: https://upstash.com/docs/qstash/features/security"""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ KIND = "keys"
 
 
 class Keys:
-    """The pair of signing keys: the current one signs, the next one will after a rotation."""
+    """The pair of signing keys: the current key signs, and a rotation makes the next key the current one."""
 
     def __init__(self, persistence: Persistence | None = None) -> None:
         self._persistence = persistence or Persistence()
@@ -26,16 +26,19 @@ class Keys:
         self.current, self.next = kept["current"], kept["next"]
 
     def rotate(self) -> None:
-        """The next key becomes the current one, and a new next one is made."""
+        """Make the next key the current one, and create a new next key."""
         self.current, self.next = self.next, "sig_" + secrets.token_urlsafe(21)
         self._persistence.put(KIND, "pair", self.as_json())
 
     def as_json(self) -> dict[str, str]:
-        """The pair as ``GET /v2/keys`` answers it."""
+        """The pair as ``GET /v2/keys`` returns it."""
         return {"current": self.current, "next": self.next}
 
     def sign(self, url: str, body: bytes) -> str:
-        """A fresh token for one attempt to deliver ``body`` to ``url``. Its times are real ones, as the receiver's clock is."""
+        """A new signature for one attempt to deliver ``body`` to ``url``.
+
+        Its times are real time, because the receiver checks them against a real clock.
+        """
         now = int(time.time())
         claims = {
             "iss": "Upstash",

@@ -1,4 +1,4 @@
-"""What the server remembers: messages on their way, what happened, the dead letter queue, deduplication ids."""
+"""The server's state: pending messages, events, the dead letter queue and deduplication ids."""
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from qstash_on_loopback.persistence import Persistence
 from qstash_on_loopback.records import from_record, to_record
 
 MESSAGE, DEAD_LETTER, DEDUPLICATION = "message", "dead_letter", "deduplication"
-# What is older is forgotten, so that a server that runs for days stays small.
+# Older entries are removed, so that the memory of a long-running server stays bounded.
 MAX_EVENTS = 10_000
 MAX_DEAD, MAX_DEAD_BYTES = 10_000, 128 * 1024 * 1024
 MAX_RECENT, MAX_RECENT_BYTES = 1_000, 8 * 1024 * 1024
-# "Messages are removed from the database shortly after they're delivered": how shortly is not said.
+# "Messages are removed from the database shortly after they're delivered"; the exact time is not documented.
 RECENT_S = 60.0
 # "Deduplication window": https://upstash.com/docs/qstash/features/deduplication
 DEDUPLICATION_WINDOW_S = 600.0
@@ -22,7 +22,10 @@ DEDUPLICATION_WINDOW_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event, in the fields of ``GET /v2/events``. ``stamp`` is unique and grows: milliseconds, unless two fall together."""
+    """One event, with the fields of ``GET /v2/events``.
+
+    ``stamp`` is unique and increasing: the time in milliseconds, or the next number if that is taken.
+    """
 
     stamp: int
     row: dict[str, Any] = field(repr=False)
@@ -30,7 +33,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that was given up, and its row in ``GET /v2/dlq``."""
+    """A message that failed permanently, and its row in ``GET /v2/dlq``."""
 
     stamp: int
     row: dict[str, Any] = field(repr=False)
@@ -39,12 +42,12 @@ class DeadLetter:
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes."""
+        """Its approximate size in bytes."""
         return len(self.message.body) + len(self.row.get("responseBody", ""))
 
 
 class Store:
-    """The server's memory, of which persistence keeps what should survive it."""
+    """The server's state in memory. Everything except events and recently finished messages is also persisted."""
 
     def __init__(self, clock: Clock, persistence: Persistence) -> None:
         self._clock, self._persistence = clock, persistence
@@ -62,18 +65,18 @@ class Store:
             self._deduplication[name] = clock.due_at(record["at"]), record["message"]
 
     def created(self, message: Message) -> None:
-        """A message was accepted."""
+        """Record that a message was accepted."""
         message.created_at = self._clock.shown()
         self.pending[message.id] = message
         self.keep(message)
         self.event(message, "CREATED")
 
     def keep(self, message: Message) -> None:
-        """Keep how far a message has come."""
+        """Persist the state of a message."""
         self._persistence.put(MESSAGE, message.id, to_record(message))
 
     def event(self, message: Message, state: str, *, status: int = 0, error: str = "", next_at: float = 0.0) -> None:
-        """Note one event. ``next_at`` is when the next attempt is due, as shown in answers."""
+        """Record an event. ``next_at`` is when the next attempt is due, as shown in API answers."""
         now_ms = self._clock.shown_ms()
         row: dict[str, Any] = {
             "time": now_ms,
@@ -96,7 +99,7 @@ class Store:
         self.events.append(Event(self._stamp(now_ms), row))
 
     def ended(self, message: Message, state: str, *, status: int = 0) -> None:
-        """A message has reached its end: DELIVERED, FAILED or CANCELED."""
+        """Record the final state of a message: DELIVERED, FAILED or CANCELED."""
         if self.pending.pop(message.id, None) is None:
             return
         self._persistence.remove(MESSAGE, message.id)
@@ -106,12 +109,12 @@ class Store:
         self._forget_recent()
 
     def message(self, message_id: str) -> Message | None:
-        """A message that is on its way, or ended a moment ago."""
+        """A message that is pending or finished recently."""
         self._forget_recent()
         return self.pending.get(message_id) or self._recent.get(message_id, (0.0, None))[1]
 
     def dead_letter(self, message: Message, status: int, headers: dict[str, str], body: bytes, error: str) -> str:
-        """Put a message into the dead letter queue; its id there, such as ``1725323658779-0``."""
+        """Move a message to the dead letter queue, and return its id there, such as ``1725323658779-0``."""
         self.ended(message, "FAILED", status=status)
         stamp = self._stamp(self._clock.shown_ms())
         dlq_id = f"{stamp}-0"
@@ -129,7 +132,7 @@ class Store:
         return dlq_id
 
     def take_dead(self, dlq_id: str) -> DeadLetter | None:
-        """Take a dead letter out of the queue, if it is there."""
+        """Remove a dead letter from the queue and return it; None if it is not there."""
         letter = self.dead.pop(dlq_id, None)
         if letter:
             self._dead_bytes -= letter.size
@@ -137,7 +140,7 @@ class Store:
         return letter
 
     def known_duplicate(self, deduplication_id: str) -> str | None:
-        """The message first published under this id within the window, if any."""
+        """The id of the message first published under this deduplication id within the window, if any."""
         while self._deduplication:
             name, (at, _) = next(iter(self._deduplication.items()))
             if self._clock.now() - at < DEDUPLICATION_WINDOW_S:
@@ -147,7 +150,7 @@ class Store:
         return self._deduplication.get(deduplication_id, (0.0, None))[1]
 
     def remember(self, deduplication_id: str, message_id: str) -> None:
-        """Note the message published under this id."""
+        """Record the message published under this deduplication id."""
         self._deduplication[deduplication_id] = self._clock.now(), message_id
         record = {"at": self._clock.shown(), "message": message_id}
         self._persistence.put(DEDUPLICATION, deduplication_id, record)

@@ -1,4 +1,4 @@
-"""The server in a thread of the own process, for tests: ``with running(Options(time_scale=0.001)) as server``."""
+"""Runs the server in a thread, for tests: ``with running(Options(time_scale=0.001)) as server``."""
 
 import json
 import socket
@@ -25,7 +25,7 @@ POLL_S = 0.01
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A server to publish to. Its methods raise urllib.error.HTTPError where it refuses something."""
+    """A running server. Its methods raise urllib.error.HTTPError if the server refuses a request."""
 
     url: str
     token: str
@@ -41,7 +41,7 @@ class RunningServer:
         }
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
-        """Any request of the API, with a JSON body; the JSON of its answer, None if it has none."""
+        """Send any API request with a JSON body. Returns the JSON of the answer, or None if it is empty."""
         content = None if body is None else json.dumps(body).encode()
         headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
         request = urllib.request.Request(self.url + path, content, headers, method=method)
@@ -51,11 +51,11 @@ class RunningServer:
         return json.loads(text) if text else None
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward. Returns once everything that fell due has been attempted, in its order."""
+        """Move the clock forward. Returns once everything that became due has been attempted, in order."""
         self.request("POST", "/__clock", {"advance": str(seconds)})
 
     def events(self, **filters: str) -> list[dict[str, Any]]:
-        """What happened, newest first; ``filters`` are those of the API, such as ``messageId``."""
+        """The events, newest first. ``filters`` are those of the API, such as ``messageId``."""
         found: list[dict[str, Any]] = self.request("GET", f"/v2/events?{urlencode(filters)}")["events"]
         return found
 
@@ -65,17 +65,17 @@ class RunningServer:
         return found
 
     def wait_until_done(self, timeout_s: float = 10.0) -> None:
-        """Wait until no message is on its way. Raises TimeoutError."""
+        """Wait until no message is pending. Raises TimeoutError."""
         deadline = time.monotonic() + timeout_s
         while waiting := self.request("GET", "/__state")["counts"]["waiting"]:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{waiting} messages are still on their way after {timeout_s:g} s")
+                raise TimeoutError(f"{waiting} messages are still pending after {timeout_s:g} s")
             time.sleep(POLL_S)
 
 
 @contextmanager
 def running(options: Options | None = None) -> Generator[RunningServer, None, None]:
-    """A server on a free port of the loopback, for the length of the block. Raises RuntimeError if it does not start."""
+    """Run a server on a free loopback port inside the block. Raises RuntimeError if it does not start."""
     options = options or Options()
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     config = uvicorn.Config(

@@ -1,4 +1,4 @@
-"""What is due later, in one heap: a hundred thousand waiting messages are no hundred thousand tasks."""
+"""Timers in one heap, so that 100,000 waiting messages do not need 100,000 tasks."""
 
 import asyncio
 import heapq
@@ -8,15 +8,15 @@ from typing import Any
 
 from qstash_on_loopback.clock import Clock
 
-# So many are run before others get a turn on the event loop.
+# Timers to run before yielding to the event loop.
 BATCH = 100
-# A machine that slept wakes with a wrong idea of how long it waited.
+# Recheck the clock at least this often: after the machine has slept, a longer sleep would end too late.
 MAX_SLEEP_S = 30.0
 MIN_CANCELLED_TO_CLEAR = 1000
 
 
 class Timer:
-    """One call that is due. ``cancel`` may come at any time."""
+    """One scheduled call. It may be cancelled at any time."""
 
     __slots__ = ("_timers", "argument", "call", "due")
 
@@ -25,14 +25,14 @@ class Timer:
         self.due, self.call, self.argument = due, call, argument
 
     def cancel(self) -> None:
-        """Do not call. Idempotent."""
+        """Cancel the call. Idempotent."""
         if self.argument is not None:
             self.argument = None
-            self._timers.note_cancelled()
+            self._timers.on_cancelled()
 
 
 class Timers:
-    """Calls in the order of their due times; those due together, in the order in which they were set."""
+    """Runs calls in order of their due times; calls due at the same time run in the order in which they were set."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -43,18 +43,18 @@ class Timers:
         self._handle: asyncio.Handle | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Call what is due, on ``loop``, from now on."""
+        """Start running due calls on ``loop``."""
         self._loop = loop
         self._arm()
 
     def stop(self) -> None:
-        """Call nothing any more."""
+        """Stop running calls."""
         self._loop = None
         if self._handle:
             self._handle.cancel()
 
     def at(self, due: float, call: Callable[[Any], None], argument: Any) -> Timer:
-        """Call ``call(argument)`` at ``due`` on the clock's time line. The argument must not be None."""
+        """Run ``call(argument)`` at ``due``, in the clock's internal time. The argument must not be None."""
         timer = Timer(self, due, call, argument)
         heapq.heappush(self._heap, (due, next(self._order), timer))
         if self._heap[0][2] is timer:
@@ -68,8 +68,8 @@ class Timers:
             self._cancelled -= 1
         return self._heap[0][0] if self._heap else None
 
-    def note_cancelled(self) -> None:
-        """A timer in the heap was cancelled. Clears the heap once most of it is."""
+    def on_cancelled(self) -> None:
+        """Called when a timer in the heap was cancelled. Rebuilds the heap once most of its timers are cancelled."""
         self._cancelled += 1
         if self._cancelled > max(MIN_CANCELLED_TO_CLEAR, len(self._heap) // 2):
             self._heap = [entry for entry in self._heap if entry[2].argument is not None]
@@ -77,7 +77,7 @@ class Timers:
             self._cancelled = 0
 
     def run_due(self, limit: int = BATCH) -> None:
-        """Call what is due by now, at most ``limit`` of it."""
+        """Run the calls that are due, at most ``limit`` of them."""
         now = self._clock.now()
         while limit and (due := self.next_due()) is not None and due <= now:
             timer = heapq.heappop(self._heap)[2]

@@ -1,4 +1,4 @@
-"""The rules of time: durations, back-off, and what a destination may say about when to come back.
+"""Timing rules: durations, backoff, retry-delay expressions, and delays requested by a destination.
 
 Sources: https://upstash.com/docs/qstash/features/retry and .../features/delay.
 """
@@ -15,7 +15,7 @@ DAY_S = 86_400.0
 _UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY_S}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h|d))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)")
-# Headers by which a destination says when to come back, in the order they are looked at.
+# Headers with which a destination requests a delay, in order of precedence.
 _RETRY_HEADERS = ("retry-after", "x-ratelimit-reset", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pow": pow,
@@ -42,7 +42,7 @@ MAX_DELAY_S = 365 * DAY_S
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of a Go-style duration such as ``1d10h30m`` or ``6m5s``; a bare number is seconds. Raises ValueError."""
+    """Parse a Go-style duration such as ``1d10h30m`` to seconds; a bare number is seconds. Raises ValueError."""
     text = text.strip()
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
@@ -52,7 +52,7 @@ def parse_duration(text: str) -> float:
 
 
 def backoff_s(retry: int) -> float:
-    """Seconds before retry number ``retry``, from 1: 12 s, 2 m 28 s, 30 m 8 s, 6 h 7 m, a day.
+    """Seconds before retry number ``retry``, counted from 1: 12 s, 2 m 28 s, 30 m 8 s, 6 h 7 m, then a day.
 
     >>> [int(backoff_s(n)) for n in (1, 2, 3)]
     [12, 148, 1808]
@@ -61,7 +61,9 @@ def backoff_s(retry: int) -> float:
 
 
 def evaluate_delay_ms(expression: str, retried: int) -> float:
-    """Milliseconds of an ``Upstash-Retry-Delay`` expression; ``retried`` is 0 for the first retry. Raises ValueError.
+    """Evaluate an ``Upstash-Retry-Delay`` expression to milliseconds. ``retried`` is 0 for the first retry.
+
+    Raises ValueError.
 
     >>> evaluate_delay_ms("min(pow(2, retried) * 1000, 60000)", 3)
     8000.0
@@ -78,7 +80,7 @@ def evaluate_delay_ms(expression: str, retried: int) -> float:
 
 
 def _evaluate(node: ast.AST, retried: int) -> float:
-    # Floats throughout: pow(9, pow(9, 9)) overflows at once instead of filling the memory.
+    # All numbers are floats, so that pow(9, pow(9, 9)) overflows at once instead of filling the memory.
     match node:
         case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
             return float(number)
@@ -92,12 +94,15 @@ def _evaluate(node: ast.AST, retried: int) -> float:
             return _FUNCTIONS[name](*(_evaluate(argument, retried) for argument in arguments))
         case _:
             raise ValueError(
-                "invalid retry delay expression: only numbers, retried, + - * / % and the documented functions"
+                "invalid retry delay expression: allowed are numbers, retried, + - * / % and the documented functions"
             )
 
 
 def requested_delay_s(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds a destination asks us to wait: a number, an HTTP date or a duration. None if not, or over a day."""
+    """The delay that a destination requests in seconds: a number, an HTTP date or a duration.
+
+    None if there is no such request, or if it is longer than a day.
+    """
     for name in _RETRY_HEADERS:
         value = headers.get(name)
         if value is None:
@@ -114,12 +119,15 @@ def requested_delay_s(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def next_attempt_s(retry: int, headers: Mapping[str, str], expression: str | None, now: float) -> float:
-    """Seconds from now to retry number ``retry`` (from 1): as the destination asks, else the publisher, else the default."""
+    """Seconds until retry number ``retry``, counted from 1.
+
+    A delay requested by the destination comes first, then the publisher's expression, then the default backoff.
+    """
     requested = requested_delay_s(headers, now)
     if requested is not None:
         return requested
     if expression:
-        # What could be evaluated for the first retry may fail for a later one: it may divide by (retried - 2).
+        # An expression that works for the first retry may fail for a later one, e.g. if it divides by (retried - 2).
         with contextlib.suppress(ValueError):
             return min(evaluate_delay_ms(expression, retry - 1) / 1000, MAX_DELAY_S)
     return backoff_s(retry)

@@ -1,4 +1,7 @@
-"""URL groups: one name for several endpoints, each of which gets a message. https://upstash.com/docs/qstash/features/url-groups"""
+"""URL groups: one name for several endpoints, each of which gets every message.
+
+https://upstash.com/docs/qstash/features/url-groups
+"""
 
 import re
 from dataclasses import asdict, dataclass, field
@@ -14,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 @dataclass(slots=True)
 class UrlGroup:
-    """One group: its endpoints' URLs, each with its name or none, and the options added to what is published to it."""
+    """One URL group: its endpoints by URL, each with an optional name, and the options added to its messages."""
 
     name: str
     created_at: float
@@ -23,7 +26,7 @@ class UrlGroup:
     headers: dict[str, str] = field(default_factory=dict[str, str])
 
     def as_json(self) -> dict[str, Any]:
-        """The group as the API answers it."""
+        """The group as the API returns it."""
         return {
             "name": self.name,
             "createdAt": int(self.created_at * 1000),
@@ -34,14 +37,14 @@ class UrlGroup:
 
 
 class UrlGroups:
-    """All groups."""
+    """All URL groups."""
 
     def __init__(self, clock: Clock, persistence: Persistence) -> None:
         self._clock, self._persistence = clock, persistence
         self.all: dict[str, UrlGroup] = {name: UrlGroup(**kept) for name, kept in persistence.all(KIND)}
 
     def add_endpoints(self, name: str, endpoints: list[tuple[str, str | None]]) -> None:
-        """Add endpoints, a URL and a name each; a URL that is there gets the new name. Makes the group if it is new."""
+        """Add endpoints, each a URL and an optional name, or rename known URLs. Creates the group if it is new."""
         group = self._group(name)
         for url, endpoint in endpoints:
             for other in [
@@ -52,7 +55,7 @@ class UrlGroups:
         self._changed(group)
 
     def remove_endpoints(self, name: str, endpoints: list[tuple[str | None, str | None]]) -> None:
-        """Remove the endpoints of a URL or a name. A group without endpoints is forgotten."""
+        """Remove endpoints by URL or name. A group without endpoints is removed."""
         group = self.all.get(name)
         if group is None:
             raise Refusal(404, f"url group {name} not found")
@@ -67,13 +70,13 @@ class UrlGroups:
             self.remove(name)
 
     def set_headers(self, name: str, headers: dict[str, str]) -> None:
-        """Set the options that are added to what is published to the group."""
+        """Set the options that are added to messages published to the group."""
         group = self._group(name)
         group.headers = headers
         self._changed(group)
 
     def remove(self, name: str) -> None:
-        """Forget a group, if there is one."""
+        """Remove a group if it exists."""
         if self.all.pop(name, None):
             self._persistence.remove(KIND, name)
 

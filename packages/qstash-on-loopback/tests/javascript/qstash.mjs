@@ -1,5 +1,5 @@
-// Uses the official SDK against a server and prints, as JSON, what it answered: node qstash.mjs ADDRESS-OF-A-DESTINATION
-// The SDK is in its development mode: it finds the server by itself, on QSTASH_DEV_PORT.
+// Runs the official SDK against a server and prints the results as JSON: node qstash.mjs DESTINATION-URL
+// The SDK is in development mode and finds the server on QSTASH_DEV_PORT.
 import { Client } from "@upstash/qstash";
 
 const [target] = process.argv.slice(2);
@@ -12,7 +12,7 @@ async function eventually(check) {
     if (found) return found;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error("not in time");
+  throw new Error("timed out");
 }
 const dead = (messageId) =>
   eventually(async () => (await client.dlq.listMessages({ filter: { messageId } })).messages[0]);

@@ -1,4 +1,5 @@
-// Has the official receiver judge deliveries: reads [{signature, body, url, current, next}] and prints, for each, true or why not.
+// Verifies deliveries with the official receiver. Reads [{signature, body, url, current, next}] from stdin, and prints
+// for each delivery true or the error message.
 import { Receiver } from "@upstash/qstash";
 import { text } from "node:stream/consumers";
 

@@ -1,1 +1,1 @@
-"""The endpoints, one file for each noun of the API."""
+"""The API endpoints, one module per resource."""

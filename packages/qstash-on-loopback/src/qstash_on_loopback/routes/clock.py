@@ -1,4 +1,4 @@
-"""The server's clock, which a test may move. Not part of QStash."""
+"""Reads and moves the server's clock, for tests. Not part of QStash."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,19 +10,22 @@ from qstash_on_loopback.timing import MAX_DELAY_S, parse_duration
 
 
 async def get(request: Request) -> Response:
-    """The time as answers show it, in Unix seconds."""
+    """The current time in Unix seconds, as shown in API answers."""
     clock = service(request).clock
     return JSONResponse({"time": clock.shown(), "timeScale": clock.scale})
 
 
 async def advance(request: Request) -> Response:
-    """Move the clock by ``{"advance": "1h30m"}``, or a number of seconds. Answers once all that fell due has been attempted."""
+    """Move the clock by ``{"advance": "1h30m"}`` or by a number of seconds.
+
+    Answers once everything that became due has been attempted.
+    """
     given = await read_object(request, '{"advance": "1h30m"}')
     try:
         seconds = parse_duration(str(given.get("advance")))
     except ValueError as problem:
         raise Refusal(400, f"{problem}: expected " + '{"advance": "1h30m"}') from problem
     if seconds > MAX_DELAY_S:
-        raise Refusal(400, "the clock can be moved by a year at most")
+        raise Refusal(400, "the clock can be moved by at most a year")
     await service(request).advance(seconds)
     return await get(request)

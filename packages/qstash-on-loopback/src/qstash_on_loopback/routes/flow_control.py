@@ -12,7 +12,7 @@ from qstash_on_loopback.timing import parse_duration
 
 
 async def list_all(request: Request) -> Response:
-    """The state of every key, or of those that hold ``search``."""
+    """The state of every key, or of the keys that contain ``search``."""
     wanted = request.query_params.get("search", "")
     keys = service(request).flow_controls.keys
     return JSONResponse([key.as_json() for name, key in keys.items() if wanted in name])
@@ -25,7 +25,7 @@ async def get(request: Request) -> Response:
 
 
 async def administer(request: Request) -> Response:
-    """Pause, resume, pin, unpin or reset a key, which is made if it is new."""
+    """Pause, resume, pin, unpin or reset a key. Creates the key if it is new."""
     controls, action = service(request).flow_controls, request.path_params["action"]
     if action not in ("pause", "resume", "pin", "unpin", "resetRate"):
         return error(404, "not found")
@@ -49,9 +49,9 @@ async def administer(request: Request) -> Response:
 
 
 async def global_parallelism(request: Request) -> Response:
-    """How many deliveries run, and how many may."""
-    everything = service(request).dispatcher.everything
-    return JSONResponse({"parallelismMax": everything.limit, "parallelismCount": everything.running})
+    """The number of running deliveries, and the maximum."""
+    server_gate = service(request).dispatcher.server_gate
+    return JSONResponse({"parallelismMax": server_gate.limit, "parallelismCount": server_gate.running})
 
 
 def _pin(key: FlowKey, parallelism: int | None, rate: int | None, period_s: float) -> None:

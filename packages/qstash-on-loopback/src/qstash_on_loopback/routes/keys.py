@@ -12,7 +12,7 @@ async def get(request: Request) -> Response:
 
 
 async def rotate(request: Request) -> Response:
-    """Roll the keys; the new pair."""
+    """Rotate the keys, and return the new pair."""
     keys = service(request).keys
     keys.rotate()
     return JSONResponse(keys.as_json())

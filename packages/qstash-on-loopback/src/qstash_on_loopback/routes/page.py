@@ -1,4 +1,4 @@
-"""The page for whoever debugs, and what it shows."""
+"""The debugging page and its data."""
 
 import json
 import secrets
@@ -18,7 +18,7 @@ MAX_ROWS = 100
 
 
 async def page(request: Request) -> Response:
-    """One file. It holds the token, so no other page may frame it, and scripts of others do not run in it."""
+    """The page, as one file. It contains the token, so it cannot be framed and no foreign scripts run in it."""
     nonce = secrets.token_urlsafe(16)
     text = files("qstash_on_loopback").joinpath("page.html").read_text("utf-8")
     token = json.dumps(service(request).options.token).replace("<", "\\u003c")
@@ -37,7 +37,7 @@ async def page(request: Request) -> Response:
 
 
 async def state(request: Request) -> Response:
-    """What the page shows: counts, the newest of each list, and why deliveries failed."""
+    """The data of the page: counts, the newest rows of each list, and why deliveries failed."""
     parts = service(request)
     store, now = parts.store, parts.clock.shown()
     pending = list(islice(reversed(store.pending.values()), MAX_ROWS))
@@ -47,8 +47,8 @@ async def state(request: Request) -> Response:
             "timeScale": parts.clock.scale,
             "counts": {
                 "waiting": len(store.pending),
-                "running": parts.dispatcher.everything.running,
-                "parallelism": parts.dispatcher.everything.limit,
+                "running": parts.dispatcher.server_gate.running,
+                "parallelism": parts.dispatcher.server_gate.limit,
                 "dead": len(store.dead),
             },
             "messages": [_message(parts, message) for message in pending],

@@ -1,4 +1,4 @@
-"""Publishing one message, through a queue, and in batches: https://upstash.com/docs/qstash/api/publish"""
+"""Publishes a message, a message through a queue, or a batch: https://upstash.com/docs/qstash/api/publish"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from qstash_on_loopback.message import Refusal
 from qstash_on_loopback.requests import MAX_BODY_BYTES, as_list, as_object, error, header_values, parse_json, read_body
 from qstash_on_loopback.service import service
 
-# A batch holds several messages of the largest size.
+# Room for several messages of the maximum size.
 MAX_BATCH_BYTES = 16 * MAX_BODY_BYTES
 
 
@@ -21,13 +21,13 @@ async def publish(request: Request) -> Response:
 
 
 async def enqueue(request: Request) -> Response:
-    """Publish through a queue, which is made if it is new."""
+    """Publish through a queue. Creates the queue if it is new."""
     queue = request.path_params["queue"]
     return await _publish(request, f"/v2/enqueue/{queue}/", queue)
 
 
 async def batch(request: Request) -> Response:
-    """Publish several messages; one that is refused has an error in its place, the others are published."""
+    """Publish several messages. A refused message has an error in its place; the others are still published."""
     items = as_list(parse_json(await read_body(request, MAX_BATCH_BYTES), "a list of messages"))
     if items is None:
         raise Refusal(400, "expected a list of messages")
@@ -42,31 +42,31 @@ async def batch(request: Request) -> Response:
 
 
 async def not_available(request: Request) -> Response:
-    """Refuse what would call a provider's API, by its name."""
-    return error(501, f"{request.url.path} is not available: this server calls no provider's API")
+    """Refuse a request that would call a provider's API."""
+    return error(501, f"{request.url.path} is not available: this server does not call provider APIs")
 
 
 def options(request: Request) -> Mapping[str, str]:
-    """What a request asks for, names in lower case: its headers, and parameters of its query."""
+    """The options of a request, with lower-case names: its headers and its query parameters."""
     in_query = {key.lower(): value for key, value in request.query_params.items() if _is_option(key)}
     return {**dict(request.headers), **in_query}
 
 
 def destination(request: Request, prefix: str) -> str:
-    """The destination in a request's path as it was written, its query string having become the request's own."""
+    """The destination in the path of a request, exactly as sent, with the query parameters that belong to it."""
     root = request.scope.get("root_path", "")
     raw = request.scope.get("raw_path") or quote(request.scope["path"], safe="/:%").encode()
     url = raw.decode("ascii").split("?")[0][len(quote(root)) + len(prefix) :]
     if url.lower().startswith(("http%3a", "https%3a")):
         url = unquote(url)
-    # Filtered without decoding it: the signature names the address letter by letter.
+    # The query is filtered without decoding it, because the signature covers the exact address.
     pieces = request.scope["query_string"].decode("ascii").split("&")
     own = "&".join(piece for piece in pieces if piece and not _is_option(unquote(piece.split("=")[0])))
     return url + ("?" + own if own else "")
 
 
 def caller_ip(request: Request) -> str:
-    """Who publishes."""
+    """The IP address of the publisher."""
     return request.client.host if request.client else "127.0.0.1"
 
 
@@ -86,7 +86,7 @@ def _batch_item(item: Any) -> dict[str, Any]:
     if not isinstance(destination, str):
         raise Refusal(400, "a message of a batch needs a destination")
     if headers is None or not isinstance(body, str | None) or not isinstance(queue, str | None):
-        raise Refusal(400, "headers are an object, body and queue are strings")
+        raise Refusal(400, "headers must be an object, and body and queue must be strings")
     content = (body or "").encode()
     if len(content) > MAX_BODY_BYTES:
         raise Refusal(413, f"message body is larger than {MAX_BODY_BYTES} bytes")

@@ -17,16 +17,16 @@ async def list_all(request: Request) -> Response:
 
 
 async def upsert(request: Request) -> Response:
-    """Create a queue, or change one."""
+    """Create or change a queue."""
     given = await read_object(request, "queueName and parallelism")
     name = given.get("queueName")
     if not isinstance(name, str):
         raise Refusal(400, "queueName is missing")
     parallelism, paused = given.get("parallelism"), given.get("paused")
     if parallelism is not None and (type(parallelism) is not int or not 1 <= parallelism <= MAX_PARALLELISM):
-        raise Refusal(400, f"parallelism is a whole number from 1 to {MAX_PARALLELISM}")
+        raise Refusal(400, f"parallelism must be a whole number from 1 to {MAX_PARALLELISM}")
     if not isinstance(paused, bool | None):
-        raise Refusal(400, "paused is true or false")
+        raise Refusal(400, "paused must be true or false")
     queues = service(request).queues
     queues.change(queues.of(name), parallelism=parallelism, paused=paused)
     return Response(status_code=200)
@@ -39,7 +39,7 @@ async def get(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Delete a queue, and cancel what waits in it. Idempotent."""
+    """Delete a queue, and cancel its messages. Idempotent."""
     parts, name = service(request), request.path_params["name"]
     for message_id in [message.id for message in parts.store.pending.values() if message.queue == name]:
         parts.dispatcher.cancel(message_id)
@@ -48,7 +48,7 @@ async def delete(request: Request) -> Response:
 
 
 async def pause_or_resume(request: Request) -> Response:
-    """Pause or resume a queue, which is made if it is new."""
+    """Pause or resume a queue. Creates the queue if it is new."""
     action, queues = request.path_params["action"], service(request).queues
     if action not in ("pause", "resume"):
         return error(404, "not found")

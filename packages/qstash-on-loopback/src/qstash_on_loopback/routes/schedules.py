@@ -18,7 +18,10 @@ async def list_all(request: Request) -> Response:
 
 
 async def create(request: Request) -> Response:
-    """Create a schedule, or overwrite the one of the same id. Pausing and resuming is documented under the same method."""
+    """Create a schedule, or overwrite the one with the same id.
+
+    The documentation uses the same method to pause and resume a schedule.
+    """
     schedule_id, _, action = request.path_params["destination"].partition("/")
     if action in ("pause", "resume"):
         return _set_paused(request, schedule_id, paused=action == "pause")
@@ -42,7 +45,7 @@ async def get(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Forget a schedule."""
+    """Delete a schedule."""
     removed = service(request).schedules.remove(request.path_params["id"])
     return Response(status_code=200) if removed else error(404, NOT_FOUND)
 

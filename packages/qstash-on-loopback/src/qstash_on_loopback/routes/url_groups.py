@@ -1,4 +1,4 @@
-"""URL groups, which the API calls topics: https://upstash.com/docs/qstash/features/url-groups"""
+"""URL groups, called topics in the API: https://upstash.com/docs/qstash/features/url-groups"""
 
 from typing import Any
 
@@ -24,22 +24,25 @@ async def get(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Delete a URL group. Messages published to it stay. Idempotent."""
+    """Delete a URL group. Messages already published to it are still delivered. Idempotent."""
     service(request).url_groups.remove(request.path_params["name"])
     return Response(status_code=200)
 
 
 async def set_headers(request: Request) -> Response:
-    """Set the options that are added to what is published to the group: https://upstash.com/docs/qstash/howto/webhook"""
+    """Set the options that are added to messages published to the group.
+
+    https://upstash.com/docs/qstash/howto/webhook
+    """
     headers = header_values((await read_object(request, "headers, an object")).get("headers"))
     if headers is None:
-        raise Refusal(400, "headers are an object")
+        raise Refusal(400, "headers must be an object")
     service(request).url_groups.set_headers(request.path_params["name"], headers)
     return Response(status_code=200)
 
 
 async def add_endpoints(request: Request) -> Response:
-    """Add endpoints; the group is made if it is new."""
+    """Add endpoints. Creates the group if it is new."""
     parts = service(request)
     endpoints = [(url or "", name) for url, name in await _endpoints(request)]
     for url, _ in endpoints:
@@ -49,7 +52,7 @@ async def add_endpoints(request: Request) -> Response:
 
 
 async def remove_endpoints(request: Request) -> Response:
-    """Remove endpoints; a group without endpoints is deleted."""
+    """Remove endpoints. A group without endpoints is deleted."""
     service(request).url_groups.remove_endpoints(request.path_params["name"], await _endpoints(request))
     return Response(status_code=200)
 

@@ -1,5 +1,5 @@
 "use client";
-// Records with MediaRecorder, or takes a file; uploads through the rewrite as the original does, or directly to storage.
+// Records with MediaRecorder or takes a file. Uploads through the rewrite like the original, or directly to storage.
 import { useRouter } from "next/navigation";
 import { useRef, useState } from "react";
 import { upload as uploadDirectly } from "../../upload";

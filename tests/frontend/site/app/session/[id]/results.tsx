@@ -1,6 +1,7 @@
 "use client";
-// Polls as the original does: every 3 s for half a minute, then every 10 s for 5 minutes, until DONE or FAILED. Like it, the page
-// keeps what it last knew when a poll fails, and asks again after FAILED only when the learner says so.
+// Polls like the original: every 3 s for half a minute, then every 10 s for 5 minutes, until DONE or FAILED.
+// Also like the original, it keeps the last known state when a poll fails, and after FAILED it polls again only
+// if the learner retries.
 import { useCallback, useEffect, useState } from "react";
 
 type Insight = { id: string; pattern: string; detail: string };

@@ -21,7 +21,7 @@ _ENDINGS = {
 
 
 @dataclass(frozen=True)
-class Recording:
+class UploadedRecording:
     """An uploaded recording: the content type that the browser sent, its bytes, and their number."""
 
     content_type: str
@@ -30,7 +30,7 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class Audio:
+class AudioFile:
     """A recording in a file open for reading, at its start. ``content_type`` is as the browser sent it."""
 
     file: IO[bytes] = field(repr=False)

@@ -1,4 +1,4 @@
-"""Whether a recording holds speech at all, judged by how loud it is: docs/decisions/silence.md has the measurements.
+"""Decides by loudness whether a recording contains speech: docs/decisions/silence.md has the measurements.
 
 Whisper hallucinates "you" or "Thank you." for a muted microphone, and the learner would get insights about words that nobody
 said.
@@ -16,17 +16,17 @@ class Loudness:
     median_db: float
 
 
-# A transcript is suspicious with fewer words than this in a recording of at least LONG_S: nobody records to say so little.
+# A transcript of fewer words is suspicious if the recording is at least LONG_S long: few people record so little.
 FEW_WORDS = 5
 LONG_S = 10.0
-# Even a voice so quiet that half of its words are lost peaks 5 dB above this (docs/decisions/silence.md).
+# A voice that Whisper understands is louder (docs/decisions/silence.md).
 SILENCE_DB = -70.0
 # For steady noise: a voice as loud as the noise raises the level by 3 dB.
 STEADY_DB = 1.5
 
 
 def is_suspicious(text: str, duration_s: int | None) -> bool:
-    """Whether a transcript may be of silence, so that the loudness is worth measuring. ``duration_s`` is the browser's."""
+    """Whether a transcript may be invented, so that the loudness is worth measuring. ``duration_s`` is the browser's figure."""
     return 0 < len(text.split()) < FEW_WORDS and (duration_s is None or duration_s >= LONG_S)
 
 

@@ -1,31 +1,31 @@
-/** What is known of the learner's sessions in full: finished ones are asked for once. */
+/** Caches the details of the learner's sessions, so that a session is fetched again only when it has changed. */
 
 import { getSession, listSessions } from "./api.js";
 
-// As many as one request gives: chart and comparison cover this many recordings.
+// The largest page of the list endpoint. The chart and the comparison cover this many recordings.
 const NEWEST = 50;
-const AT_ONCE = 4;
+const MAX_CONCURRENT = 4;
 
-export class Library {
+export class SessionCache {
   #known = new Map();
 
-  /** The finished sessions among the newest, newest first. Throws a Problem. */
+  /** Returns the finished ones of the newest sessions, newest first. Throws a UserError. */
   async finished() {
     const { sessions } = await listSessions(1, NEWEST);
     return this.details(sessions.filter(({ status }) => status === "DONE"));
   }
 
-  /** These sessions in full; one that is deleted meanwhile is left out. Throws a Problem. */
+  /** Returns these sessions with all details, without those deleted in the meantime. Throws a UserError. */
   async details(sessions) {
     const wanted = sessions.filter((session) => !this.#find(session));
     const fetchNext = async () => {
       for (let next = wanted.pop(); next; next = wanted.pop()) await this.#fetch(next.id);
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, fetchNext));
+    await Promise.all(Array.from({ length: MAX_CONCURRENT }, fetchNext));
     return sessions.flatMap((session) => this.#find(session) ?? []);
   }
 
-  /** The finished session before this one, in full, or undefined. Throws a Problem. */
+  /** Returns the finished session before this one, with all details, or undefined. Throws a UserError. */
   async before({ createdAt }) {
     return (await this.finished()).find((other) => other.createdAt < createdAt);
   }
@@ -44,12 +44,12 @@ export class Library {
   }
 
   async #fetch(id) {
-    // What was asked for by the last learner is not kept for the next.
+    // After clear(), this answer must not reach the next learner's cache.
     const known = this.#known;
     try {
       known.set(id, await getSession(id));
-    } catch (problem) {
-      if (problem.status !== 404) throw problem;
+    } catch (error) {
+      if (error.status !== 404) throw error;
     }
   }
 }

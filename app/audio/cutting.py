@@ -10,10 +10,10 @@ from itertools import accumulate
 from math import ceil, inf
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from app.recordings.sound import FULL_SCALE, Decoder, NotAudio, Part, Source, opened
+from app.audio.sound import FULL_SCALE, Decoder, NotAudio, Part, Source, opened
 
 if TYPE_CHECKING:
-    from app.recordings.sound import Sound
+    from app.audio.sound import Sound
 
 # A cut is placed within this much sound, or within this share of a part's limit if that is less. The same share again is left
 # free, because the new container may have more overhead than the original.
@@ -22,7 +22,7 @@ WINDOW_SHARE = 0.04
 # The shortest packets in use are Opus's, 2.5 ms (https://www.rfc-editor.org/rfc/rfc6716, section 2.1.4).
 WINDOW_PACKETS = 12_000
 # What a container adds to each packet: 4 bytes in the index of an MP4, 6 in a WebM, a header for each page in an Ogg.
-OVERHEAD_BYTES = 8
+PACKET_OVERHEAD_BYTES = 8
 # About the length of a pause between two sentences.
 PAUSE_S = 0.4
 # Far more than any permitted upload needs: with the most compact speech codec, 50 MiB are about 20 hours.
@@ -40,7 +40,7 @@ def cut(file: IO[bytes], limit_bytes: int, limit_s: float = inf) -> Iterator[tup
     give the same parts, so that a part's number means the same in every attempt. Raises NotAudio, Uncuttable.
     """
     with opened(file) as source:
-        total = sum(piece.share for piece in _pieces(source, limit_bytes, limit_s))
+        total = sum(piece.share for piece in _packets(source, limit_bytes, limit_s))
     # Parts of about equal length, because a last one of only a few seconds would be hard to transcribe.
     count = ceil(total / (1 - 2 * WINDOW_SHARE))
     if count == 0:
@@ -48,7 +48,7 @@ def cut(file: IO[bytes], limit_bytes: int, limit_s: float = inf) -> Iterator[tup
     if count > MAX_PARTS:
         raise Uncuttable
     with opened(file) as source:
-        for part in _parts(source, _pieces(source, limit_bytes, limit_s), total, count):
+        for part in _parts(source, _packets(source, limit_bytes, limit_s), total, count):
             size_bytes = part.finish()
             if size_bytes > limit_bytes:
                 raise Uncuttable
@@ -63,10 +63,10 @@ class _Piece(NamedTuple):
     share: float
 
 
-def _pieces(source: Source, limit_bytes: int, limit_s: float) -> Iterator[_Piece]:
+def _packets(source: Source, limit_bytes: int, limit_s: float) -> Iterator[_Piece]:
     tick_s, before = source.tick_s, 0
     for at, packet in source.packets():
-        share = max((packet.size + OVERHEAD_BYTES) / limit_bytes, (at - before) * tick_s / limit_s)
+        share = max((packet.size + PACKET_OVERHEAD_BYTES) / limit_bytes, (at - before) * tick_s / limit_s)
         before = at
         yield _Piece(at, packet, share)
 
@@ -112,7 +112,7 @@ def _quietest(source: Source, window: "deque[_Piece]") -> int:
     # The packets before the window were not decoded.
     source.restart_decoder()
     decoder = Decoder()
-    sums = [0.0, *accumulate(_loudness(piece.packet, decoder) for piece in window)]
+    sums = [0.0, *accumulate(_mean_amplitude(piece.packet, decoder) for piece in window)]
     span_s = (window[-1].at - window[0].at) * source.tick_s
     # At least one packet, and never the whole window.
     pause = max(1, min(len(window) // 2, round(PAUSE_S * len(window) / max(span_s, PAUSE_S))))
@@ -120,7 +120,7 @@ def _quietest(source: Source, window: "deque[_Piece]") -> int:
     return max(1, at + pause // 2)
 
 
-def _loudness(packet: "Sound", decoder: Decoder) -> float:
+def _mean_amplitude(packet: "Sound", decoder: Decoder) -> float:
     """The mean amplitude of a packet; FULL_SCALE if it cannot be decoded on its own."""
     samples = decoder.samples(packet)
     return sum(map(abs, samples)) / len(samples) if samples else FULL_SCALE

@@ -6,8 +6,8 @@ from operator import mul
 from statistics import median
 from typing import IO
 
-from app.recordings.silence import Loudness
-from app.recordings.sound import FULL_SCALE, LISTENING_RATE, Decoder, NotAudio, opened
+from app.audio.silence import Loudness
+from app.audio.sound import FULL_SCALE, LISTENING_RATE, Decoder, NotAudio, opened
 
 BLOCK_S = 0.1
 # The level of digital silence, whose logarithm is undefined: about one step of a 16-bit sample.

@@ -1,4 +1,4 @@
-"""What the environment gives a stack already: an address, a secret, keys of the real services, a queue."""
+"""Settings taken from the environment: public address, secret, keys of the real services; and QStash's own server."""
 
 import os
 import secrets
@@ -12,20 +12,20 @@ from local.environment import StackError
 OFFICIAL_QSTASH = "http://127.0.0.1:8080"
 
 
-def app_url(own: str) -> str:
-    """``APP_URL`` as it was given, else our own address. Raises StackError."""
-    given = os.environ.get("APP_URL", "").rstrip("/")
-    if given and not given.startswith(("http://", "https://")):
+def app_url(default: str) -> str:
+    """Return ``APP_URL`` if it is set, otherwise ``default``. Raises StackError."""
+    url = os.environ.get("APP_URL", "").rstrip("/")
+    if url and not url.startswith(("http://", "https://")):
         raise StackError("APP_URL must start with http:// or https://")
-    return given or own
+    return url or default
 
 
 def auth_secret(directory: Path) -> str:
-    """``AUTH_SECRET`` or ``NEXTAUTH_SECRET`` as it was given, else one of our own."""
-    given = given_secret()
-    if given:
-        return given
-    # Kept, so that a cookie made yesterday still works today.
+    """Return ``AUTH_SECRET`` or ``NEXTAUTH_SECRET`` if set, otherwise a random secret kept in ``directory``."""
+    secret = secret_in_environment()
+    if secret:
+        return secret
+    # Kept, so that cookies stay valid after a restart.
     file = directory / "auth-secret"
     if not file.exists():
         file.touch(mode=0o600)
@@ -33,19 +33,19 @@ def auth_secret(directory: Path) -> str:
     return file.read_text()
 
 
-def given_secret() -> str | None:
-    """The secret of the environment."""
+def secret_in_environment() -> str | None:
+    """Return ``AUTH_SECRET`` or ``NEXTAUTH_SECRET``, or None if neither is set."""
     return os.environ.get("AUTH_SECRET") or os.environ.get("NEXTAUTH_SECRET") or None
 
 
 def provider(name: str) -> dict[str, str]:
-    """The key and the address of ``OPENAI`` or ``ANTHROPIC``; nothing without a key."""
+    """Return the key and the base URL of ``OPENAI`` or ``ANTHROPIC``; empty without a key."""
     names = (f"{name}_API_KEY", f"{name}_BASE_URL")
     return {each: os.environ[each] for each in names if each in os.environ} if os.environ.get(names[0]) else {}
 
 
-def official_qstash_listens() -> bool:
-    """Whether QStash's own development server runs on its usual port."""
+def official_qstash_is_running() -> bool:
+    """Whether QStash's own development server is running on its default port."""
     headers = {"authorization": f"Bearer {TOKEN}"}
     try:
         answer = httpx.get(f"{OFFICIAL_QSTASH}/v2/keys", headers=headers, timeout=2, trust_env=False)

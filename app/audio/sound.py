@@ -1,6 +1,6 @@
 """A thin layer over PyAV: reads the packets of a recording, decodes them to samples, writes them to new files.
 
-Runs in the media process only (app/recordings/media_process.py): FFmpeg parses hostile bytes here.
+Runs in the media process only (app/audio/media_process.py): FFmpeg parses hostile bytes here.
 """
 
 # pyright: reportUnknownMemberType=false

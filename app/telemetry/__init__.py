@@ -18,7 +18,7 @@ FLUSH_S = 2.0
 Attributes = Mapping[str, str | int | float]
 _SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 _MODEL = ("gen_ai.provider.name", "gen_ai.request.model")
-CALL: tuple[str, ...] = ("gen_ai.operation.name", *_MODEL)
+CALL_ATTRIBUTES: tuple[str, ...] = ("gen_ai.operation.name", *_MODEL)
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ METRICS = {
     "speaking_coach.model.audio": Metric("counter", "s", _MODEL),
     "speaking_coach.model.cost": Metric("counter", "{USD}", _MODEL),
     "gen_ai.client.operation.duration": Metric(
-        "histogram", "s", (*CALL, "error.type"), tuple(0.01 * 2**n for n in range(14))
+        "histogram", "s", (*CALL_ATTRIBUTES, "error.type"), tuple(0.01 * 2**n for n in range(14))
     ),
     "gen_ai.client.token.usage": Metric(
-        "histogram", "{token}", (*CALL, "gen_ai.token.type"), tuple(4**n for n in range(14))
+        "histogram", "{token}", (*CALL_ATTRIBUTES, "gen_ai.token.type"), tuple(4**n for n in range(14))
     ),
     "speaking_coach.sweep.runs": Metric("counter", "{run}"),
     "speaking_coach.sweep.results": Metric("counter", "{item}", ("result",)),
@@ -52,7 +52,7 @@ METRICS = {
 }
 
 
-class Off:
+class NoTelemetry:
     """Telemetry that is switched off: each call does nothing."""
 
     on = False
@@ -61,18 +61,14 @@ class Off:
         """The span of a request, in the caller's trace if ``traceparent`` names one."""
         return _NOTHING
 
-    def answered(self, method: str, route: str, status: int) -> None:
+    def end_request(self, method: str, route: str, status: int) -> None:
         """End the request's span, with the session that the log names. Idempotent."""
 
     def step(self, name: str) -> AbstractContextManager[None]:
-        """The span and the duration of a step."""
+        """The span and the duration of a step of the pipeline, or of a ``publish`` to QStash."""
         return _NOTHING
 
-    def publish(self) -> AbstractContextManager[None]:
-        """The span and the duration of a publish to QStash."""
-        return _NOTHING
-
-    def forwarded(self) -> dict[str, dict[str, str]]:
+    def trace_headers(self) -> dict[str, dict[str, str]]:
         """Arguments to add to a published message: ``headers`` that propagate the current span. Empty when off."""
         return {}
 
@@ -80,7 +76,7 @@ class Off:
         """The span and the duration of a call to a model."""
         return _NOTHING
 
-    def used(self, operation: str, provider: str, figures: Attributes) -> None:
+    def record_usage(self, operation: str, provider: str, figures: Attributes) -> None:
         """What the current call used: ``figures`` is ``Usage.logged``."""
 
     def measure(self, name: str, value: float, attributes: Attributes | None = None) -> None:
@@ -94,7 +90,7 @@ class Off:
 
 
 _NOTHING = nullcontext()
-active = Off()
+active = NoTelemetry()
 
 
 @asynccontextmanager
@@ -104,7 +100,7 @@ async def exporting() -> AsyncGenerator[None]:
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip() and not disabled:
         try:
-            from app.exporter import Exporter  # noqa: PLC0415  # 0.4 s, only if it is on
+            from app.telemetry.exporter import Exporter  # noqa: PLC0415  # 0.4 s, only if it is on
 
             active = Exporter()
         except Exception as error:
@@ -113,5 +109,5 @@ async def exporting() -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        stopping, active = active, Off()
+        stopping, active = active, NoTelemetry()
         await stopping.stop()

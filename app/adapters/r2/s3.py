@@ -1,6 +1,6 @@
 """A client for any S3-compatible storage: botocore signs requests, which needs no network, and aiohttp sends them.
 
-This way no request occupies a thread, no recording is held in memory, and a call takes a third of boto3's CPU
+This way no request occupies a thread, no recording is held in memory, and an upload takes half of boto3's CPU
 (docs/decisions/cpu.md). boto3 only lists objects and reads and writes the bucket's rules; it is loaded on first use.
 """
 
@@ -11,21 +11,24 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from app.errors import Unavailable
+from app.errors import StorageDown, Unavailable
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
     from mypy_boto3_s3 import S3Client
 
 CONNECT_TIMEOUT_S = 3
-# The longest time without a byte of the answer.
+# The longest wait for the next byte of the response.
 READ_TIMEOUT_S = 20
 # Objects per page, the most that S3 returns.
-PAGE = 1000
-# R2's only one; other stores take any. https://developers.cloudflare.com/r2/api/s3/api/
+KEYS_PER_PAGE = 1000
+# The only region that R2 has. Other stores accept any. https://developers.cloudflare.com/r2/api/s3/api/
 REGION = "auto"
+# For a URL that is used immediately.
+SIGNED_FOR_S = 300
 # For a whole transfer: 50 MiB at half a megabyte a second.
 TRANSFER_TIMEOUT_S = 100
+_NO_RULES = ("NoSuchLifecycleConfiguration", "NoSuchCORSConfiguration")
 
 
 class S3:
@@ -39,8 +42,8 @@ class S3:
     @cached_property
     def _boto(self) -> "S3Client":
         # In a thread: it takes 0.2 s, and 20 MB.
-        import boto3  # noqa: PLC0415  # for sweeps and commands only
-        from botocore.config import Config  # noqa: PLC0415  # the same
+        import boto3  # noqa: PLC0415  # 0.1 s, for sweeps and commands only
+        from botocore.config import Config  # noqa: PLC0415  # loaded by boto3
 
         # A session of our own, because boto3's default session is not thread-safe.
         try:
@@ -75,21 +78,22 @@ class S3:
 
     def sign(self, method: str, bucket: str, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         """A URL for a request of that method with exactly these headers, valid for ``expires_s`` seconds."""
-        from botocore.auth import S3SigV4QueryAuth  # noqa: PLC0415  # loaded by then
-        from botocore.awsrequest import AWSRequest  # noqa: PLC0415  # loaded by then
+        from botocore.auth import S3SigV4QueryAuth  # noqa: PLC0415  # 0.1 s, already loaded by __init__
+        from botocore.awsrequest import AWSRequest  # noqa: PLC0415  # 0.1 s, already loaded by __init__
 
         request = AWSRequest(method, f"{self._url}/{bucket}/{quote(key, safe='/~')}", headers)
         S3SigV4QueryAuth(self._credentials, "s3", REGION, expires=expires_s).add_auth(request)
         return str(request.url)
 
     @asynccontextmanager
-    async def send(
-        self, method: str, url: str, headers: Mapping[str, str] | None, data: Any
+    async def request(
+        self, method: str, bucket: str, key: str, headers: Mapping[str, str] | None = None, data: Any = None
     ) -> "AsyncGenerator[ClientResponse, None]":
         """The answer to a signed request, if its status is below 300 or 404. Raises Unavailable."""
-        from aiohttp import ClientError  # noqa: PLC0415  # loaded by then
-        from yarl import URL  # noqa: PLC0415  # loaded by then
+        from aiohttp import ClientError  # noqa: PLC0415  # 0.1 s, already loaded by __init__
+        from yarl import URL  # noqa: PLC0415  # 0.1 s, already loaded by __init__
 
+        url = self.sign(method, bucket, key, headers or {}, SIGNED_FOR_S)
         try:
             async with self._http.request(method, URL(url, encoded=True), headers=headers, data=data) as response:
                 # A missing object is an answer; a missing bucket is a configuration error.
@@ -98,36 +102,18 @@ class S3:
                     raise Unavailable("The storage refused the request")
                 yield response
         except (ClientError, TimeoutError, OSError):
-            raise Unavailable("The storage did not answer") from None
+            raise StorageDown from None
 
-    async def list_page(self, bucket: str, prefix: str, after: str) -> list[tuple[str, float]]:
-        """Keys that begin with ``prefix`` and come after ``after``, at most PAGE, each with its time. Raises Unavailable."""
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # loaded by then
-
-        try:
-            found = await asyncio.to_thread(
-                lambda: self._boto.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=after, MaxKeys=PAGE)
-            )
-        except (BotoCoreError, ClientError, OSError):
-            raise Unavailable("The storage did not answer") from None
-        return [
-            (item["Key"], item["LastModified"].timestamp())
-            for item in found.get("Contents", [])
-            if "Key" in item and "LastModified" in item
-        ]
+    async def list_page(self, bucket: str, prefix: str, after: str) -> dict[str, float]:
+        """At most KEYS_PER_PAGE keys with ``prefix`` after ``after``, each with its modification time. Raises Unavailable."""
+        found = await self._call(
+            lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=after, MaxKeys=KEYS_PER_PAGE)
+        )
+        return {item["Key"]: item["LastModified"].timestamp() for item in found.get("Contents", [])}
 
     async def rules(self, bucket: str) -> tuple[dict[str, int], list[str]]:
         """The bucket's expiry rules, prefix to days, and the origins that may upload. Raises Unavailable."""
-        return await asyncio.to_thread(self._rules, bucket)
-
-    def _written(self, bucket: str) -> tuple[list[Any], list[Any]]:
-        """The lifecycle rules and the CORS rules as they are."""
-        lifecycle = self._configured(lambda: self._boto.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"])
-        cors = self._configured(lambda: self._boto.get_bucket_cors(Bucket=bucket)["CORSRules"])
-        return lifecycle, cors
-
-    def _rules(self, bucket: str) -> tuple[dict[str, int], list[str]]:
-        lifecycle, cors = self._written(bucket)
+        lifecycle, cors = await self._written(bucket)
         expiries: dict[str, int] = {}
         for rule in lifecycle:
             narrowed = rule.get("Filter", {"Prefix": rule.get("Prefix", "")})
@@ -144,44 +130,42 @@ class S3:
         }
         return expiries, sorted(origins)
 
-    @staticmethod
-    def _configured(read: "Callable[[], list[Any]]") -> list[Any]:
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # loaded by then
-
-        try:
-            return read()
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in (
-                "NoSuchLifecycleConfiguration",
-                "NoSuchCORSConfiguration",
-            ):
-                return []
-            raise Unavailable("Storage does not return its rules") from None
-        except (BotoCoreError, OSError):
-            raise Unavailable("The storage did not answer") from None
-
     async def install_rules(self, bucket: str, prefix: str, days: int, origins: list[str]) -> None:
-        """Have objects below ``prefix`` expire, and pages of ``origins`` PUT. Rules of others stay. Raises Unavailable."""
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # loaded by then
-
+        """Let objects below ``prefix`` expire, and pages of ``origins`` upload. Keeps other rules. Raises Unavailable."""
         ours = {"ID": "recordings", "Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": days}}
         # The browser sends the type, and reads no header: https://developers.cloudflare.com/r2/buckets/cors/
         upload = {"AllowedMethods": ["PUT"], "AllowedHeaders": ["content-type"], "MaxAgeSeconds": 600}
-        lifecycle, allowed = await asyncio.to_thread(self._written, bucket)
+        lifecycle, allowed = await self._written(bucket)
         expiry: Any = {"Rules": [*(rule for rule in lifecycle if rule.get("ID") != ours["ID"]), ours]}
         others = (rule for rule in allowed if not upload.items() <= rule.items())
         cors: Any = {"CORSRules": [*others, {"AllowedOrigins": origins, **upload}]}
-        try:
-            await asyncio.to_thread(
-                lambda: self._boto.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=expiry)
-            )
-            await asyncio.to_thread(lambda: self._boto.put_bucket_cors(Bucket=bucket, CORSConfiguration=cors))
-        except (BotoCoreError, ClientError, OSError):
-            raise Unavailable(
-                "Storage did not accept the rules: the key must be allowed to administer the bucket"
-            ) from None
+        refused = "Storage did not accept the rules: the key must be allowed to administer the bucket"
+        await self._call(
+            lambda s3: s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=expiry), refused
+        )
+        await self._call(lambda s3: s3.put_bucket_cors(Bucket=bucket, CORSConfiguration=cors), refused)
 
-    async def aclose(self) -> None:
+    async def _written(self, bucket: str) -> tuple[list[Any], list[Any]]:
+        """The lifecycle rules and the CORS rules that the bucket has."""
+        refused = "Storage does not return its rules"
+        lifecycle = await self._call(lambda s3: s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"], refused)
+        cors = await self._call(lambda s3: s3.get_bucket_cors(Bucket=bucket)["CORSRules"], refused)
+        return lifecycle or [], cors or []
+
+    async def _call(self, call: "Callable[[S3Client], Any]", refused: str = StorageDown.message) -> Any:
+        """Run a call of boto3 in a thread. None if it asks for rules and there are none. Raises Unavailable."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # 0.1 s, already loaded by __init__
+
+        try:
+            return await asyncio.to_thread(lambda: call(self._boto))
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _NO_RULES:
+                return None
+            raise Unavailable(refused) from None
+        except (BotoCoreError, OSError):
+            raise StorageDown from None
+
+    async def close(self) -> None:
         """Close the connections."""
         if "_http" in vars(self):
             await self._http.close()

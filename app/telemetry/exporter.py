@@ -1,4 +1,4 @@
-"""Telemetry with OpenTelemetry's SDK and OTLP over HTTP. Only app/telemetry.py imports it, and only if telemetry is on.
+"""Telemetry with OpenTelemetry's SDK and OTLP over HTTP. Only app/telemetry/__init__.py imports it, and only if telemetry is on.
 
 The providers are not registered globally, so no library can add spans or attributes to ours.
 """
@@ -26,7 +26,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from structlog.contextvars import get_contextvars
 
 from app.logs import allowed_attributes
-from app.telemetry import CALL, FLUSH_S, METRICS, Attributes, Metric, Off
+from app.telemetry import CALL_ATTRIBUTES, FLUSH_S, METRICS, Attributes, Metric, NoTelemetry
 
 log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ SCOPE = "speaking-coach"
 _PUBLISH = {"messaging.system": "qstash", "messaging.operation.name": "publish", "messaging.operation.type": "send"}
 
 
-class Exporter(Off):
+class Exporter(NoTelemetry):
     """Sends spans in batches and metrics at intervals, from the SDK's own threads."""
 
     on = True
@@ -61,12 +61,12 @@ class Exporter(Off):
         self._flushing = threading.Lock()
 
     def request(self, traceparent: str) -> AbstractContextManager[object]:
-        # Without the caller's tracestate and baggage: they may hold anything.
+        # Without the caller's tracestate and baggage: they could contain anything.
         parent = self._context.extract({"traceparent": traceparent})
         span = self._tracer.start_span("HTTP", parent, SpanKind.SERVER)
         return trace.use_span(span, record_exception=False, set_status_on_exception=False)
 
-    def answered(self, method: str, route: str, status: int) -> None:
+    def end_request(self, method: str, route: str, status: int) -> None:
         span = trace.get_current_span()
         if not span.is_recording():
             return
@@ -83,22 +83,20 @@ class Exporter(Off):
         span.end()
 
     def step(self, name: str) -> AbstractContextManager[None]:
-        return self._timed(name, SpanKind.INTERNAL, "speaking_coach.step.duration", {"step": name}, {})
+        kind, more = (SpanKind.PRODUCER, _PUBLISH) if name == "publish" else (SpanKind.INTERNAL, {})
+        return self._timed(name, kind, "speaking_coach.step.duration", {"step": name}, more)
 
-    def publish(self) -> AbstractContextManager[None]:
-        return self._timed("publish", SpanKind.PRODUCER, "speaking_coach.step.duration", {"step": "publish"}, _PUBLISH)
-
-    def forwarded(self) -> dict[str, dict[str, str]]:
+    def trace_headers(self) -> dict[str, dict[str, str]]:
         headers: dict[str, str] = {}
         self._context.inject(headers)
         return {"headers": headers} if headers else {}
 
     def model_call(self, operation: str, provider: str, model: str) -> AbstractContextManager[None]:
-        about = dict(zip(CALL, (operation, provider, model), strict=True))
+        about = dict(zip(CALL_ATTRIBUTES, (operation, provider, model), strict=True))
         return self._timed(f"{operation} {model}", SpanKind.CLIENT, "gen_ai.client.operation.duration", about, about)
 
-    def used(self, operation: str, provider: str, figures: Attributes) -> None:
-        about = dict(zip(CALL, (operation, provider, str(figures["model"])), strict=True))
+    def record_usage(self, operation: str, provider: str, figures: Attributes) -> None:
+        about = dict(zip(CALL_ATTRIBUTES, (operation, provider, str(figures["model"])), strict=True))
         for metric, figure in (("attempts", "attempts"), ("audio", "audio_s"), ("cost", "cost_usd")):
             if figure in figures:
                 self.measure(f"speaking_coach.model.{metric}", float(figures[figure]), about)

@@ -1,4 +1,4 @@
-"""The process that opens one learner's file: ``python -m app.recordings.media_process JOB``, started by app/adapters/media.py.
+"""The process that opens one learner's file: ``python -m app.audio.media_process JOB``, started by app/audio/media.py.
 
 It limits itself before it loads the media library, does one job, and prints one line of JSON: the result, or ``refused``. A
 crash, or the CPU limit, counts against the file. Any failure that is not the file's fault ends with a non-zero exit status.
@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from shutil import copyfileobj
-from typing import IO, Any, TypedDict
+from typing import Any, TypedDict
 
 # A few for Python and for the current part.
 MAX_OPEN_FILES = 64
@@ -73,13 +73,21 @@ def _limit(job: Job) -> None:
 
 
 def _result(job: Job) -> dict[str, Any]:
-    # Loads the media library, under the limits.
-    from app.recordings.cutting import Uncuttable  # noqa: PLC0415  # PyAV takes 73 ms, and is loaded under the limits
-    from app.recordings.sound import UnknownContainer  # noqa: PLC0415  # the same
+    from app.audio.cutting import Uncuttable, cut  # noqa: PLC0415  # PyAV takes 73 ms, and is loaded under the limits
+    from app.audio.loudness import loudness  # noqa: PLC0415  # PyAV again
+    from app.audio.sound import UnknownContainer  # noqa: PLC0415  # PyAV again
 
     try:
         with os.fdopen(job["recording"], "rb") as recording:
-            return _cut(recording, job) if job["do"] == "cut" else _loudness(recording)
+            if job["do"] == "loudness":
+                return asdict(loudness(recording))
+            result: dict[str, Any] = {"sizes": []}
+            with os.fdopen(job["output"], "wb") as output:
+                for part, size_bytes, content_type in cut(recording, job["limit_bytes"], job["limit_s"]):
+                    copyfileobj(part.file, output)
+                    result["sizes"].append(size_bytes)
+                    result["content_type"] = content_type
+            return result
     except (UnknownContainer, Uncuttable):
         return {"refused": "uncuttable"}
     except OSError as error:
@@ -89,24 +97,6 @@ def _result(job: Job) -> dict[str, Any]:
     except Exception:
         # Whatever the media library raises on hostile bytes, the file is to blame.
         return {"refused": "not_audio"}
-
-
-def _cut(recording: IO[bytes], job: Job) -> dict[str, Any]:
-    from app.recordings.cutting import cut  # noqa: PLC0415  # the same
-
-    result: dict[str, Any] = {"sizes": []}
-    with os.fdopen(job["output"], "wb") as output:
-        for part, size_bytes, content_type in cut(recording, job["limit_bytes"], job["limit_s"]):
-            copyfileobj(part.file, output)
-            result["sizes"].append(size_bytes)
-            result["content_type"] = content_type
-    return result
-
-
-def _loudness(recording: IO[bytes]) -> dict[str, Any]:
-    from app.recordings.loudness import loudness  # noqa: PLC0415  # the same
-
-    return asdict(loudness(recording))
 
 
 if __name__ == "__main__":

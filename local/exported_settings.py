@@ -1,7 +1,7 @@
-"""Which of the environment's settings reach the local stack: those that were asked for, and no others.
+"""Keeps exported settings away from the local stack, unless they were asked for.
 
-An exported DATABASE_URL may be production's. So a setting counts when it stands in ``.env.local``, when it is named on
-make's command line (``make run APP_URL=…``), or when all of the environment's are asked for (``WITH_ENV=1``).
+An exported DATABASE_URL may be the production database. So the local stack only uses a setting that is in
+``.env.local`` or named on make's command line (``make run APP_URL=…``); with ``WITH_ENV=1`` it uses all of them.
 """
 
 import os
@@ -20,52 +20,55 @@ from local.postgres_programs import program
 
 FILE = ROOT / ".env.local"
 NAMES = frozenset({name.upper() for name in Settings.model_fields} | {"NEXTAUTH_SECRET"})
-# Set by the Makefile: the settings named on its command line.
-NAMED = "LOCAL_SETTINGS"
+# The Makefile lists in this variable the settings named on its command line.
+REQUESTED = "LOCAL_SETTINGS"
 
 
-def admit(environment: MutableMapping[str, str], *, everything: bool, file: Path = FILE) -> list[str]:
-    """Take the settings that were not asked for out of ``environment``, put those of ``file`` in; what was taken out."""
-    asked = NAMES if everything else NAMES & set(environment.get(NAMED, "").split())
-    ignored = sorted(name for name in NAMES - asked if environment.get(name))
+def filter_environment(environment: MutableMapping[str, str], *, everything: bool, file: Path = FILE) -> list[str]:
+    """Remove settings that were not asked for from ``environment`` and add those in ``file``.
+
+    Returns the names of the removed settings.
+    """
+    requested = NAMES if everything else NAMES & set(environment.get(REQUESTED, "").split())
+    ignored = sorted(name for name in NAMES - requested if environment.get(name))
     for name in ignored:
         del environment[name]
-    given = dotenv_values(file) if file.is_file() else {}
-    for name, value in given.items():
+    values = dotenv_values(file) if file.is_file() else {}
+    for name, value in values.items():
         if value and name not in environment:
             environment[name] = value
     return ignored
 
 
 def confirm_database(url: str, *, yes: bool) -> None:
-    """Print which database is to be used. Raises StackError if it holds something foreign and nobody says yes."""
+    """Print which database is used. Raises StackError if it has foreign tables and the user does not confirm."""
     parts = urlsplit(url)
     name = unquote(parts.path.lstrip("/"))
     where = f"the database {name!r} on {parts.hostname}:{parts.port or 5432}"
-    print(f"using {where}, which DATABASE_URL names", flush=True)
+    print(f"using {where}, from DATABASE_URL", flush=True)
     if yes or not _holds_foreign_tables(url):
         return
-    question = f"{where} is not empty, and was not set up from here. Use it, and make what tables it lacks?"
+    question = f"{where} is not empty and was not set up by this service. Use it and create the missing tables?"
     if sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in ("y", "yes"):
         return
-    raise StackError(f"{question} If so, say YES=1; nothing was changed")
+    raise StackError(f"{question} If so, set YES=1. Nothing was changed")
 
 
 def _holds_foreign_tables(url: str) -> bool:
-    tables = _ask(
+    tables = _query(
         url,
         "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
     )
     if tables == "0":
         return False
-    if _ask(url, "SELECT to_regclass('_prisma_migrations') IS NOT NULL") != "t":
+    if _query(url, "SELECT to_regclass('_prisma_migrations') IS NOT NULL") != "t":
         return True
     ours = ", ".join(f"'{folder.name}'" for folder in (ROOT / "migrations").iterdir() if folder.is_dir())
-    return _ask(url, f"SELECT count(*) FROM _prisma_migrations WHERE migration_name IN ({ours})") == "0"
+    return _query(url, f"SELECT count(*) FROM _prisma_migrations WHERE migration_name IN ({ours})") == "0"
 
 
-def _ask(url: str, sql: str) -> str:
-    # By libpq's variables: a password on the command line is seen by everyone on the machine.
+def _query(url: str, sql: str) -> str:
+    # Passed in libpq's variables: every user of the machine can see a password on a command line.
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     connection = {
@@ -83,5 +86,5 @@ def _ask(url: str, sql: str) -> str:
         [program("psql"), "-X", "-q", "-A", "-t", "-c", sql], env=env, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise StackError(f"the database that DATABASE_URL names does not answer: {done.stderr.strip()}")
+        raise StackError(f"the database in DATABASE_URL does not answer: {done.stderr.strip()}")
     return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""What to tell of a session that is FAILED for now: QStash tries again, and how long to wait for that."""
+"""Follows a session that fails and is retried: which step failed, and when QStash tries again."""
 
 import math
 from typing import Any
@@ -15,28 +15,28 @@ STEPS = {
 
 
 def delay_s(attempt: int) -> int:
-    """How long QStash waits after attempt number ``attempt``, unless a provider asked for more.
+    """Return how long QStash waits after attempt number ``attempt``, unless a provider asks for a longer wait.
 
     https://upstash.com/docs/qstash/features/retry
     """
     return min(86_400, round(math.exp(2.5 * attempt)))
 
 
-class Patience:
-    """Follows a session's statuses and counts its attempts."""
+class RetryProgress:
+    """Follows a session's status and counts its failed attempts."""
 
     def __init__(self) -> None:
         self.failures, self.step, self._seen = 0, "UPLOADED", ""
 
-    def see(self, session: dict[str, Any]) -> str | None:
-        """A sentence when the session has just failed and will be tried again."""
+    def update(self, session: dict[str, Any]) -> str | None:
+        """Return a sentence if the session has just failed and will be tried again, otherwise None."""
         status = session["status"]
         if status in STEPS:
             self.step = status
         elif status == "FAILED":
-            # Both may begin and fail between two looks. The transcript is stored before the analysis begins.
+            # Polling may have missed the step, but the transcript is stored before the analysis begins.
             self.step = "ANALYZING" if session.get("transcript") else "TRANSCRIBING"
-        # An attempt may begin and fail between two looks: that changes the row's time, not its status.
+        # An attempt may begin and fail between two polls. This changes updatedAt, but not the status.
         if status != "FAILED" or session["updatedAt"] == self._seen:
             return None
         self._seen = session["updatedAt"]
@@ -44,21 +44,22 @@ class Patience:
         if self.is_final(session):
             return None
         why = session["errorMessage"].removesuffix(AGAIN).strip()
-        when = f"Trying again in about {spoken(delay_s(self.failures))}, attempt {self.failures + 1} of {ATTEMPTS}"
+        delay = format_seconds(delay_s(self.failures))
+        when = f"Trying again in about {delay}, attempt {self.failures + 1} of {ATTEMPTS}"
         return f"failed {STEPS[self.step]}: {why} {when}"
 
     def is_final(self, session: dict[str, Any]) -> bool:
-        """Whether nothing will happen by itself any more: the service says so in its sentence, and QStash counts attempts."""
+        """Whether the session will not change any more: it is DONE, or FAILED with no attempt to come."""
         if session["status"] != "FAILED":
             return session["status"] == "DONE"
         return self.failures >= ATTEMPTS or not str(session["errorMessage"] or "").endswith(AGAIN)
 
     @property
-    def longest_s(self) -> int:
-        """How long all attempts may take with the waits between them, each as long as the service lets it work."""
+    def max_wait_s(self) -> int:
+        """The longest time that all attempts and the waits between them can take, in seconds."""
         return sum(delay_s(number) for number in range(1, ATTEMPTS)) + ATTEMPTS * 330
 
 
-def spoken(seconds: int) -> str:
-    """``12 s``, ``2 min``."""
+def format_seconds(seconds: int) -> str:
+    """Format 12 as ``12 s`` and 148 as ``2 min``."""
     return f"{seconds} s" if seconds < 120 else f"{round(seconds / 60)} min"

@@ -1,0 +1,1 @@
+"""Cloudflare R2, or any other store with the S3 API."""

@@ -1,3 +1,0 @@
--- name: one
--- Whether PostgreSQL answers.
-SELECT 1 AS one
