@@ -14,6 +14,8 @@ export PRISMA_QUERY_ENGINE_BINARY = $(CURDIR)/engine/query-engine
 # Keep sockets, spooled recordings and the tests' temporary folders inside this folder.
 export TMPDIR = $(CURDIR)/.local/tmp
 export PYTHONWARNINGS ?=
+# Keep compiled modules and tests for the next process, even where the environment says not to.
+unexport PYTHONDONTWRITEBYTECODE
 # The local stack ignores exported settings, except those named on make's command line, or all of them with WITH_ENV=1.
 export LOCAL_SETTINGS := $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))),$(name)))
 LOCAL := $(PY) -m local $(if $(WITH_ENV),--with-env)

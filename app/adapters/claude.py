@@ -7,7 +7,7 @@ import structlog
 
 from app import telemetry
 from app.adapters.lazy import LazyClient
-from app.adapters.models import SDK_RETRIES, Models, Usage, refusal
+from app.adapters.models import SDK_RETRIES, Models, Usage, provider_error
 from app.adapters.retry_after import leave_long_waits_to_qstash
 from app.analysis import prompt
 from app.analysis.shape import ANSWER_SCHEMA, Analysis, InvalidAnalysis, parse_analysis
@@ -110,7 +110,7 @@ class Claude:
 
     def _refused(self, error: "APIStatusError", model: AnalysisModel) -> None:
         # Returns if another model should be tried.
-        found = refusal(error.status_code, error.body, error.response.headers, error.request.headers)
+        found = provider_error(error.status_code, error.body, error.response.headers, error.request.headers)
         telemetry.active.record_usage(*CALL, {"model": model.name, "attempts": found.attempts})
         if found.model_gone:
             self.models.skip(model)

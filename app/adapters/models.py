@@ -98,10 +98,14 @@ class ProviderError:
         return Transient(f"The {service} service could not answer", self.retry_after_s)
 
 
-def refusal(status: int, body: object, headers: Mapping[str, str], request_headers: Mapping[str, str]) -> ProviderError:
+def provider_error(
+    status: int, body: object, headers: Mapping[str, str], request_headers: Mapping[str, str]
+) -> ProviderError:
     """Parse an error response. ``body`` is what the SDK exposes: for OpenAI the inner error object, for Anthropic the whole."""
     error = _mapping(_mapping(body).get("error")) or _mapping(body)
     kinds = frozenset(str(error[name]) for name in ("code", "type") if error.get(name))
+    # The SDK counts its attempts here, unless ANTHROPIC_CUSTOM_HEADERS replaces the header.
+    count = request_headers.get("x-stainless-retry-count", "0")
     said = _SAID_TO_BE_GONE.search(str(error.get("message", ""))[:1000])
     gone = (status in (400, 404) and bool(kinds & _GONE)) or (status == 400 and said is not None)
     return ProviderError(
@@ -110,8 +114,7 @@ def refusal(status: int, body: object, headers: Mapping[str, str], request_heade
         str(error["param"]) if error.get("param") else None,
         gone,
         retry_after_s(headers),
-        # The SDK numbers its requests.
-        int(request_headers.get("x-stainless-retry-count", "0")) + 1,
+        int(count) + 1 if count.isdecimal() else 1,
     )
 
 

@@ -97,7 +97,7 @@ class Media:
                 line = await process.stdout.readline()
                 status = await process.wait()
         except (TimeoutError, OSError):
-            raise Transient("The recording could not be processed in time") from None
+            raise Transient("The recording could not be cut in time") from None
         except ValueError:
             # The line is longer than any answer.
             raise AudioUnreadable from None
@@ -108,7 +108,7 @@ def _answer(status: int, line: bytes) -> "_Cut | _Refused | Loudness":
     if status in _BROKEN_BY_THE_FILE:
         raise AudioUnreadable
     if status != 0:
-        raise Transient("The recording could not be processed")
+        raise Transient("The recording could not be cut")
     try:
         found = _ANSWER.validate_json(line)
     except ValidationError:

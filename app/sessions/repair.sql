@@ -22,7 +22,7 @@ SELECT EXISTS (SELECT FROM changed) AS failed,
 -- name: take_backlog
 -- Sessions to be published again: UPLOADED, and not delivered for $1 seconds, or not published ($7) for $8 seconds; under a
 -- claim that is $2 seconds old; FAILED $3 seconds ago with the promise ($4) of another try. A session that is taken counts as
--- not published until "published" says so; SKIP LOCKED lets concurrent sweeps share the work. Rows written by others (another
+-- not published until "mark_published" says so; SKIP LOCKED lets concurrent sweeps share the work. Rows written by others (another
 -- key, a later version's status) are left alone. With $6 they are only listed.
 WITH due AS (
   SELECT id FROM speaking_sessions s

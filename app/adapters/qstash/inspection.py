@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from app.adapters.qstash.queue import Queue
+from app.adapters.qstash.queue import Queue, unless_gone
 from app.clock import as_json
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ class QueueInspection(Queue):
 
     async def delete_dead_letter(self, letter_id: str) -> None:
         """Delete a dead letter, if it exists."""
-        # Unlike the deletion of a single letter, this is no error if it is gone.
-        await self._call(lambda client: client.dlq.delete_many([letter_id]))
+        with unless_gone():
+            await self._call(lambda client: client.dlq.delete(letter_id))
 
     async def cancel(self, session_id: str) -> int:
         """Cancel the messages of a session that are not delivered yet, and return their number."""

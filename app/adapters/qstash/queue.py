@@ -3,7 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
@@ -104,8 +105,9 @@ class Queue:
         )
 
     async def unschedule(self, schedule_id: str) -> None:
-        """Remove a schedule. Raises as ``publish``."""
-        await self._call(lambda client: client.schedule.delete(schedule_id))
+        """Remove a schedule, if it exists. Raises as ``publish``."""
+        with unless_gone():
+            await self._call(lambda client: client.schedule.delete(schedule_id))
 
     async def _call(self, call: "Callable[[AsyncQStash], Awaitable[Result]]") -> Result:
         from httpx import HTTPError  # noqa: PLC0415  # 0.13 s, already loaded by open_qstash
@@ -127,6 +129,16 @@ class Queue:
             # What the SDK raises for an answer that is not QStash's, or a mistake of ours.
             log.error("queue_call_failed", error=type(error).__name__)
             raise Unavailable("The server at QSTASH_URL is not QStash") from None
+
+
+@contextmanager
+def unless_gone() -> Generator[None]:
+    """Ignore a 404: deleting something that is gone is not an error."""
+    try:
+        yield
+    except QueueRefused as error:
+        if error.status != 404:
+            raise
 
 
 def open_qstash(token: str, url: str) -> "AsyncQStash":

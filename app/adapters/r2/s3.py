@@ -28,7 +28,6 @@ REGION = "auto"
 SIGNED_FOR_S = 300
 # For a whole transfer: 50 MiB at half a megabyte a second.
 TRANSFER_TIMEOUT_S = 100
-_NO_RULES = ("NoSuchLifecycleConfiguration", "NoSuchCORSConfiguration")
 
 
 class S3:
@@ -90,8 +89,8 @@ class S3:
         self, method: str, bucket: str, key: str, headers: Mapping[str, str] | None = None, data: Any = None
     ) -> "AsyncGenerator[ClientResponse, None]":
         """The answer to a signed request, if its status is below 300 or 404. Raises Unavailable."""
-        from aiohttp import ClientError  # noqa: PLC0415  # 0.1 s, already loaded by __init__
-        from yarl import URL  # noqa: PLC0415  # 0.1 s, already loaded by __init__
+        from aiohttp import ClientError  # noqa: PLC0415  # 0.1 s: at the first request
+        from yarl import URL  # noqa: PLC0415  # loaded by aiohttp
 
         url = self.sign(method, bucket, key, headers or {}, SIGNED_FOR_S)
         try:
@@ -109,7 +108,10 @@ class S3:
         found = await self._call(
             lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=after, MaxKeys=KEYS_PER_PAGE)
         )
-        return {item["Key"]: item["LastModified"].timestamp() for item in found.get("Contents", [])}
+        items = found.get("Contents", [])
+        return {
+            item["Key"]: item["LastModified"].timestamp() for item in items if {"Key", "LastModified"} <= item.keys()
+        }
 
     async def rules(self, bucket: str) -> tuple[dict[str, int], list[str]]:
         """The bucket's expiry rules, prefix to days, and the origins that may upload. Raises Unavailable."""
@@ -148,19 +150,28 @@ class S3:
     async def _written(self, bucket: str) -> tuple[list[Any], list[Any]]:
         """The lifecycle rules and the CORS rules that the bucket has."""
         refused = "Storage does not return its rules"
-        lifecycle = await self._call(lambda s3: s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"], refused)
-        cors = await self._call(lambda s3: s3.get_bucket_cors(Bucket=bucket)["CORSRules"], refused)
-        return lifecycle or [], cors or []
+        return (
+            await self._call(
+                lambda s3: s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"],
+                refused,
+                none="NoSuchLifecycleConfiguration",
+            ),
+            await self._call(
+                lambda s3: s3.get_bucket_cors(Bucket=bucket)["CORSRules"], refused, none="NoSuchCORSConfiguration"
+            ),
+        )
 
-    async def _call(self, call: "Callable[[S3Client], Any]", refused: str = StorageDown.message) -> Any:
-        """Run a call of boto3 in a thread. None if it asks for rules and there are none. Raises Unavailable."""
+    async def _call(
+        self, call: "Callable[[S3Client], Any]", refused: str = StorageDown.message, *, none: str = ""
+    ) -> Any:
+        """Run a call of boto3 in a thread. An empty list if the error code is ``none``. Raises Unavailable."""
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  # 0.1 s, already loaded by __init__
 
         try:
             return await asyncio.to_thread(lambda: call(self._boto))
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in _NO_RULES:
-                return None
+            if none and error.response.get("Error", {}).get("Code") == none:
+                return []
             raise Unavailable(refused) from None
         except (BotoCoreError, OSError):
             raise StorageDown from None
