@@ -46,7 +46,7 @@ run: $(DEMO) ## start everything on this machine, stop with Ctrl-C; PORT=8000 WI
 token: $(DEMO) ## print the value of a signed-in user's Cookie header; USER=name
 	@$(LOCAL) token --user "$(USER_NAME)"
 
-test: $(TESTS) ## run all but the slow tests against real servers, in about four minutes
+test: $(TESTS) ## run all but the slow tests against real servers, in little over three minutes
 	@cd engine && "$(NODE)" --test test/*.test.js
 	@$(PYTEST) -m "not thorough and not soak and not frontend"
 
