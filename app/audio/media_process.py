@@ -74,12 +74,13 @@ def _limit(job: Job) -> None:
 
 def _result(job: Job) -> dict[str, Any]:
     from app.audio.cutting import Uncuttable, cut  # noqa: PLC0415  # PyAV takes 73 ms, and is loaded under the limits
-    from app.audio.loudness import loudness  # noqa: PLC0415  # PyAV again
     from app.audio.sound import UnknownContainer  # noqa: PLC0415  # PyAV again
 
     try:
         with os.fdopen(job["recording"], "rb") as recording:
             if job["do"] == "loudness":
+                from app.audio.loudness import loudness  # noqa: PLC0415  # 3 ms that a cut need not take
+
                 return asdict(loudness(recording))
             result: dict[str, Any] = {"sizes": []}
             with os.fdopen(job["output"], "wb") as output:

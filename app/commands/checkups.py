@@ -1,6 +1,6 @@
 """The internal checks of ``doctor``: database, storage, sessions.
 
-Each returns one or more findings. None changes anything, except for an object of its own.
+Each returns one or more results. None changes anything, except for an object of its own.
 """
 
 import time
@@ -40,7 +40,7 @@ class CheckResult:
 
 
 def check_result(point: str, advice: str) -> CheckResult:
-    """A finding: wrong if there is advice, otherwise fine."""
+    """A result: wrong if there is advice, otherwise fine."""
     return CheckResult(point, "wrong" if advice else "fine", advice)
 
 

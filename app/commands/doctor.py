@@ -39,14 +39,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _report(arguments: argparse.Namespace, services: Services) -> int:
-    findings = [finding async for finding in examine(services, arguments.since)]
-    rows = [vars(finding) for finding in findings]
+    results = [result async for result in examine(services, arguments.since)]
+    rows = [vars(result) for result in results]
     print_rows(rows, ("point", "verdict", "advice"), as_json=arguments.json)
-    return 1 if any(finding.verdict == "wrong" for finding in findings) else 0
+    return 1 if any(result.verdict == "wrong" for result in results) else 0
 
 
 async def examine(services: Services, since: datetime | None = None) -> AsyncGenerator[CheckResult, None]:
-    """The findings of every check, in order. A check that cannot run is reported as unknown, and does not stop the others."""
+    """The results of every check, in order. A check that cannot run is reported as unknown, and does not stop the others."""
 
     async def profiles(services: Services) -> list[CheckResult]:
         return await checkups.profiles(services, since)
@@ -55,8 +55,8 @@ async def examine(services: Services, since: datetime | None = None) -> AsyncGen
     yield CheckResult("settings", "wrong" if missing else "fine", "; ".join(missing))
     for checkup in (*CHECKUPS, profiles):
         try:
-            for finding in await checkup(services):
-                yield finding
+            for result in await checkup(services):
+                yield result
         except AppError as error:
             yield CheckResult(checkup.__name__.replace("_", " "), "unknown", f"{error.message}: run doctor again")
         except Exception as error:

@@ -37,16 +37,16 @@ async def qstash(services: Services) -> list[CheckResult]:
             return [CheckResult("qstash", "wrong", f"QStash answered {answer.status_code}: {advice}")]
         if not _is_qstash(answer):
             return [CheckResult("qstash", "wrong", "the server is not QStash: check QSTASH_URL")]
-        findings = [place, _signing_keys("qstash signing keys", settings, region, answer)]
+        results = [place, _signing_keys("qstash signing keys", settings, region, answer)]
         # During a move, messages of the other region still arrive.
         for other in REGIONS:
             account = settings.regional_account(other)
             if region and other != region and all(account):
                 point, theirs = f"qstash signing keys {other}", await _ask(client, *account)
-                findings.append(_signing_keys(point, settings, other, theirs))
+                results.append(_signing_keys(point, settings, other, theirs))
     schedule = await _find_schedule(services)
     return [
-        *findings,
+        *results,
         check_result("qstash clock", clock_advice(answer.headers.get("date", ""))),
         judge_schedule(schedule, settings.sweep_url, datetime.now(UTC)),
         judge_queue(await services.queue.waiting(), settings.qstash_flow_control_parallelism),

@@ -68,8 +68,8 @@ async def run(arguments: argparse.Namespace, services: Services) -> int:
             await asyncio.sleep(1 / arguments.rate)
     if not sessions:
         print("no session to retry")
-    if len(sessions) == operator.MAX_LISTED:
-        print(f"only the oldest {operator.MAX_LISTED:,}: run this again for the rest", file=sys.stderr)
+    if len(sessions) == repair.MAX_LISTED:
+        print(f"only the oldest {repair.MAX_LISTED:,}: run this again for the rest", file=sys.stderr)
     if refused:
         print(f"error: {refused} of {len(sessions)} could not be retried", file=sys.stderr)
     return 1 if refused else 0

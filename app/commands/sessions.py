@@ -4,7 +4,7 @@ import argparse
 
 from app.commands.running import CommandError, add_json, print_rows, seconds
 from app.services import Services
-from app.sessions import operator
+from app.sessions import operator, repair
 from app.sessions.status import ANALYZING, CREATED, DONE, FAILED, TRANSCRIBING, UPLOADED
 
 STATUSES = (CREATED, UPLOADED, TRANSCRIBING, ANALYZING, DONE, FAILED)
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--learner", default="", help="external id or id")
     parser.add_argument("--reason", default="", help="text contained in the error message")
     parser.add_argument(
-        "--limit", default=50, type=int, help=f"the maximum number (default 50, up to {operator.MAX_LISTED:,})"
+        "--limit", default=50, type=int, help=f"the maximum number (default 50, up to {repair.MAX_LISTED:,})"
     )
     parser.add_argument(
         "--broken", choices=operator.RULES, help="only the ids of those that break a rule, as doctor names it"
@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def run(arguments: argparse.Namespace, services: Services) -> int:
     """Print the sessions, or how many there are of each status. Raises SettingsError."""
     a, limit = arguments, arguments.limit
-    if not 1 <= limit <= operator.MAX_LISTED:
-        raise CommandError(f"--limit is from 1 to {operator.MAX_LISTED:,}")
+    if not 1 <= limit <= repair.MAX_LISTED:
+        raise CommandError(f"--limit is from 1 to {repair.MAX_LISTED:,}")
     if (a.status or a.older_than or a.learner or a.reason) and (a.broken or a.totals):
         raise CommandError("--broken and --totals cover all sessions and take no other filters")
     if a.broken:

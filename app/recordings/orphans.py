@@ -52,13 +52,14 @@ async def delete_orphans(
 
     If more than a hundred objects of a page belong to no session, or more than half to no user, the bucket is probably shared,
     or the database is the wrong one. Then those without a session are kept, and an error is logged. ``confirmed``, by an
-    operator, deletes them anyway. With ``dry_run`` all are counted as kept. Raises Unavailable.
+    operator, deletes them anyway. With ``dry_run`` all are counted as kept. The search stops after ``timeout_s``
+    seconds, SEARCH_TIMEOUT_S by default. Raises Unavailable.
     """
     found, deadline = Orphans(), time.monotonic() + (SEARCH_TIMEOUT_S if timeout_s is None else timeout_s)
     async for page in services.storage.pages(PREFIX, after):
         await _check_page(page, services, found, deadline, confirmed=confirmed, dry_run=dry_run)
         if time.monotonic() > deadline:
-            found.continue_after = found.continue_after or max(page)
+            found.continue_after = found.continue_after or next(reversed(page))
             break
     return found
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from app.database.client import Database
 from app.database.statements import load_statements
 from app.errors import AGAIN
+from app.sessions.repair import ROWS_PER_PAGE
 
 SQL = load_statements(__file__)
 
-# Maximum number of rows that one statement returns.
-ROWS_PER_PAGE = 100
 # The recording of a session that failed for good is kept for an operator's retry.
 FAILED_AUDIO_KEPT_S = 24 * 3600
 # An upload takes minutes at most.

@@ -27,7 +27,8 @@ SELECT id AS session_id, "userId" AS user_id FROM speaking_sessions
  ORDER BY "updatedAt" LIMIT $3::int
 
 -- name: object_states
--- For each key of a page of the bucket ($1: a JSON array): does its user exist, does its session, and may it be deleted? Only a finished session needs none; one in a status of a later version may need it.
+-- For each key of a page of the bucket ($1: a JSON array): does its user exist, does its session, and may it be deleted?
+-- Only a finished session needs none; one in a status of a later version may need it.
 SELECT k.key, u.id IS NOT NULL AS user_known, s.id IS NOT NULL AS session_known,
        coalesce(s.status = 'DONE' OR s.status = 'FAILED' AND s."audioDeletedAt" IS NOT NULL, false) AS over
   FROM jsonb_array_elements_text($1::text::jsonb) AS k (key)

@@ -9,10 +9,9 @@ from app.clock import as_timestamp
 from app.database.client import Database, Row
 from app.database.statements import load_statements
 from app.errors import AGAIN, MISCONFIGURED, Unavailable
+from app.sessions.repair import MAX_LISTED
 
 SQL = load_statements(__file__)
-# Maximum number of sessions that a command lists or retries.
-MAX_LISTED = 10_000
 # The invariants, named as in the statement "invariants".
 RULES = (
     *("done_with_audio", "done_without_transcript", "done_without_focus"),

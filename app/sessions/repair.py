@@ -15,7 +15,7 @@ from app.sessions.status import CREATED, FAILED
 
 SQL = load_statements(__file__)
 
-# Maximum number of rows that one statement takes, and that a dry run lists.
+# Maximum number of rows that one statement takes, and that a command lists or retries.
 ROWS_PER_PAGE, MAX_LISTED = 100, 10_000
 # Long enough for QStash to have delivered, short enough for a learner who is waiting.
 UNDELIVERED_AFTER_S = 15 * 60

@@ -20,14 +20,13 @@ from app.web.state import State
 
 log = structlog.get_logger()
 
-MAX_REQUEST_BYTES = 64 * 1024
 # Other versions of the frontend send other JSON here. None of it may be mistaken for the start of a direct upload.
 FIELDS = {"contentType", "size", "duration", "topic", "language"}
 
 
 async def begin_direct_upload(request: Request[State], learner: Learner) -> Response:
     """Answer with the URL to upload the recording to. Raises Refused."""
-    announced = _parse(await read_capped(request, MAX_REQUEST_BYTES))
+    announced = _parse(await read_capped(request))
     duration_s = parse_duration(_number(announced.get("duration")))
     content_type, size_bytes = announced.get("contentType"), announced.get("size")
     if not isinstance(size_bytes, int) or isinstance(size_bytes, bool) or size_bytes < 1:
@@ -56,7 +55,7 @@ async def begin_direct_upload(request: Request[State], learner: Learner) -> Resp
 
 async def complete_direct_upload(request: Request[State], learner: Learner, session_id: str) -> Response:
     """The recording is stored: process it. Raises Refused."""
-    if (await read_capped(request, MAX_REQUEST_BYTES)).strip() not in (b"", b"{}"):
+    if (await read_capped(request)).strip() not in (b"", b"{}"):
         # Later versions of the frontend complete chunked recordings at this path, which we do not support.
         raise NotFound
     session = await direct_upload.complete(request.state["services"], learner, session_id)

@@ -10,7 +10,7 @@ from structlog.contextvars import bind_contextvars
 from app.refusals import BodyTooLarge, InvalidMessage
 from app.web.state import State
 
-# Our own messages are under 100 bytes. A failure callback quotes one, and our answer to it.
+# Of every body that is not an upload form. Our own messages are under 100 bytes; a failure callback quotes one, and our answer.
 MAX_MESSAGE_BYTES = 64 * 1024
 # Any other id could contain anything, so it is not logged.
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -22,18 +22,18 @@ async def verified_body(request: Request[State], url: str) -> bytes:
     Raises MissingSignature, InvalidSignature, NotConfigured, BodyTooLarge.
     """
     signature = request.headers.get("upstash-signature")
-    body = await read_capped(request, MAX_MESSAGE_BYTES) if signature else b""
+    body = await read_capped(request) if signature else b""
     region = request.headers.get("upstash-region", "")
     await request.state["services"].signatures.verify(signature, body, url, region)
     return body
 
 
-async def read_capped(request: Request[State], limit_bytes: int) -> bytes:
-    """The body, read no further than ``limit_bytes``. Raises BodyTooLarge."""
+async def read_capped(request: Request[State]) -> bytes:
+    """The body, read no further than MAX_MESSAGE_BYTES. Raises BodyTooLarge."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > limit_bytes:
+        if len(body) > MAX_MESSAGE_BYTES:
             raise BodyTooLarge
     return bytes(body)
 

@@ -1,36 +1,32 @@
 """Finds the query engines that run on this machine, by their command line."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 
-MAIN = b"engine/src/main.js"
+import psutil
+
+MAIN = "engine/src/main.js"
 
 
 def engines(*, port: int | None = None, parent: int | None = None) -> list[int]:
-    """The process ids of all engines, or of those with a port or a parent. Excludes zombies."""
-    found: list[int] = []
-    for entry in Path("/proc").iterdir():
-        try:
-            command = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
-            if not any(word.endswith(MAIN) for word in command):
-                continue
-            of_parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:  # the process has exited in the meantime
-            continue
-        if (port is None or str(port).encode() in command) and parent in (None, of_parent):
-            found.append(int(entry.name))
-    return found
+    """The process ids of all engines, or of those with a port or a parent. Excludes zombies, which have no command line."""
+    return [
+        process.pid
+        for process, words in _command_lines()
+        if any(word.endswith(MAIN) for word in words)
+        if (port is None or str(port) in words) and parent in (None, process.info["ppid"])
+    ]
 
 
 def is_starting(port: int) -> bool:
     """Whether the shell that starts the engine for ``port`` is still running."""
-    words = f"query-engine\0-p\0{port}\0".encode()
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError):  # the process has exited in the meantime
-            if entry.name.isdigit() and words in (entry / "cmdline").read_bytes():
-                return True
-    return False
+    return any(f"query-engine -p {port} " in " ".join([*words, ""]) for _, words in _command_lines())
+
+
+def _command_lines() -> Iterator[tuple[psutil.Process, list[str]]]:
+    for process in psutil.process_iter(["cmdline", "ppid"]):
+        yield process, process.info["cmdline"] or []
 
 
 def own_engines() -> list[int]:

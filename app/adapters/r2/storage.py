@@ -86,7 +86,7 @@ class R2:
             pass
 
     async def delete_prefix(self, prefix: str) -> int:
-        """Delete every object whose key begins with ``prefix``and return their number. Raises Unavailable."""
+        """Delete every object whose key begins with ``prefix``, and return their number. Raises Unavailable."""
         deleted = 0
         async for page in self.pages(prefix):
             for key in page:
@@ -95,13 +95,13 @@ class R2:
         return deleted
 
     async def pages(self, prefix: str, after: str = "") -> AsyncGenerator[dict[str, float], None]:
-        """Keys below ``prefix`` after ``after``, a thousand at a time, each with its time in Unix seconds. Raises Unavailable."""
+        """Keys below ``prefix`` after ``after`` in order, a thousand at a time, each with its Unix time. Raises Unavailable."""
         s3 = await self._client()
         while page := await s3.list_page(self._bucket, prefix, after):
             yield page
             if len(page) < KEYS_PER_PAGE:
                 return
-            after = max(page)
+            after = next(reversed(page))
 
     async def rules(self) -> tuple[int | None, list[str]]:
         """After how many days recordings expire, if ever, and the origins whose pages may upload directly. Raises Unavailable."""
